@@ -1,0 +1,58 @@
+// The loop of the daemon: libevent's event_base.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "backends/event/loop.h"
+
+struct event;
+struct event_base;
+
+namespace proxyd {
+
+// Throws std::runtime_error when libevent or the kernel cannot give what it needs.
+class EventLoop final : public Loop {
+  public:
+    EventLoop();
+    ~EventLoop() override;
+    EventLoop(const EventLoop&) = delete;
+    EventLoop& operator=(const EventLoop&) = delete;
+
+    [[nodiscard]] TimePoint now() const override { return now_; }
+    [[nodiscard]] std::unique_ptr<Timer> make_timer(std::function<void()> callback) override;
+    [[nodiscard]] std::unique_ptr<FdWatch> watch(int fd, std::function<void(Ready)> callback) override;
+    void defer(std::function<void()> work) override;
+    void post(std::function<void()> work) override;
+
+    // Calls `callback` in the loop when the signal arrives. Stays until the loop ends.
+    void on_signal(int signal_number, std::function<void()> callback);
+
+    // Runs until stop(); may be run again then.
+    void run();
+    void stop() { stopped_ = true; }
+
+  private:
+    friend class LibeventTimer;
+    friend class LibeventWatch;
+    struct SignalWatch;
+
+    void refresh_now() { now_ = Clock::now(); }
+    void run_deferred();
+    void run_posted();
+
+    event_base* base_;
+    TimePoint now_;
+    bool stopped_ = false;
+    std::vector<std::function<void()>> deferred_;
+    int wake_fd_ = -1;
+    std::unique_ptr<FdWatch> wake_watch_;
+    std::mutex posted_mutex_;
+    std::vector<std::function<void()>> posted_;
+    std::atomic<bool> wake_pending_{false};
+    std::vector<std::unique_ptr<SignalWatch>> signals_;
+};
+
+}  // namespace proxyd

@@ -1,0 +1,148 @@
+#include "backends/event/resolver.h"
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
+namespace proxyd {
+namespace {
+
+constexpr std::chrono::seconds fresh{30};
+constexpr std::chrono::milliseconds patience{250};  // before stale addresses serve
+
+bool is_numeric(const std::string& host) {
+    std::array<unsigned char, sizeof(in6_addr)> address{};
+    return inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
+           inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
+}
+
+Addresses system_lookup(const std::string& host) {
+    Addresses answer;
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* list = nullptr;
+    const int status = getaddrinfo(host.c_str(), nullptr, &hints, &list);
+    if (status != 0) {
+        answer.error = "host name " + host + ": " + gai_strerror(status);
+        return answer;
+    }
+    for (const auto* item = list; item != nullptr; item = item->ai_next) {
+        std::array<char, NI_MAXHOST> text{};
+        if (getnameinfo(item->ai_addr, item->ai_addrlen, text.data(), text.size(), nullptr, 0,
+                        NI_NUMERICHOST) == 0) {
+            if (std::find(answer.addresses.begin(), answer.addresses.end(), text.data()) ==
+                answer.addresses.end()) {
+                answer.addresses.emplace_back(text.data());
+            }
+        }
+    }
+    freeaddrinfo(list);
+    if (answer.addresses.empty()) answer.error = "host name " + host + ": no address";
+    return answer;
+}
+
+}  // namespace
+
+class Resolver::Handle {
+  public:
+    explicit Handle(Callback callback) : callback_(std::move(callback)) {}
+
+    void give(const Addresses& answer) {
+        timer.reset();
+        if (callback_) std::exchange(callback_, nullptr)(answer);
+    }
+    [[nodiscard]] bool given() const { return !callback_; }
+
+    std::unique_ptr<Timer> timer;
+
+  private:
+    Callback callback_;
+};
+
+// What a thread may touch: the loop, as long as the resolver lives.
+struct Resolver::Mailbox {
+    std::mutex mutex;
+    Resolver* resolver = nullptr;
+};
+
+Resolver::Resolver(Loop& loop) : loop_(loop), lookup_(system_lookup), mailbox_(std::make_shared<Mailbox>()) {
+    mailbox_->resolver = this;
+}
+
+Resolver::~Resolver() {
+    const std::lock_guard lock(mailbox_->mutex);
+    mailbox_->resolver = nullptr;
+}
+
+std::shared_ptr<Resolver::Handle> Resolver::resolve(const std::string& host, Callback callback) {
+    auto handle = std::make_shared<Handle>(std::move(callback));
+    const std::weak_ptr<Handle> weak = handle;
+    const auto give_soon = [this, weak](Addresses answer) {
+        loop_.defer([weak, answer = std::move(answer)] {
+            if (const auto waiting = weak.lock()) waiting->give(answer);
+        });
+    };
+    if (is_numeric(host)) {
+        give_soon({{host}, ""});
+        return handle;
+    }
+    auto& name = names_[host];
+    const auto now = loop_.now();
+    if (!name.known.addresses.empty()) {
+        if (now - name.known_at < fresh) {
+            give_soon(name.known);
+            return handle;
+        }
+        handle->timer = loop_.make_timer([this, weak, host] {
+            if (const auto waiting = weak.lock()) waiting->give(names_[host].known);
+        });
+        handle->timer->start(patience);
+    }
+    name.waiting.push_back(weak);
+    if (!name.asking) ask(host);
+    return handle;
+}
+
+void Resolver::ask(const std::string& host) {
+    names_[host].asking = true;
+    try {
+        std::thread([mailbox = mailbox_, lookup = lookup_, host] {
+            auto answer = lookup(host);
+            const std::lock_guard lock(mailbox->mutex);
+            if (mailbox->resolver == nullptr) return;
+            mailbox->resolver->loop_.post([mailbox, host, answer = std::move(answer)] {
+                // In the loop's thread, which is the one that destroys the resolver.
+                if (mailbox->resolver != nullptr) mailbox->resolver->answered(host, answer);
+            });
+        }).detach();
+    } catch (const std::system_error& error) {
+        loop_.defer([mailbox = mailbox_, host, message = std::string(error.what())] {
+            if (mailbox->resolver != nullptr) {
+                mailbox->resolver->answered(
+                    host, {{}, "host name " + host + ": no thread to look it up: " + message});
+            }
+        });
+    }
+}
+
+void Resolver::answered(const std::string& host, const Addresses& answer) {
+    auto& name = names_[host];
+    name.asking = false;
+    if (!answer.addresses.empty() || name.known.addresses.empty()) {
+        name.known = answer;
+        name.known_at = loop_.now();
+    }
+    const auto waiting = std::exchange(name.waiting, {});
+    const auto given = name.known;
+    for (const auto& weak : waiting) {
+        if (const auto handle = weak.lock(); handle && !handle->given()) handle->give(given);
+    }
+}
+
+}  // namespace proxyd

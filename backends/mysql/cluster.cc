@@ -1,0 +1,69 @@
+#include "backends/mysql/cluster.h"
+
+#include <array>
+#include <charconv>
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netdb.h>
+#include <strings.h>
+
+namespace proxyd::mysql {
+namespace {
+
+constexpr int rank_unix = 0;
+constexpr int rank_inet = 1;
+
+constexpr std::string_view unix_prefix = "unix:";
+constexpr std::string_view inet_prefix = "inet:";
+
+bool parse_port(const std::string& text, unsigned& port) {
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (problem == std::errc() && end == text.data() + text.size()) return port <= 65535;
+    std::array<char, 1024> buffer{};
+    servent entry{};
+    servent* found = nullptr;
+    if (getservbyname_r(text.c_str(), "tcp", &entry, buffer.data(), buffer.size(), &found) != 0 ||
+        found == nullptr) {
+        return false;
+    }
+    port = ntohs(static_cast<std::uint16_t>(found->s_port));
+    return true;
+}
+
+}  // namespace
+
+bool Endpoint::local() const {
+    return !socket_path.empty() || host.empty() || strcasecmp(host.c_str(), "localhost") == 0;
+}
+
+std::optional<Endpoint> parse_host(const std::string& host, std::string& error) {
+    Endpoint endpoint;
+    if (host.starts_with(unix_prefix)) {
+        endpoint.host = "localhost";
+        endpoint.socket_path = host.substr(unix_prefix.size());
+        return endpoint;
+    }
+    std::string name = host.starts_with(inet_prefix) ? host.substr(inet_prefix.size()) : host;
+    std::string port;
+    if (name.starts_with('[') && name.find(']') != std::string::npos) {
+        const auto close = name.find(']');
+        if (close + 1 < name.size() && name[close + 1] == ':') port = name.substr(close + 2);
+        name = name.substr(1, close - 1);
+    } else if (const auto colon = name.rfind(':'); colon != std::string::npos) {
+        port = name.substr(colon + 1);
+        name.erase(colon);
+    }
+    endpoint.host = name;
+    if (!port.empty() && !parse_port(port, endpoint.port)) {
+        error = fmt::format("host {}: {} is neither a port number nor a known TCP service", host, port);
+        return std::nullopt;
+    }
+    return endpoint;
+}
+
+pool::HostInfo host_info(const std::string& host) {
+    return {host, host.starts_with(unix_prefix) ? rank_unix : rank_inet};
+}
+
+}  // namespace proxyd::mysql

@@ -1,0 +1,49 @@
+// Which MySQL or MariaDB servers a table asks, and with what: the identity by which tables share a pool.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/pool/host.h"
+
+namespace proxyd::mysql {
+
+// As in the table file (mysql_table(5)). Tables with equal identities share one pool.
+struct ClusterIdentity {
+    std::vector<std::string> hosts;  // items of `hosts`, in order; never empty
+    std::string user;
+    std::string password;
+    std::string dbname;
+    std::string charset;
+    std::string option_file;   // "": none
+    std::string option_group;  // "": none
+    std::string tls_cert_file;
+    std::string tls_key_file;
+    std::string tls_ca_file;
+    std::string tls_ca_path;
+    std::string tls_ciphers;
+    std::optional<bool> tls_verify_cert;
+
+    auto operator<=>(const ClusterIdentity&) const = default;
+};
+
+// Where one item of `hosts` leads.
+struct Endpoint {
+    std::string host;         // to be resolved; "localhost": the library's default UNIX socket
+    std::string socket_path;  // when not empty: this UNIX socket
+    unsigned port = 0;        // 0: the library's default
+
+    // Whether the library connects by a UNIX socket, so that there is nothing to resolve.
+    [[nodiscard]] bool local() const;
+};
+
+// No value, and `error` says what would be right, when the item's port is neither a number nor a known
+// service.
+[[nodiscard]] std::optional<Endpoint> parse_host(const std::string& host, std::string& error);
+
+// For the log and for the order of preference: UNIX sockets, then TCP.
+[[nodiscard]] pool::HostInfo host_info(const std::string& host);
+
+}  // namespace proxyd::mysql

@@ -1,0 +1,36 @@
+// MySQL and MariaDB connections for the pool.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "backends/event/resolver.h"
+#include "backends/mysql/cluster.h"
+#include "backends/pool/connection.h"
+
+namespace proxyd::mysql {
+
+class Driver final : public pool::Driver {
+  public:
+    // The loop and the resolver outlive the driver.
+    Driver(Loop& loop, Resolver& resolver, ClusterIdentity cluster,
+           std::shared_ptr<const pool::DriverSettings> settings);
+
+    [[nodiscard]] std::unique_ptr<pool::Connection> make_connection(
+        std::size_t host, pool::ConnectionObserver& observer) override;
+    [[nodiscard]] bool pipelines() const override { return false; }
+
+    [[nodiscard]] Loop& loop() const { return loop_; }
+    [[nodiscard]] Resolver& resolver() const { return resolver_; }
+    [[nodiscard]] const ClusterIdentity& cluster() const { return cluster_; }
+    [[nodiscard]] const pool::DriverSettings& settings() const { return *settings_; }
+
+  private:
+    Loop& loop_;
+    Resolver& resolver_;
+    ClusterIdentity cluster_;
+    std::shared_ptr<const pool::DriverSettings> settings_;
+};
+
+}  // namespace proxyd::mysql

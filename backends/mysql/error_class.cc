@@ -1,0 +1,112 @@
+#include "backends/mysql/error_class.h"
+
+#include <array>
+#include <cerrno>
+
+#include <fmt/format.h>
+
+namespace proxyd::mysql {
+namespace {
+
+using pool::FailureClass;
+
+struct Row {
+    unsigned number;
+    FailureClass connecting;
+    FailureClass querying;
+};
+
+// MariaDB knowledge base "MariaDB Error Codes"; MySQL reference manual "Server Error Message Reference" and
+// "Client Error Message Reference". Numbers that are not here: unreachable while connecting, an error of the
+// query later.
+constexpr std::array rows{
+    // the client library: the connection is gone, or never was
+    Row{2000, FailureClass::unreachable, FailureClass::lost},     // CR_UNKNOWN_ERROR
+    Row{2001, FailureClass::unreachable, FailureClass::lost},     // CR_SOCKET_CREATE_ERROR
+    Row{2002, FailureClass::unreachable, FailureClass::lost},     // CR_CONNECTION_ERROR
+    Row{2003, FailureClass::unreachable, FailureClass::lost},     // CR_CONN_HOST_ERROR
+    Row{2006, FailureClass::unreachable, FailureClass::lost},     // CR_SERVER_GONE_ERROR
+    Row{2012, FailureClass::unreachable, FailureClass::lost},     // CR_SERVER_HANDSHAKE_ERR
+    Row{2013, FailureClass::unreachable, FailureClass::lost},     // CR_SERVER_LOST
+    Row{2014, FailureClass::unreachable, FailureClass::lost},     // CR_COMMANDS_OUT_OF_SYNC
+    Row{2027, FailureClass::unreachable, FailureClass::lost},     // CR_MALFORMED_PACKET
+    Row{2055, FailureClass::unreachable, FailureClass::lost},     // CR_SERVER_LOST_EXTENDED
+    Row{2019, FailureClass::configuration, FailureClass::query},  // CR_CANT_READ_CHARSET
+    Row{2026, FailureClass::configuration, FailureClass::lost},   // CR_SSL_CONNECTION_ERROR
+    Row{2059, FailureClass::configuration, FailureClass::query},  // CR_AUTH_PLUGIN_CANNOT_LOAD
+    Row{2061, FailureClass::configuration, FailureClass::query},  // CR_AUTH_PLUGIN_ERR
+    // the server goes away
+    Row{1053, FailureClass::unreachable, FailureClass::lost},  // ER_SERVER_SHUTDOWN
+    Row{1077, FailureClass::unreachable, FailureClass::lost},  // ER_NORMAL_SHUTDOWN
+    Row{1079, FailureClass::unreachable, FailureClass::lost},  // ER_SHUTDOWN_COMPLETE
+    Row{1080, FailureClass::unreachable, FailureClass::lost},  // ER_FORCING_CLOSE
+    Row{1158, FailureClass::unreachable, FailureClass::lost},  // ER_NET_READ_ERROR
+    Row{1159, FailureClass::unreachable, FailureClass::lost},  // ER_NET_READ_INTERRUPTED
+    Row{1160, FailureClass::unreachable, FailureClass::lost},  // ER_NET_ERROR_ON_WRITE
+    Row{1161, FailureClass::unreachable, FailureClass::lost},  // ER_NET_WRITE_INTERRUPTED
+    Row{1184, FailureClass::unreachable, FailureClass::lost},  // ER_NEW_ABORTING_CONNECTION
+    Row{1047, FailureClass::unreachable,
+        FailureClass::lost},  // ER_UNKNOWN_COM_ERROR: a Galera node that is not ready
+    Row{1317, FailureClass::unreachable, FailureClass::lost},  // ER_QUERY_INTERRUPTED: KILL
+    Row{1927, FailureClass::unreachable, FailureClass::lost},  // ER_CONNECTION_KILLED
+    Row{3169, FailureClass::unreachable, FailureClass::lost},  // ER_SESSION_WAS_KILLED
+    Row{4031, FailureClass::unreachable,
+        FailureClass::lost},  // ER_CLIENT_INTERACTION_TIMEOUT: wait_timeout (MySQL 8)
+    // back-pressure
+    Row{1040, FailureClass::too_many_connections, FailureClass::query},  // ER_CON_COUNT_ERROR
+    Row{1203, FailureClass::too_many_connections, FailureClass::query},  // ER_TOO_MANY_USER_CONNECTIONS
+    Row{1226, FailureClass::too_many_connections, FailureClass::query},  // ER_USER_LIMIT_REACHED
+    Row{1135, FailureClass::too_many_connections, FailureClass::query},  // ER_CANT_CREATE_THREAD
+    // nothing but an administrator will mend it
+    Row{1044, FailureClass::configuration, FailureClass::query},  // ER_DBACCESS_DENIED_ERROR
+    Row{1045, FailureClass::configuration, FailureClass::query},  // ER_ACCESS_DENIED_ERROR
+    Row{1049, FailureClass::configuration, FailureClass::query},  // ER_BAD_DB_ERROR
+    Row{1115, FailureClass::configuration, FailureClass::query},  // ER_UNKNOWN_CHARACTER_SET
+    Row{1130, FailureClass::configuration, FailureClass::query},  // ER_HOST_NOT_PRIVILEGED
+    Row{1129, FailureClass::configuration, FailureClass::query},  // ER_HOST_IS_BLOCKED
+    Row{1251, FailureClass::configuration, FailureClass::query},  // ER_NOT_SUPPORTED_AUTH_MODE
+    Row{1275, FailureClass::configuration, FailureClass::query},  // ER_SERVER_IS_IN_SECURE_AUTH_MODE
+    Row{1524, FailureClass::configuration, FailureClass::query},  // ER_PLUGIN_IS_NOT_LOADED
+    Row{1698, FailureClass::configuration, FailureClass::query},  // ER_ACCESS_DENIED_NO_PASSWORD_ERROR
+    Row{1820, FailureClass::configuration, FailureClass::query},  // ER_MUST_CHANGE_PASSWORD
+    Row{1862, FailureClass::configuration, FailureClass::query},  // ER_MUST_CHANGE_PASSWORD_LOGIN
+    Row{3118, FailureClass::configuration, FailureClass::query},  // ER_ACCOUNT_HAS_BEEN_LOCKED
+    Row{3159, FailureClass::configuration, FailureClass::query},  // ER_SECURE_TRANSPORT_REQUIRED
+    Row{4151, FailureClass::configuration, FailureClass::query},  // ER_ACCOUNT_HAS_BEEN_LOCKED (MariaDB)
+};
+
+constexpr unsigned tls_error = 2026;
+
+// The handshake was cut off or stalled, as opposed to a certificate or a cipher that will not do. The library
+// then has no more to say than the system's error, with its number in parentheses.
+bool is_network_trouble(std::string_view tls_text) {
+    for (const auto number : {EPIPE, ECONNRESET, ECONNABORTED, ETIMEDOUT, EAGAIN, EINPROGRESS, ENOTCONN}) {
+        if (tls_text.ends_with(fmt::format("({})", number))) return true;
+    }
+    return tls_text.find("unexpected eof") != std::string_view::npos;
+}
+
+}  // namespace
+
+FailureClass classify(unsigned error_number, Phase phase, std::string_view text) {
+    if (error_number == tls_error && phase == Phase::connecting && is_network_trouble(text))
+        return FailureClass::unreachable;
+    for (const auto& row : rows) {
+        if (row.number == error_number) return phase == Phase::connecting ? row.connecting : row.querying;
+    }
+    return phase == Phase::connecting ? FailureClass::unreachable : FailureClass::query;
+}
+
+std::string_view hint(unsigned error_number) {
+    switch (error_number) {
+        case 2059:
+        case 2061:
+        case 1251:
+            return "the client library lacks the authentication plugin of this account: on Debian the "
+                   "package libmariadb3 has caching_sha2_password, client_ed25519 and sha256_password";
+        case tls_error: return "see tls_CAfile and tls_verify_cert";
+        default: return "";
+    }
+}
+
+}  // namespace proxyd::mysql

@@ -1,0 +1,19 @@
+// MySQL's and MariaDB's error numbers -> what the pool does about them.
+#pragma once
+
+#include <string_view>
+
+#include "backends/pool/failure.h"
+
+namespace proxyd::mysql {
+
+// Where the error was met: most numbers mean another thing while connecting.
+enum class Phase { connecting, querying };
+
+// `text` is the library's: for TLS it has one number for all that can go wrong.
+[[nodiscard]] pool::FailureClass classify(unsigned error_number, Phase phase, std::string_view text);
+
+// What an administrator can do about it, to be added to the message; "" when the message says it all.
+[[nodiscard]] std::string_view hint(unsigned error_number);
+
+}  // namespace proxyd::mysql

@@ -1,0 +1,110 @@
+#include "backends/mysql/handle.h"
+
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+namespace proxyd::mysql {
+namespace {
+
+thread_local Handle* stepping = nullptr;
+
+}  // namespace
+
+Handle::Handle() {
+    if (mysql_init(&mysql_) == nullptr) throw std::bad_alloc();
+    mysql_options(&mysql_, MYSQL_OPT_NONBLOCK, nullptr);
+    mysql_options(&mysql_, MARIADB_OPT_IO_WAIT, reinterpret_cast<const void*>(&Handle::wait_hook));
+}
+
+Handle::~Handle() {
+    if (const int fd = socket(); fd >= 0) ::shutdown(fd, SHUT_RDWR);
+    // The call gets errors from now on, and frees what it has allocated.
+    constexpr int more_than_any_call_needs = 1000;
+    for (int i = 0; i < more_than_any_call_needs && next_; ++i) {
+        (void)go_on(MYSQL_WAIT_TIMEOUT);
+        if (const int fd = socket(); fd >= 0) ::shutdown(fd, SHUT_RDWR);
+    }
+    mysql_close(&mysql_);
+}
+
+int Handle::start(const std::function<int()>& first, std::function<int(int)> next) {
+    const int waits = first();
+    next_ = waits != 0 ? std::move(next) : nullptr;
+    return waits;
+}
+
+int Handle::start_connecting(std::function<int()> first, std::function<int(int)> next,
+                             std::function<void()> each_time) {
+    each_time_ = std::move(each_time);
+    side_stack_ = std::make_unique<SideStack>();
+    next_ = std::move(next);
+    return step(std::move(first));
+}
+
+int Handle::go_on(int ready) {
+    if (!next_) return 0;
+    if (side_stack_) {
+        each_time_();
+        if (side_stack_->finished()) return step([this, ready] { return next_(ready); });
+        ready_ = ready;
+        stepping = this;
+        side_stack_->go_on();
+        return step_result();
+    }
+    const int waits = next_(ready);
+    if (waits == 0) next_ = nullptr;
+    return waits;
+}
+
+// One step of the call that connects.
+int Handle::step(std::function<int()> call) {
+    never_block();
+    stepping = this;
+    side_stack_->run([this, call = std::move(call)] { step_returned_ = call(); });
+    return step_result();
+}
+
+int Handle::step_result() {
+    stepping = nullptr;
+    if (!side_stack_->finished()) return step_waits_;
+    if (step_returned_ == 0) {
+        next_ = nullptr;
+        side_stack_.reset();
+        never_block();
+    }
+    return step_returned_;
+}
+
+// The library leaves the socket in blocking mode, which is of no account to its plain reads; but the TLS
+// library would wait in them. Where the server's greeting is there as soon as the connection, the handshake
+// begins before there is an occasion to change that: its first read then gives up after the shortest time
+// there is.
+void Handle::never_block() {
+    const int fd = socket();
+    if (fd < 0) return;
+    const int flags = ::fcntl(fd, F_GETFL);
+    if ((flags & O_NONBLOCK) == 0) (void)::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    const timeval shortest{0, 1000};
+    (void)::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &shortest, sizeof shortest);
+    (void)::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &shortest, sizeof shortest);
+}
+
+// Where the library would wait for the socket without returning. Returns 1 when it is ready, 0 when it is
+// not: the library then gives up.
+int Handle::wait_hook(my_socket, my_bool for_reading, int) {
+    Handle* const self = stepping;
+    if (self != nullptr && self->side_stack_) {
+        self->never_block();
+        self->step_waits_ = for_reading != 0 ? MYSQL_WAIT_READ : MYSQL_WAIT_WRITE;
+        self->side_stack_->leave();
+        if ((self->ready_ & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE)) != 0) return 1;
+    }
+    errno = ETIMEDOUT;
+    return 0;
+}
+
+}  // namespace proxyd::mysql

@@ -1,0 +1,53 @@
+// One MYSQL structure and the library call that is under way on it. Each call is started, and continued when
+// what it waits for has come; between the two the library keeps a stack of its own.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <mysql.h>
+
+#include "backends/mysql/side_stack.h"
+
+namespace proxyd::mysql {
+
+class Handle {
+  public:
+    // Throws std::bad_alloc.
+    Handle();
+    // Never waits: the socket is shut down first, and a call under way is brought to its end.
+    ~Handle();
+    Handle(const Handle&) = delete;
+    Handle& operator=(const Handle&) = delete;
+
+    [[nodiscard]] MYSQL* get() { return &mysql_; }
+    [[nodiscard]] int socket() { return mysql_get_socket(&mysql_); }
+    [[nodiscard]] unsigned error_number() { return mysql_errno(&mysql_); }
+    [[nodiscard]] std::string error_text() { return mysql_error(&mysql_); }
+
+    // Begins a call: the library's _start and _cont functions with their parameters bound. Both return what
+    // is waited for (MYSQL_WAIT_READ ...), 0 when done.
+    [[nodiscard]] int start(const std::function<int()>& first, std::function<int(int)> next);
+    // The same for the call that connects, which may shake hands for TLS.
+    [[nodiscard]] int start_connecting(std::function<int()> first, std::function<int(int)> next,
+                                       std::function<void()> each_time);
+    // Goes on with it when some of what it waited for has come.
+    [[nodiscard]] int go_on(int ready);
+
+  private:
+    static int wait_hook(my_socket fd, my_bool for_reading, int timeout_ms);
+    [[nodiscard]] int step(std::function<int()> call);
+    [[nodiscard]] int step_result();
+    void never_block();
+
+    MYSQL mysql_;
+    std::unique_ptr<SideStack> side_stack_;  // while it connects
+    int step_returned_ = 0;
+    int step_waits_ = 0;               // what the side stack was left for
+    int ready_ = 0;                    // what has come of it
+    std::function<void()> each_time_;  // called whenever the connecting call goes on
+    std::function<int(int)> next_;     // of the call under way; empty: none
+};
+
+}  // namespace proxyd::mysql

@@ -1,0 +1,27 @@
+// A table's query for MySQL and MariaDB: expanded with the connection's quoting, one round trip.
+#pragma once
+
+#include "backends/pool/query.h"
+#include "backends/table/template.h"
+
+namespace proxyd::mysql {
+
+class Statement final : public pool::Statement {
+  public:
+    Statement(table::Template query, bool may_write, bool require_result_set)
+        : query_(std::move(query)), repeatable_(!may_write), require_result_set_(require_result_set) {}
+
+    [[nodiscard]] bool exclusive() const override { return false; }
+    [[nodiscard]] bool repeatable() const override { return repeatable_; }
+
+    [[nodiscard]] const table::Template& query() const { return query_; }
+    // A query that gives no result set (not: no rows) is an error.
+    [[nodiscard]] bool require_result_set() const { return require_result_set_; }
+
+  private:
+    table::Template query_;
+    bool repeatable_;
+    bool require_result_set_;
+};
+
+}  // namespace proxyd::mysql

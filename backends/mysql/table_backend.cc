@@ -1,0 +1,114 @@
+#include "backends/mysql/table_backend.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/format.h>
+#include <mysql.h>
+
+#include "backends/config/list.h"
+#include "backends/mysql/driver.h"
+#include "backends/mysql/statement.h"
+
+namespace proxyd::mysql {
+namespace {
+
+using pool::OutcomeCallback;
+
+class Runner final : public table::QueryRunner {
+  public:
+    Runner(std::shared_ptr<table::SharedPool> shared, const std::string& table_name,
+           const table::SqlDefinition& definition, bool require_result_set,
+           const table::TableSettings& settings)
+        : plannable_(!definition.analysis.may_write && !definition.analysis.several_statements),
+          statement_(std::make_shared<Statement>(definition.query, definition.analysis.may_write,
+                                                 require_result_set)),
+          share_(std::move(shared), settings, table_name) {}
+
+    void run(const table::KeyParts& key, Deadline deadline, OutcomeCallback callback) override {
+        share_.submit({statement_, std::string(key.key), std::string(key.key)}, deadline,
+                      std::move(callback));
+    }
+
+    // EXPLAIN plans the query without running it. What it cannot be put before is not tried: only the
+    // connection is.
+    void prepare_only(Deadline deadline, OutcomeCallback callback) override {
+        auto query = statement_->query();
+        if (!plannable_ || query.parts.empty()) {
+            std::string error;
+            query = *table::parse_template("SELECT 1", error);
+        } else {
+            query.parts.front().text.insert(0, "EXPLAIN ");
+        }
+        auto explained = std::make_shared<Statement>(std::move(query), false, true);
+        share_.submit({explained, "check@proxyd.invalid", "check"}, deadline, std::move(callback));
+    }
+
+  private:
+    bool plannable_;
+    std::shared_ptr<const Statement> statement_;
+    table::SharedPool::Share share_;
+};
+
+}  // namespace
+
+TableBackend::TableBackend(Loop& loop, Resolver& resolver) : loop_(loop), resolver_(resolver), pools_(loop) {
+    if (mysql_library_init(0, nullptr, nullptr) != 0) {
+        throw std::runtime_error("cannot initialise the MariaDB client library");
+    }
+}
+
+std::vector<std::string_view> TableBackend::parameter_names() const {
+    return {"hosts",           "user",
+            "password",        "dbname",
+            "charset",         "option_file",
+            "option_group",    "tls_key_file",
+            "tls_cert_file",   "tls_CAfile",
+            "tls_CApath",      "tls_ciphers",
+            "tls_verify_cert", "require_result_set",
+            "retry_interval",  "idle_interval"};
+}
+
+ClusterIdentity read_cluster(table::TableParameters& parameters) {
+    ClusterIdentity cluster;
+    cluster.hosts = config::split_list(parameters.text("hosts", "localhost"));
+    if (cluster.hosts.empty()) cluster.hosts.emplace_back("localhost");
+    for (const auto& host : cluster.hosts) {
+        std::string error;
+        if (!parse_host(host, error)) parameters.error("hosts", error);
+    }
+    cluster.user = parameters.text("user", "");
+    cluster.password = parameters.text("password", "");
+    cluster.dbname = parameters.text("dbname", "");
+    if (cluster.dbname.empty())
+        parameters.error("dbname", "dbname is missing: give the name of the database");
+    cluster.charset = parameters.required("charset", "utf8mb4");
+    cluster.option_file = parameters.text("option_file", "");
+    cluster.option_group = parameters.raw("option_group").value_or("client");
+    cluster.tls_cert_file = parameters.text("tls_cert_file", "");
+    cluster.tls_key_file = parameters.text("tls_key_file", "");
+    cluster.tls_ca_file = parameters.text("tls_CAfile", "");
+    cluster.tls_ca_path = parameters.text("tls_CApath", "");
+    cluster.tls_ciphers = parameters.text("tls_ciphers", "");
+    if (parameters.raw("tls_verify_cert"))
+        cluster.tls_verify_cert = parameters.boolean("tls_verify_cert", false);
+    return cluster;
+}
+
+std::unique_ptr<table::QueryRunner> TableBackend::make_runner(const std::string& table_name,
+                                                              table::TableParameters& parameters,
+                                                              const table::SqlDefinition& definition,
+                                                              const table::TableSettings& settings) {
+    const auto cluster = read_cluster(parameters);
+    const bool require_result_set = parameters.boolean("require_result_set", true);
+    (void)parameters.integer("retry_interval", 60, 1);
+    if (!parameters.errors().empty()) return nullptr;
+    std::vector<pool::HostInfo> hosts;
+    for (const auto& host : cluster.hosts) hosts.push_back(host_info(host));
+    auto pool = pools_.find_or_make(
+        cluster, settings, "mysql database " + cluster.dbname, hosts,
+        [&](auto limits) { return std::make_unique<Driver>(loop_, resolver_, cluster, std::move(limits)); });
+    return std::make_unique<Runner>(std::move(pool), table_name, definition, require_result_set, settings);
+}
+
+}  // namespace proxyd::mysql

@@ -1,0 +1,45 @@
+// Which PostgreSQL servers a table asks, and with what: the identity by which tables share a pool.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/pool/host.h"
+
+namespace proxyd::pgsql {
+
+// As in the table file (pgsql_table(5)). Tables with equal identities share one pool.
+struct ClusterIdentity {
+    std::vector<std::string> hosts;  // items of `hosts`, in order; never empty
+    std::string user;
+    std::string password;
+    std::string dbname;  // a name, or libpq connection text or URI
+    std::string encoding;
+
+    auto operator<=>(const ClusterIdentity&) const = default;
+};
+
+// libpq keywords and values of one connection attempt.
+using ConnectParameters = std::map<std::string, std::string, std::less<>>;
+
+// One address of a host to try. `host` is resolved by the caller, who adds `hostaddr`; empty: nothing to
+// resolve (a UNIX socket, or `hostaddr` is given already).
+struct Endpoint {
+    std::string host;
+    ConnectParameters parameters;
+};
+
+// Whether a `hosts` item is a connection URI ("scheme://...").
+[[nodiscard]] bool is_uri(std::string_view host);
+
+// For the log and for the order of preference: UNIX sockets, then TCP, then URIs.
+[[nodiscard]] pool::HostInfo host_info(const std::string& host);
+
+// What to connect to for one item of `hosts`. Returns nothing, and `error` says why (without passwords), when
+// libpq cannot make sense of a URI or of connection text in dbname.
+[[nodiscard]] std::vector<Endpoint> endpoints(const ClusterIdentity& cluster, const std::string& host,
+                                              std::string& error);
+
+}  // namespace proxyd::pgsql

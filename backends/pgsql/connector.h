@@ -1,0 +1,63 @@
+// Opens one libpq connection without blocking: resolves names, tries the addresses of a host in turn.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <libpq-fe.h>
+
+#include "backends/event/loop.h"
+#include "backends/event/resolver.h"
+#include "backends/pgsql/cluster.h"
+#include "backends/pool/failure.h"
+
+namespace proxyd::pgsql {
+
+class Driver;
+
+struct ConnectionCloser {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+};
+using ConnectionHandle = std::unique_ptr<PGconn, ConnectionCloser>;
+
+class Connector {
+  public:
+    // Exactly one of them is called, from the loop, never before start() returns. The connector may be
+    // destroyed in it.
+    using Connected = std::function<void(ConnectionHandle)>;
+    using Failed = std::function<void(const pool::Failure&)>;
+
+    Connector(Driver& driver, const std::string& host, Connected connected, Failed failed);
+
+    void start();
+
+  private:
+    void next_endpoint();
+    void try_address(const ConnectParameters& parameters);
+    void poll();
+    void watch_socket(bool read, bool write);
+    void attempt_failed(const pool::Failure& failure);
+
+    Driver& driver_;
+    std::string host_;
+    Connected connected_;
+    Failed failed_;
+    std::vector<Endpoint> endpoints_;           // still to be tried, last first
+    std::vector<ConnectParameters> addresses_;  // of the endpoint being tried, last first
+    pool::Failure last_failure_;
+    std::shared_ptr<Resolver::Handle> resolving_;
+    ConnectParameters current_;
+    std::unique_ptr<FdWatch> watch_;  // before the connection: it must go first
+    int watched_fd_ = -1;
+    ConnectionHandle connection_;
+    std::unique_ptr<Timer> address_timer_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+// The server's words for a failure while connecting, without what libpq puts around them; `sqlstate` gets the
+// code.
+[[nodiscard]] std::string connect_error_text(const std::string& libpq_message, std::string& sqlstate);
+
+}  // namespace proxyd::pgsql

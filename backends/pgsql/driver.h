@@ -1,0 +1,46 @@
+// PostgreSQL connections for the pool.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backends/event/resolver.h"
+#include "backends/pgsql/cluster.h"
+#include "backends/pool/connection.h"
+
+namespace proxyd::pgsql {
+
+// What all connections of one cluster know together.
+class Driver final : public pool::Driver {
+  public:
+    // The loop and the resolver outlive the driver.
+    Driver(Loop& loop, Resolver& resolver, ClusterIdentity cluster,
+           std::shared_ptr<const pool::DriverSettings> settings);
+
+    [[nodiscard]] std::unique_ptr<pool::Connection> make_connection(
+        std::size_t host, pool::ConnectionObserver& observer) override;
+    [[nodiscard]] bool pipelines() const override { return true; }
+
+    [[nodiscard]] Loop& loop() const { return loop_; }
+    [[nodiscard]] Resolver& resolver() const { return resolver_; }
+    [[nodiscard]] const ClusterIdentity& cluster() const { return cluster_; }
+    [[nodiscard]] const pool::DriverSettings& settings() const { return *settings_; }
+
+    // A pooler in between refused start-up options, or did not keep a prepared statement. From then on
+    // neither is used with this cluster.
+    void pooler_noticed(const std::string& why);
+    [[nodiscard]] bool behind_pooler() const { return behind_pooler_; }
+
+  private:
+    Loop& loop_;
+    Resolver& resolver_;
+    ClusterIdentity cluster_;
+    std::shared_ptr<const pool::DriverSettings> settings_;
+    bool behind_pooler_ = false;
+};
+
+// The pool's HostInfo list for a cluster.
+[[nodiscard]] std::vector<pool::HostInfo> host_infos(const ClusterIdentity& cluster);
+
+}  // namespace proxyd::pgsql

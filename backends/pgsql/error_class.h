@@ -1,0 +1,25 @@
+// PostgreSQL's SQLSTATE codes -> what the pool does about them.
+#pragma once
+
+#include <string_view>
+
+#include "backends/pool/failure.h"
+
+namespace proxyd::pgsql {
+
+// Where the error was met: some codes mean another thing while connecting.
+enum class Phase { connecting, querying };
+
+// `sqlstate` has five characters, or is empty when the failure did not come from the server.
+[[nodiscard]] pool::FailureClass classify(std::string_view sqlstate, Phase phase);
+
+// Codes that say that the statement must be sent in another way, with the same meaning.
+enum class Remedy {
+    none,
+    prepare_again,    // the result type changed under a cached plan
+    without_prepare,  // a pooler in between does not keep prepared statements
+    as_text,          // the server cannot find the type of a bound parameter
+};
+[[nodiscard]] Remedy remedy(std::string_view sqlstate, bool while_preparing);
+
+}  // namespace proxyd::pgsql

@@ -1,0 +1,61 @@
+// A table's query in the forms in which PostgreSQL can be asked.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "backends/pool/query.h"
+#include "backends/table/sql_literals.h"
+#include "backends/table/template.h"
+
+namespace proxyd::pgsql {
+
+// How the query is sent.
+enum class Path {
+    prepared,  // prepared once per connection, then bound
+    bound,     // parsed each time, parameters bound: for poolers that do not keep prepared statements
+    text,      // expanded with quoting, simple protocol, alone on its connection
+};
+
+class Statement final : public pool::Statement {
+  public:
+    // `prepare` false: never Path::prepared.
+    Statement(table::Template query, table::SqlAnalysis analysis, bool prepare);
+
+    [[nodiscard]] bool exclusive() const override { return path_ == Path::text; }
+    [[nodiscard]] bool repeatable() const override { return !analysis_.may_write; }
+
+    [[nodiscard]] bool leaves_state() const override {
+        return analysis_.may_write || analysis_.several_statements;
+    }
+
+    [[nodiscard]] Path path() const { return path_; }
+    [[nodiscard]] const table::Template& query() const { return query_; }
+    // Only when the path is not text.
+    [[nodiscard]] const table::BoundStatement& bound() const { return *analysis_.bound; }
+    // The statement's name on the server: made of its text, so that a name never stands for another text, not
+    // even where a pooler hands the same server connection to several clients.
+    [[nodiscard]] const std::string& server_name() const { return server_name_; }
+
+    // What the servers teach. A statement that could not be prepared is tried as text: if that works it stays
+    // so, if it fails too, the error was one of the query and nothing was learned.
+    void try_as_text() const { path_ = Path::text; }
+    void text_worked() const { text_for_good_ = true; }
+    void text_failed() const {
+        if (!text_for_good_) path_ = first_choice_;
+    }
+    void needs_text() const {
+        path_ = Path::text;
+        text_for_good_ = true;
+    }
+
+  private:
+    table::Template query_;
+    table::SqlAnalysis analysis_;
+    std::string server_name_;
+    Path first_choice_ = Path::text;
+    mutable Path path_ = Path::text;
+    mutable bool text_for_good_ = false;
+};
+
+}  // namespace proxyd::pgsql

@@ -1,0 +1,137 @@
+#include "backends/pgsql/table_backend.h"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "backends/config/list.h"
+#include "backends/pgsql/driver.h"
+#include "backends/pgsql/statement.h"
+#include "backends/table/pool_directory.h"
+
+namespace proxyd::pgsql {
+namespace {
+
+using pool::OutcomeCallback;
+
+// The parameter values of a bound statement, joined so that different lists never look the same.
+std::string identity_of(const table::SqlAnalysis& analysis, const table::KeyParts& key) {
+    if (!analysis.bound) return std::string(key.key);
+    if (analysis.bound->parameters.size() == 1) {
+        return table::parameter_value(analysis.bound->parameters.front(), key);
+    }
+    std::string identity;
+    for (const auto& parameter : analysis.bound->parameters) {
+        identity += table::parameter_value(parameter, key);
+        identity += '\0';
+    }
+    return identity;
+}
+
+// Whether some literal may be one of the words that PostgreSQL turns into a point in time when it parses
+// them.
+bool names_a_moment(std::string text) {
+    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    for (const char* word : {"now", "today", "tomorrow", "yesterday"}) {
+        for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
+            const auto before = text.find_last_not_of(" \t\r\n", at == 0 ? std::string::npos : at - 1);
+            if (at > 0 && before != std::string::npos && text[before] == '\'') return true;
+        }
+    }
+    return false;
+}
+
+class Runner final : public table::QueryRunner {
+  public:
+    Runner(std::shared_ptr<table::SharedPool> shared, const std::string& table_name,
+           const table::SqlDefinition& definition, const table::TableSettings& settings)
+        : analysis_(definition.analysis),
+          statement_(std::make_shared<Statement>(definition.query, definition.analysis,
+                                                 settings.prepared_statements)),
+          share_(std::move(shared), settings, table_name) {}
+
+    void run(const table::KeyParts& key, Deadline deadline, OutcomeCallback callback) override {
+        share_.submit({statement_, std::string(key.key), identity_of(analysis_, key)}, deadline,
+                      std::move(callback));
+    }
+
+    // EXPLAIN plans the query as a preparation would. What it cannot be put before is not tried: only the
+    // connection is.
+    void prepare_only(Deadline deadline, OutcomeCallback callback) override {
+        auto query = statement_->query();
+        auto analysis = analysis_;
+        if (analysis.may_write || analysis.several_statements || query.parts.empty()) {
+            std::string error;
+            query = *table::parse_template("SELECT 1", error);
+            analysis = table::analyse(query, table::SqlDialect::pgsql);
+        } else {
+            query.parts.front().text.insert(0, "EXPLAIN ");
+            if (analysis.bound) analysis.bound->text.insert(0, "EXPLAIN ");
+        }
+        auto explained = std::make_shared<Statement>(std::move(query), std::move(analysis), false);
+        share_.submit({explained, "check@proxyd.invalid", "check"}, deadline, std::move(callback));
+    }
+
+  private:
+    const table::SqlAnalysis analysis_;
+    std::shared_ptr<const Statement> statement_;
+    table::SharedPool::Share share_;
+};
+
+}  // namespace
+
+std::vector<std::string_view> TableBackend::parameter_names() const {
+    return {"hosts",    "user",           "password",      "dbname",
+            "encoding", "retry_interval", "idle_interval", "select_function"};
+}
+
+ClusterIdentity read_cluster(table::TableParameters& parameters) {
+    ClusterIdentity cluster;
+    cluster.hosts = config::split_list(parameters.text("hosts", "localhost"));
+    cluster.user = parameters.text("user", "");
+    cluster.password = parameters.text("password", "");
+    cluster.dbname = parameters.text("dbname", "");
+    cluster.encoding = parameters.required("encoding", "UTF8");
+    if (cluster.hosts.empty()) cluster.hosts.emplace_back("localhost");
+    const bool all_uris = std::all_of(cluster.hosts.begin(), cluster.hosts.end(), is_uri);
+    if (cluster.dbname.empty() && !all_uris) {
+        parameters.error("dbname",
+                         "dbname is missing: give the name of the database (only when all hosts are "
+                         "postgresql:// URIs may it be left out)");
+    }
+    for (const auto& host : cluster.hosts) {
+        std::string error;
+        if (endpoints(cluster, host, error).empty()) {
+            parameters.error(is_uri(host) ? "hosts" : "dbname",
+                             fmt::format("host {}: {}", host_info(host).label, error));
+        }
+    }
+    return cluster;
+}
+
+std::unique_ptr<table::QueryRunner> TableBackend::make_runner(const std::string& table_name,
+                                                              table::TableParameters& parameters,
+                                                              const table::SqlDefinition& definition,
+                                                              const table::TableSettings& settings) {
+    const auto cluster = read_cluster(parameters);
+    (void)parameters.integer("retry_interval", 60, 1);
+    if (!parameters.errors().empty()) return nullptr;
+    const auto name = cluster.dbname.empty() || cluster.dbname.find_first_of("=:") != std::string::npos
+                          ? std::string("pgsql")
+                          : "pgsql database " + cluster.dbname;
+    auto pool = pools_.find_or_make(cluster, settings, name, host_infos(cluster), [&](auto limits) {
+        return std::make_unique<Driver>(loop_, resolver_, cluster, std::move(limits));
+    });
+    auto careful = definition;
+    if (names_a_moment(careful.query.source)) {
+        // A prepared statement would keep the moment of its preparation.
+        careful.analysis.bound.reset();
+        careful.analysis.why_not = "'now' and its like are read when the query is parsed";
+    }
+    return std::make_unique<Runner>(std::move(pool), table_name, careful, settings);
+}
+
+}  // namespace proxyd::pgsql

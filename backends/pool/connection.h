@@ -1,0 +1,64 @@
+// What the pool needs of a database driver.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "backends/clock.h"
+#include "backends/pool/failure.h"
+#include "backends/pool/query.h"
+
+namespace proxyd::pool {
+
+// Names one sent query; the pool chooses it.
+using QueryToken = std::uint64_t;
+
+// What a connection reports. Called from the loop only, never from inside a call of the pool to the
+// connection. The connection stays alive until the call has returned: the pool destroys it later.
+class ConnectionObserver {
+  public:
+    virtual ~ConnectionObserver() = default;
+
+    // Ready for queries. `round_trip` is the time that an empty exchange with the server took.
+    virtual void connected(Duration round_trip) = 0;
+
+    // The outcome of one query; outcomes come in any order.
+    virtual void finished(QueryToken token, const Outcome& outcome) = 0;
+
+    // The connection is of no use any more; queries without an outcome have none. Nothing is reported after
+    // this.
+    virtual void closed(const Failure& failure) = 0;
+};
+
+// One connection to one host. Destroying it closes it without waiting, whatever it is doing.
+class Connection {
+  public:
+    virtual ~Connection() = default;
+
+    // Begins to connect. Called once. The pool watches the time that it may take.
+    virtual void connect() = 0;
+
+    // Sends a query; only after connected() and before closed().
+    virtual void send(QueryToken token, const Query& query) = 0;
+};
+
+// The times that a driver keeps to. They may change; what is begun later goes by the new ones.
+struct DriverSettings {
+    std::chrono::milliseconds connect_timeout{3000};    // shared by the addresses of one host
+    std::chrono::milliseconds statement_timeout{9000};  // enforced by the server, where it can
+};
+
+class Driver {
+  public:
+    virtual ~Driver() = default;
+
+    // A connection to the host with this index; the observer outlives it.
+    [[nodiscard]] virtual std::unique_ptr<Connection> make_connection(std::size_t host,
+                                                                      ConnectionObserver& observer) = 0;
+
+    // Whether several queries can be under way on one connection.
+    [[nodiscard]] virtual bool pipelines() const = 0;
+};
+
+}  // namespace proxyd::pool

@@ -1,0 +1,35 @@
+// Why a connection or a query failed, in the classes that decide what happens next.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace proxyd::pool {
+
+enum class FailureClass {
+    lost,                  // the connection broke or the server is going away: other connection, other host
+    unreachable,           // no connection could be made: the host is down until a probe succeeds
+    too_many_connections,  // the server has no more: use those there are, try again later; the host is well
+    configuration,         // wrong password, no such database ...: nothing but an administrator will mend it
+    query,                 // the query itself: other hosts may know better, this host stays healthy
+    resend,                // not an error: the driver found that the statement must be sent in another way
+};
+
+[[nodiscard]] constexpr std::string_view name(FailureClass kind) {
+    switch (kind) {
+        case FailureClass::lost: return "connection lost";
+        case FailureClass::unreachable: return "unreachable";
+        case FailureClass::too_many_connections: return "too many connections";
+        case FailureClass::configuration: return "configuration";
+        case FailureClass::query: return "query error";
+        case FailureClass::resend: return "resend";
+    }
+    return "";
+}
+
+struct Failure {
+    FailureClass kind = FailureClass::lost;
+    std::string message;  // one line for the log; never holds a password
+};
+
+}  // namespace proxyd::pool

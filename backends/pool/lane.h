@@ -1,0 +1,83 @@
+// The waiting line of one table in a pool, and what is known of the table's speed.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "backends/clock.h"
+#include "backends/pool/query.h"
+
+namespace proxyd::pool {
+
+// One that waits for the outcome.
+struct Waiter {
+    Deadline deadline;
+    OutcomeCallback callback;  // empty once answered
+};
+
+// A question to the database, and all who wait for its answer.
+struct Request {
+    Query query;
+    std::vector<Waiter> waiters;
+    TimePoint queued_at;
+    std::vector<std::size_t> failed_hosts;  // that answered it with an error of the query
+    Failure last_failure;                   // of the last try
+    int losses = 0;                         // how often a connection broke while it was being answered
+
+    [[nodiscard]] bool abandoned() const {
+        return std::none_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return bool(w.callback); });
+    }
+};
+
+enum class Speed { unknown, fast, slow };
+
+// Execution times at or above this make a table slow: its queries get connections for themselves, and not all
+// of them.
+inline constexpr std::chrono::milliseconds slow_query{10};
+
+class Lane {
+  public:
+    explicit Lane(std::string table) : table_(std::move(table)) {}
+
+    [[nodiscard]] const std::string& table() const { return table_; }
+
+    // First in, first out; a request whose connection broke goes back to the front.
+    std::deque<std::shared_ptr<Request>> waiting;
+
+    // Waiting requests by identity, for those that ask the same.
+    std::unordered_map<std::string_view, Request*> by_identity;
+
+    // The line of those that were answered with an error of the query and shall ask another host: they hold
+    // up nobody else of the table. Null: there were none yet.
+    std::shared_ptr<Lane> elsewhere;
+
+    // How many connections work on this lane's queries when it is not fast.
+    int slow_connections = 0;
+
+    // Queries under way for longer than slow_query.
+    int overdue = 0;
+
+    [[nodiscard]] Speed speed() const {
+        if (overdue > 0) return Speed::slow;
+        if (samples_ == 0) return Speed::unknown;
+        return mean_ >= slow_query ? Speed::slow : Speed::fast;
+    }
+
+    // The server's time for one query, the network not counted.
+    void sample(Duration execution) {
+        mean_ = samples_ == 0 ? execution : mean_ + (execution - mean_) / 8;
+        if (samples_ < 8) ++samples_;
+    }
+
+  private:
+    std::string table_;
+    Duration mean_{};
+    int samples_ = 0;
+};
+
+}  // namespace proxyd::pool

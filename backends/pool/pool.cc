@@ -1,0 +1,327 @@
+#include "backends/pool/pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "backends/log.h"
+
+namespace proxyd::pool {
+namespace {
+
+// A request that was being worked on when so many connections broke is likely to be what breaks them.
+constexpr int losses_allowed = 5;
+
+}  // namespace
+
+void Slot::connected(Duration trip) {
+    pool_.slot_connected(*this, trip);
+}
+
+void Slot::finished(QueryToken token, const Outcome& outcome) {
+    pool_.slot_finished(*this, token, outcome);
+}
+
+void Slot::closed(const Failure& failure) {
+    pool_.slot_closed(*this, failure);
+}
+
+Pool::Pool(Loop& loop, std::string name, std::vector<HostInfo> hosts, std::unique_ptr<Driver> driver,
+           PoolSettings settings)
+    : loop_(loop),
+      name_(std::move(name)),
+      driver_(std::move(driver)),
+      settings_(settings),
+      random_(std::random_device{}()),
+      sweep_timer_(loop.make_timer([this] { sweep(); })),
+      wake_timer_(loop.make_timer([this] { dispatch(); })) {
+    for (auto& host : hosts) hosts_.emplace_back(std::move(host));
+}
+
+Pool::~Pool() {
+    *alive_ = false;
+    const Failure closing{FailureClass::lost, "the pool is being closed"};
+    std::vector<std::shared_ptr<Request>> open_requests;
+    for (const auto& lane : busy_lanes_) {
+        open_requests.insert(open_requests.end(), lane->waiting.begin(), lane->waiting.end());
+        lane->by_identity.clear();
+        lane->waiting.clear();
+    }
+    for (const auto& slot : slots_) {
+        for (auto& entry : slot->in_flight) open_requests.push_back(std::move(entry.request));
+    }
+    buried_.clear();
+    slots_.clear();
+    for (const auto& request : open_requests) answer(*request, Outcome{nullptr, closing});
+}
+
+std::shared_ptr<Lane> Pool::make_lane(std::string table) {
+    auto lane = std::make_shared<Lane>(std::move(table));
+    std::erase_if(lanes_, [](const auto& known) { return known.expired(); });
+    lanes_.push_back(lane);
+    return lane;
+}
+
+void Pool::submit(const std::shared_ptr<Lane>& lane, Query query, Deadline deadline,
+                  OutcomeCallback callback) {
+    const auto now = loop_.now();
+    if (deadline.passed(now)) {
+        callback(Outcome{nullptr, {FailureClass::lost, "the deadline had passed"}});
+        return;
+    }
+    if (query.statement->repeatable()) {
+        const auto same = lane->by_identity.find(query.identity);
+        if (same != lane->by_identity.end() && same->second->query.statement == query.statement) {
+            same->second->waiters.push_back({deadline, std::move(callback)});
+            return;
+        }
+    }
+    if (waiting_ >= settings_.queue_limit) {
+        callback(Outcome{nullptr,
+                         {FailureClass::too_many_connections,
+                          fmt::format("{} lookups are waiting already (queue_limit)", waiting_)}});
+        return;
+    }
+    if (hopeless()) {
+        callback(Outcome{nullptr, hosts_.front().last_failure()});
+        return;
+    }
+    auto request = std::make_shared<Request>();
+    request->query = std::move(query);
+    request->queued_at = now;
+    request->waiters.push_back({deadline, std::move(callback)});
+    queue_up(lane);
+    if (request->query.statement->repeatable())
+        lane->by_identity.emplace(request->query.identity, request.get());
+    lane->waiting.push_back(std::move(request));
+    ++waiting_;
+    dispatch();
+    schedule_sweep();
+}
+
+void Pool::change(const PoolSettings& settings) {
+    settings_ = settings;
+    shrink();
+    dispatch();
+    schedule_sweep();
+}
+
+void Pool::wind_down() {
+    settings_.idle_interval = Duration::zero();
+    std::vector<Slot*> idle;
+    for (const auto& slot : slots_) {
+        if (slot->idle()) idle.push_back(slot.get());
+    }
+    for (auto* slot : idle) bury(*slot);
+}
+
+PoolStats Pool::stats() const {
+    PoolStats stats;
+    stats.waiting = waiting_;
+    stats.connections = buried_.size();
+    for (const auto& slot : slots_) {
+        ++stats.connections;
+        if (slot->state == SlotState::ready) ++stats.ready;
+        stats.in_flight += slot->in_flight.size();
+    }
+    return stats;
+}
+
+void Pool::slot_connected(Slot& slot, Duration round_trip) {
+    if (slot.state != SlotState::connecting) return;
+    auto& host = hosts_[slot.host];
+    if (host.health() == HostHealth::down || host.health() == HostHealth::misconfigured) {
+        log().info(fmt::format("{}: host {} answers again", name_, host.info().label));
+    }
+    host.connected();
+    slot.state = SlotState::ready;
+    slot.since = loop_.now();
+    slot.round_trip = round_trip;
+    dispatch();
+}
+
+void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
+    const auto now = loop_.now();
+    const auto found = std::find_if(slot.in_flight.begin(), slot.in_flight.end(),
+                                    [token](const InFlight& entry) { return entry.token == token; });
+    if (found == slot.in_flight.end()) return;
+    InFlight entry = std::move(*found);
+    // Sent to an idle server the time includes the network; behind others it does not.
+    const bool was_alone = entry.sent >= slot.last_finished;
+    const Duration taken = now - std::max(entry.sent, slot.last_finished);
+    slot.in_flight.erase(found);
+    slot.last_finished = now;
+    slot.since = now;
+    slot.solitary = false;
+    left_connection(entry);
+
+    auto& request = *entry.request;
+    // Before the answer, which may bring the next lookup.
+    if (slot.state == SlotState::ready && request.query.statement->leaves_state()) {
+        slot.state = SlotState::retiring;
+    }
+    if (outcome.ok() || outcome.failure.kind == FailureClass::query) {
+        entry.lane->sample(std::max(Duration::zero(), was_alone ? taken - slot.round_trip : taken));
+    }
+    if (outcome.ok()) {
+        answer(request, outcome);
+    } else {
+        request.last_failure = outcome.failure;
+        if (outcome.failure.kind == FailureClass::query) request.failed_hosts.push_back(slot.host);
+        if (outcome.failure.kind == FailureClass::resend) ++request.losses;
+        const bool again = outcome.failure.kind == FailureClass::resend ||
+                           (request.query.statement->repeatable() && other_host_may_answer(request));
+        if (again && request.losses <= losses_allowed && !request.abandoned()) {
+            auto line = entry.lane;
+            if (outcome.failure.kind == FailureClass::query && request.failed_hosts.size() == 1) {
+                if (!line->elsewhere) line->elsewhere = make_lane(line->table());
+                line = line->elsewhere;
+            }
+            requeue(line, std::move(entry.request));
+        } else {
+            answer(request, outcome);
+        }
+    }
+    if (slot.state == SlotState::retiring && slot.in_flight.empty()) bury(slot);
+    dispatch();
+}
+
+void Pool::slot_closed(Slot& slot, const Failure& failure) {
+    if (slot.state == SlotState::closed) return;
+    auto& host = hosts_[slot.host];
+    const bool was_connecting = slot.state == SlotState::connecting;
+    auto lost = std::move(slot.in_flight);
+    slot.in_flight.clear();
+    bury(slot);
+
+    auto seen = failure;
+    if (!was_connecting) seen.kind = FailureClass::lost;
+    if (was_connecting && seen.kind == FailureClass::lost) seen.kind = FailureClass::unreachable;
+    host.failed(seen, loop_.now(), random_);
+    if (was_connecting || !lost.empty()) {
+        log().warning(
+            fmt::format("{} {} {}", name_, host.info().label, was_connecting ? seen.message : "lost"),
+            fmt::format("{}: host {}: {}{}", name_, host.info().label, seen.message,
+                        lost.empty() ? "" : fmt::format(" ({} lookups are asked again)", lost.size())));
+    }
+
+    // Back to the front of their lines, in the order in which they were sent.
+    for (auto entry = lost.rbegin(); entry != lost.rend(); ++entry) {
+        const bool head = std::next(entry) == lost.rend();
+        left_connection(*entry);
+        auto& request = *entry->request;
+        request.last_failure = seen;
+        if (head) ++request.losses;
+        if (request.abandoned()) continue;
+        if (request.query.statement->repeatable() && request.losses <= losses_allowed) {
+            requeue(entry->lane, std::move(entry->request));
+        } else {
+            answer_later(std::move(entry->request), seen);
+        }
+    }
+    if (hopeless()) {
+        // Nothing but an administrator can help: holding the lookups until their deadline would only add
+        // waiting.
+        for (auto& lane : busy_lanes_) {
+            while (!lane->waiting.empty()) {
+                auto request = lane->waiting.front();
+                take_from_line(*lane, 0);
+                answer_later(std::move(request), seen);
+            }
+        }
+        busy_lanes_.clear();
+    }
+    dispatch();
+}
+
+// Ends a connection that does not answer; the driver will not report it any more.
+void Pool::give_up(Slot& slot, const Failure& failure) {
+    slot_closed(slot, failure);
+}
+
+// The slot may be the caller of what is running now, so it is destroyed later.
+void Pool::bury(Slot& slot) {
+    slot.state = SlotState::closed;
+    const auto found = std::find_if(slots_.begin(), slots_.end(),
+                                    [&slot](const auto& known) { return known.get() == &slot; });
+    buried_.push_back(std::move(*found));
+    slots_.erase(found);
+    loop_.defer([alive = alive_, this, body = buried_.back().get()] {
+        if (!*alive) return;
+        std::erase_if(buried_, [body](const auto& known) { return known.get() == body; });
+        if (open_next_ && !full()) open(*std::exchange(open_next_, std::nullopt));
+        dispatch();
+    });
+}
+
+// Before something is put in its line: an empty one may still be among the busy ones.
+void Pool::queue_up(const std::shared_ptr<Lane>& lane) {
+    if (!lane->waiting.empty()) return;
+    if (std::find(busy_lanes_.begin(), busy_lanes_.end(), lane) == busy_lanes_.end())
+        busy_lanes_.push_back(lane);
+}
+
+void Pool::requeue(const std::shared_ptr<Lane>& lane, std::shared_ptr<Request> request) {
+    queue_up(lane);
+    if (request->query.statement->repeatable()) {
+        lane->by_identity.try_emplace(request->query.identity, request.get());
+    }
+    lane->waiting.push_front(std::move(request));
+    ++waiting_;
+}
+
+void Pool::take_from_line(Lane& lane, std::size_t position) {
+    const auto where = lane.waiting.begin() + static_cast<std::ptrdiff_t>(position);
+    const auto shared = lane.by_identity.find((*where)->query.identity);
+    if (shared != lane.by_identity.end() && shared->second == where->get()) lane.by_identity.erase(shared);
+    lane.waiting.erase(where);
+    --waiting_;
+}
+
+void Pool::left_connection(InFlight& entry) {
+    if (entry.counted_slow) {
+        --entry.lane->slow_connections;
+        --slow_connections_;
+        entry.counted_slow = false;
+    }
+    if (entry.overdue) {
+        --entry.lane->overdue;
+        entry.overdue = false;
+    }
+}
+
+void Pool::answer(Request& request, const Outcome& outcome) {
+    // A callback may submit the next lookup, but never touches this request again.
+    for (auto& waiter : request.waiters) {
+        if (!waiter.callback) continue;
+        const auto callback = std::exchange(waiter.callback, nullptr);
+        callback(outcome);
+    }
+}
+
+// For failures found while the pool is in the middle of something.
+void Pool::answer_later(std::shared_ptr<Request> request, Failure failure) {
+    loop_.defer([alive = alive_, this, request = std::move(request), failure = std::move(failure)] {
+        const Outcome outcome{nullptr, failure};
+        if (*alive) {
+            answer(*request, outcome);
+            return;
+        }
+        for (auto& waiter : request->waiters) {
+            if (waiter.callback) std::exchange(waiter.callback, nullptr)(outcome);
+        }
+    });
+}
+
+std::size_t Pool::connections_to(std::size_t host) const {
+    return static_cast<std::size_t>(
+        std::count_if(slots_.begin(), slots_.end(), [host](const auto& slot) { return slot->host == host; }));
+}
+
+std::size_t Pool::connecting() const {
+    return static_cast<std::size_t>(std::count_if(
+        slots_.begin(), slots_.end(), [](const auto& slot) { return slot->state == SlotState::connecting; }));
+}
+
+}  // namespace proxyd::pool

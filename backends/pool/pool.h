@@ -1,0 +1,137 @@
+// A bounded pool of connections to one database, shared by all tables that ask it.
+//
+// Lookups wait in one lane per table. A free connection takes the next one; when all are busy a lookup is
+// sent behind others on a connection that answers quickly. Queries of slow tables get connections for
+// themselves, and never all of them. A lookup whose connection breaks is asked again elsewhere; while no host
+// answers, lookups wait until their deadline and the hosts are tried again and again.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "backends/event/loop.h"
+#include "backends/pool/connection.h"
+#include "backends/pool/host.h"
+#include "backends/pool/lane.h"
+#include "backends/pool/slot.h"
+
+namespace proxyd::pool {
+
+struct PoolSettings {
+    std::size_t size = 8;             // never more connections, those being opened and probes included
+    std::size_t pipeline_depth = 16;  // queries under way on one connection; 1: no pipelining
+    std::size_t queue_limit = 10000;  // waiting lookups; more are answered with a failure at once
+    Duration connect_timeout = std::chrono::seconds(3);
+    Duration idle_interval = std::chrono::seconds(60);
+    Duration reply_limit = std::chrono::seconds(11);  // a connection silent for longer is given up
+};
+
+struct PoolStats {
+    std::size_t connections = 0;  // open or being opened
+    std::size_t ready = 0;
+    std::size_t waiting = 0;    // lookups not sent yet (those that share a query count once)
+    std::size_t in_flight = 0;  // queries sent
+};
+
+class Pool {
+  public:
+    // `name` says which database it is, in the log. The loop outlives the pool.
+    Pool(Loop& loop, std::string name, std::vector<HostInfo> hosts, std::unique_ptr<Driver> driver,
+         PoolSettings settings);
+    ~Pool();
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+
+    // The line in which a table's lookups wait.
+    [[nodiscard]] std::shared_ptr<Lane> make_lane(std::string table);
+
+    // Calls back exactly once, at the deadline at the latest; perhaps before submit() returns.
+    void submit(const std::shared_ptr<Lane>& lane, Query query, Deadline deadline, OutcomeCallback callback);
+
+    // Takes effect at once; connections above a smaller size are closed when they are idle.
+    void change(const PoolSettings& settings);
+    [[nodiscard]] const PoolSettings& settings() const { return settings_; }
+
+    // Closes what is idle, now and from now on.
+    void wind_down();
+
+    [[nodiscard]] PoolStats stats() const;
+
+  private:
+    friend class Slot;
+    enum class Sent { yes, no, answered };
+
+    // pool.cc: what happens to requests and connections
+    void slot_connected(Slot& slot, Duration round_trip);
+    void slot_finished(Slot& slot, QueryToken token, const Outcome& outcome);
+    void slot_closed(Slot& slot, const Failure& failure);
+    void give_up(Slot& slot, const Failure& failure);
+    void bury(Slot& slot);
+    void queue_up(const std::shared_ptr<Lane>& lane);
+    void requeue(const std::shared_ptr<Lane>& lane, std::shared_ptr<Request> request);
+    void take_from_line(Lane& lane, std::size_t position);
+    void left_connection(InFlight& entry);
+    void answer(Request& request, const Outcome& outcome);
+    void answer_later(std::shared_ptr<Request> request, Failure failure);
+
+    // pool_dispatch.cc: which lookup goes where
+    void dispatch();
+    [[nodiscard]] Sent send_next(const std::shared_ptr<Lane>& lane);
+    [[nodiscard]] bool may_send_slow(const Lane& lane) const;
+    [[nodiscard]] std::size_t slow_limit() const;
+    [[nodiscard]] Slot* pick_slot(const Request& request, bool solitary);
+    void send(Slot& slot, const std::shared_ptr<Lane>& lane, std::shared_ptr<Request> request, bool solitary);
+    void open_more();
+    [[nodiscard]] bool other_host_may_answer(const Request& request) const;
+    [[nodiscard]] std::size_t pick_host(const std::vector<std::size_t>& except) const;
+    [[nodiscard]] bool hesitates(std::size_t host) const;
+    void open(std::size_t host);
+    void wake_later(TimePoint now, bool any_ready);
+    [[nodiscard]] bool hopeless() const;
+    [[nodiscard]] bool full() const { return slots_.size() + buried_.size() >= settings_.size; }
+
+    // pool_upkeep.cc: what time brings
+    void sweep();
+    void expire(Request& request, TimePoint now);
+    void expire_waiting(TimePoint now);
+    void look_after(Slot& slot, TimePoint now);
+    void rescue(Slot& slot);
+    void rebalance(TimePoint now);
+    void retire_one_of(const std::function<bool(const Slot&)>& chosen);
+    void shrink();
+    void make_room_for(std::size_t host, const std::function<bool(const Slot&)>& victim);
+    void schedule_sweep();
+
+    [[nodiscard]] std::size_t connections_to(std::size_t host) const;
+    [[nodiscard]] std::size_t connecting() const;
+
+    Loop& loop_;
+    std::string name_;
+    std::vector<Host> hosts_;
+    std::unique_ptr<Driver> driver_;
+    PoolSettings settings_;
+    mutable std::minstd_rand random_;
+    std::vector<std::unique_ptr<Slot>> slots_;
+    std::vector<std::weak_ptr<Lane>> lanes_;
+    std::vector<std::shared_ptr<Lane>> busy_lanes_;  // with waiting requests
+    std::size_t next_lane_ = 0;
+    std::size_t waiting_ = 0;
+    std::size_t slow_connections_ = 0;
+    std::vector<std::unique_ptr<Slot>> buried_;  // closed, but not destroyed yet: they count until then
+    std::optional<std::size_t> open_next_;       // the host for which a connection was retired
+    std::size_t sharing_limit_ = 2;  // how many connections quick queries are spread over, before they wait
+    TimePoint sharing_grown_at_{};
+    QueryToken next_token_ = 1;
+    TimePoint rebalanced_at_{};
+    std::unique_ptr<Timer> sweep_timer_;
+    bool sweeping_often_ = false;
+    std::unique_ptr<Timer> wake_timer_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for work deferred past the pool's end
+};
+
+}  // namespace proxyd::pool

@@ -1,0 +1,258 @@
+// Which waiting lookup goes to which connection, and when a connection is opened.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "backends/log.h"
+#include "backends/pool/pool.h"
+
+namespace proxyd::pool {
+namespace {
+
+constexpr std::size_t no_host = static_cast<std::size_t>(-1);
+
+// Quick queries are answered faster over few connections, one behind the other, than spread over many.
+// Lookups that wait longer than this, and longer than this process itself needs for all that wait, show that
+// the connections in use do not suffice.
+constexpr std::chrono::milliseconds open_after{2};
+constexpr std::chrono::microseconds own_work{30};
+constexpr std::chrono::milliseconds growth_pause{25};  // to see what the last step brought
+
+// While a connection attempt takes longer than this, another host is tried beside it.
+constexpr std::chrono::milliseconds patience{250};
+
+bool contains(const std::vector<std::size_t>& hosts, std::size_t host) {
+    return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
+}
+
+}  // namespace
+
+void Pool::dispatch() {
+    bool progress = true;
+    while (progress && !busy_lanes_.empty()) {
+        progress = false;
+        // One lookup of each table in turn, beginning behind the table that was served last.
+        const auto count = busy_lanes_.size();
+        const auto first = next_lane_;
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto lane = busy_lanes_[(first + i) % count];
+            if (lane->waiting.empty() || send_next(lane) == Sent::no) continue;
+            progress = true;
+            next_lane_ = (first + i + 1) % count;
+        }
+        std::erase_if(busy_lanes_, [](const auto& lane) { return lane->waiting.empty(); });
+    }
+    if (!busy_lanes_.empty()) open_more();
+}
+
+Pool::Sent Pool::send_next(const std::shared_ptr<Lane>& lane) {
+    auto request = lane->waiting.front();
+    if (request->abandoned()) {
+        take_from_line(*lane, 0);
+        return Sent::answered;
+    }
+    if (!request->failed_hosts.empty() && !other_host_may_answer(*request)) {
+        take_from_line(*lane, 0);
+        answer_later(request, request->last_failure);
+        return Sent::answered;
+    }
+    const bool slow = lane->speed() != Speed::fast;
+    if (slow && !may_send_slow(*lane)) return Sent::no;
+    const bool solitary = slow || request->query.statement->exclusive();
+    Slot* slot = pick_slot(*request, solitary);
+    if (slot == nullptr) return Sent::no;
+    take_from_line(*lane, 0);
+    send(*slot, lane, std::move(request), solitary);
+    return Sent::yes;
+}
+
+// Slow tables never hold all connections, one of them not even all that slow tables may hold, and those that
+// hold fewest come first.
+bool Pool::may_send_slow(const Lane& lane) const {
+    const auto limit = slow_limit();
+    if (slow_connections_ >= limit) return false;
+    const auto own = static_cast<std::size_t>(lane.slow_connections);
+    if (own >= std::max<std::size_t>(1, limit * 2 / 3)) return false;
+    return std::none_of(busy_lanes_.begin(), busy_lanes_.end(), [&lane](const auto& other) {
+        return other.get() != &lane && !other->waiting.empty() && other->speed() != Speed::fast &&
+               other->waiting.front()->failed_hosts.empty() &&
+               other->slow_connections < lane.slow_connections;
+    });
+}
+
+std::size_t Pool::slow_limit() const {
+    const auto reserved = std::max<std::size_t>(1, settings_.size / 4);
+    return settings_.size > reserved ? settings_.size - reserved : 1;
+}
+
+Slot* Pool::pick_slot(const Request& request, bool solitary) {
+    Slot* idle = nullptr;
+    Slot* shared = nullptr;
+    int idle_count = 0;
+    std::size_t sharing = 0;  // connections that work on quick queries
+    const bool may_share = !solitary && driver_->pipelines() && settings_.pipeline_depth > 1;
+    const auto now = loop_.now();
+    for (const auto& slot : slots_) {
+        if (slot->state != SlotState::ready || contains(request.failed_hosts, slot->host)) continue;
+        if (slot->in_flight.empty()) {
+            // With one host the first serves best: those not needed stay idle and are closed. With several,
+            // spread.
+            ++idle_count;
+            const bool spread = hosts_.size() > 1 && random_() % static_cast<unsigned>(idle_count) == 0;
+            if (idle == nullptr || spread) idle = slot.get();
+        } else if (may_share && !slot->solitary &&
+                   now - slot->head_started() < slot->round_trip + slow_query) {
+            ++sharing;
+            const bool room = slot->in_flight.size() < settings_.pipeline_depth;
+            if (room && (shared == nullptr || slot->in_flight.size() < shared->in_flight.size())) {
+                shared = slot.get();
+            }
+        }
+    }
+    if (idle != nullptr && (!may_share || sharing < sharing_limit_)) return idle;
+    return shared;
+}
+
+void Pool::send(Slot& slot, const std::shared_ptr<Lane>& lane, std::shared_ptr<Request> request,
+                bool solitary) {
+    InFlight entry;
+    entry.token = next_token_++;
+    entry.request = std::move(request);
+    entry.lane = lane;
+    entry.sent = loop_.now();
+    entry.counted_slow = lane->speed() != Speed::fast;
+    if (entry.counted_slow) {
+        ++lane->slow_connections;
+        ++slow_connections_;
+    }
+    slot.solitary = solitary;
+    slot.since = entry.sent;
+    const auto token = entry.token;
+    const Query& query = entry.request->query;
+    slot.in_flight.push_back(std::move(entry));
+    slot.connection->send(token, query);
+}
+
+// Called when lookups wait that no connection can take now.
+void Pool::open_more() {
+    const auto now = loop_.now();
+    const bool any_ready = std::any_of(slots_.begin(), slots_.end(),
+                                       [](const auto& slot) { return slot->state == SlotState::ready; });
+    std::size_t attempts = 0;  // under way, and likely to succeed: each will take one of those that wait
+    for (const auto& slot : slots_) {
+        if (slot->state == SlotState::connecting && now - slot->since < patience) ++attempts;
+    }
+    std::size_t wanted = any_ready ? 0 : 1;
+    auto oldest = TimePoint::max();
+    for (const auto& lane : busy_lanes_) {
+        const auto& request = *lane->waiting.front();
+        if (!request.failed_hosts.empty()) {
+            const auto host = pick_host(request.failed_hosts);
+            if (host != no_host && connections_to(host) == 0)
+                make_room_for(host, [](const Slot&) { return true; });
+            continue;
+        }
+        const bool slow = lane->speed() != Speed::fast;
+        if (slow && !may_send_slow(*lane)) continue;
+        oldest = std::min(oldest, request.queued_at);
+        // Of a table whose speed is not known yet the first answer decides.
+        const bool alone =
+            lane->speed() == Speed::slow || request.query.statement->exclusive() || !driver_->pipelines();
+        if (alone && any_ready) wanted += lane->waiting.size();
+    }
+    if (oldest == TimePoint::max()) return;
+    const auto patience_now = open_after + own_work * static_cast<long>(waiting_);
+    if (any_ready && wanted == 0 && now - oldest >= patience_now && now - sharing_grown_at_ >= growth_pause) {
+        sharing_grown_at_ = now;
+        sharing_limit_ = std::min(sharing_limit_ + 1, settings_.size);
+        const bool some_idle =
+            std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->idle(); });
+        if (!some_idle) wanted = attempts + 1;
+    }
+    for (; attempts < wanted && !full(); ++attempts) {
+        const auto host = pick_host({});
+        if (host == no_host) break;
+        open(host);
+    }
+    wake_later(now, any_ready);
+}
+
+// For what can be done only later: another connection, another host, a host that may not be tried yet.
+void Pool::wake_later(TimePoint now, bool any_ready) {
+    auto when = TimePoint::max();
+    if (any_ready) {
+        when = now + open_after;
+    } else {
+        if (connecting() > 0) when = now + patience;
+        for (const auto& host : hosts_) {
+            if (host.retry_at() > now) when = std::min(when, host.retry_at());
+        }
+    }
+    if (when != TimePoint::max()) wake_timer_->start(when - now);
+}
+
+// After an error of the query: whether a host that has not answered yet is likely to.
+bool Pool::other_host_may_answer(const Request& request) const {
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        if (contains(request.failed_hosts, i)) continue;
+        if (hosts_[i].health() == HostHealth::up || hosts_[i].health() == HostHealth::untried) return true;
+    }
+    return false;
+}
+
+// Healthy hosts before others, UNIX sockets before TCP before URIs, then the one with the fewest connections,
+// then by chance. no_host: none may be tried now.
+std::size_t Pool::pick_host(const std::vector<std::size_t>& except) const {
+    const auto now = loop_.now();
+    struct Merit {
+        bool sick;
+        int rank;
+        std::size_t connections;
+        auto operator<=>(const Merit&) const = default;
+    };
+    std::size_t best = no_host;
+    Merit best_merit{};
+    unsigned equals = 0;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        const auto& host = hosts_[i];
+        if (!host.may_connect(now) || contains(except, i)) continue;
+        const bool sick =
+            host.health() == HostHealth::down || host.health() == HostHealth::misconfigured || hesitates(i);
+        // A host that is being tried while down gets one attempt at a time.
+        if (sick && connections_to(i) > 0) continue;
+        const Merit merit{sick, host.info().rank, connections_to(i)};
+        if (best == no_host || merit < best_merit) {
+            best = i;
+            best_merit = merit;
+            equals = 1;
+        } else if (merit == best_merit && random_() % ++equals == 0) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+bool Pool::hesitates(std::size_t host) const {
+    const auto now = loop_.now();
+    return std::any_of(slots_.begin(), slots_.end(), [host, now](const auto& slot) {
+        return slot->host == host && slot->state == SlotState::connecting && now - slot->since >= patience;
+    });
+}
+
+void Pool::open(std::size_t host) {
+    auto slot = std::make_unique<Slot>(*this, host, loop_.now());
+    slot->connection = driver_->make_connection(host, *slot);
+    slots_.push_back(std::move(slot));
+    slots_.back()->connection->connect();
+    schedule_sweep();
+}
+
+// All hosts refuse us for a reason that only an administrator can mend, and none may be tried again yet.
+bool Pool::hopeless() const {
+    const auto now = loop_.now();
+    return slots_.empty() && std::all_of(hosts_.begin(), hosts_.end(), [now](const Host& host) {
+               return host.health() == HostHealth::misconfigured && !host.may_connect(now);
+           });
+}
+
+}  // namespace proxyd::pool

@@ -1,0 +1,244 @@
+// What the passing of time brings to a pool: deadlines, time-outs, idle connections, hosts that come back.
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "backends/log.h"
+#include "backends/pool/pool.h"
+
+namespace proxyd::pool {
+namespace {
+
+constexpr std::chrono::milliseconds busy_sweep{20};
+constexpr std::chrono::seconds calm_sweep{1};
+constexpr std::chrono::milliseconds rebalance_interval{500};
+
+// Those that were sent behind a query that works for so long are asked again on other connections.
+constexpr std::chrono::milliseconds rescue_after{50};
+
+// Quick queries are gathered on fewer connections again when that sufficed for so long.
+constexpr std::chrono::seconds sharing_shrinks_after{5};
+constexpr std::size_t least_sharing = 2;
+
+std::string seconds(Duration duration) {
+    return fmt::format("{:.1f} s", std::chrono::duration<double>(duration).count());
+}
+
+}  // namespace
+
+void Pool::sweep() {
+    const auto now = loop_.now();
+    expire_waiting(now);
+    // Copied: what happens to one may remove it from the list.
+    std::vector<Slot*> slots;
+    for (const auto& slot : slots_) slots.push_back(slot.get());
+    for (auto* slot : slots) {
+        const bool there =
+            std::any_of(slots_.begin(), slots_.end(), [slot](const auto& s) { return s.get() == slot; });
+        if (there) look_after(*slot, now);
+    }
+    if (sharing_limit_ > least_sharing && now - sharing_grown_at_ >= sharing_shrinks_after) {
+        --sharing_limit_;
+        sharing_grown_at_ = now;
+    }
+    if (now - rebalanced_at_ >= rebalance_interval) {
+        rebalanced_at_ = now;
+        if (hosts_.size() > 1 && !slots_.empty()) rebalance(now);
+    }
+    dispatch();
+    schedule_sweep();
+}
+
+void Pool::expire(Request& request, TimePoint now) {
+    const auto* reason = request.last_failure.message.empty() ? "no connection was free" : nullptr;
+    // Callbacks may add waiters.
+    for (std::size_t i = 0; i < request.waiters.size(); ++i) {
+        auto& waiter = request.waiters[i];
+        if (!waiter.callback || !waiter.deadline.passed(now)) continue;
+        Failure failure = request.last_failure;
+        failure.message = fmt::format("no answer within the deadline: {}",
+                                      reason != nullptr ? reason : request.last_failure.message);
+        const auto callback = std::exchange(waiter.callback, nullptr);
+        callback(Outcome{nullptr, failure});
+    }
+}
+
+void Pool::expire_waiting(TimePoint now) {
+    const auto lanes = busy_lanes_;
+    for (const auto& lane : lanes) {
+        // From the back: what expires is erased, and callbacks may append.
+        for (std::size_t i = lane->waiting.size(); i-- > 0;) {
+            if (i >= lane->waiting.size()) continue;
+            const auto request = lane->waiting[i];
+            if (request->last_failure.message.empty()) {
+                for (const auto& host : hosts_) {
+                    if (host.health() == HostHealth::down || host.health() == HostHealth::misconfigured ||
+                        host.last_failure().kind == FailureClass::too_many_connections) {
+                        request->last_failure = host.last_failure();
+                    }
+                }
+            }
+            expire(*request, now);
+            if (request->abandoned() && i < lane->waiting.size() && lane->waiting[i] == request) {
+                take_from_line(*lane, i);
+            }
+        }
+    }
+    std::erase_if(busy_lanes_, [](const auto& lane) { return lane->waiting.empty(); });
+}
+
+void Pool::look_after(Slot& slot, TimePoint now) {
+    if (slot.state == SlotState::connecting) {
+        if (now - slot.since >= settings_.connect_timeout) {
+            give_up(slot, {FailureClass::unreachable,
+                           fmt::format("no connection within {}", seconds(settings_.connect_timeout))});
+        }
+        return;
+    }
+    if (slot.in_flight.empty()) {
+        if (slot.state == SlotState::retiring || now - slot.since >= settings_.idle_interval) bury(slot);
+        return;
+    }
+    // Callbacks may change the list.
+    std::vector<std::shared_ptr<Request>> requests;
+    for (const auto& entry : slot.in_flight) requests.push_back(entry.request);
+    for (const auto& request : requests) expire(*request, now);
+    if (slot.state == SlotState::closed || slot.in_flight.empty()) return;
+    auto& head = slot.in_flight.front();
+    const auto age = now - slot.head_started();
+    if (!head.overdue && age >= slot.round_trip + slow_query) {
+        head.overdue = true;
+        ++head.lane->overdue;
+        if (!head.counted_slow) {
+            head.counted_slow = true;
+            ++head.lane->slow_connections;
+            ++slow_connections_;
+        }
+    }
+    if (age >= slot.round_trip + rescue_after) rescue(slot);
+    if (age >= settings_.reply_limit) {
+        give_up(slot, {FailureClass::lost, fmt::format("no reply for {}", seconds(age))});
+        return;
+    }
+}
+
+// What was sent behind a query that takes long is asked again elsewhere; what comes for it here is not wanted
+// any more.
+void Pool::rescue(Slot& slot) {
+    for (std::size_t i = slot.in_flight.size(); i-- > 1;) {
+        auto& entry = slot.in_flight[i];
+        if (!entry.request->query.statement->repeatable() || entry.request->abandoned()) continue;
+        left_connection(entry);
+        auto nobody = std::make_shared<Request>();
+        nobody->query.statement = entry.request->query.statement;
+        requeue(entry.lane, std::exchange(entry.request, std::move(nobody)));
+    }
+}
+
+// Tries hosts that are down while others serve, and brings the load back to hosts that returned.
+void Pool::rebalance(TimePoint now) {
+    std::size_t fewest = 0;
+    std::size_t most = 0;
+    int best_rank = hosts_.front().info().rank;
+    bool any_up = false;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        if (hosts_[i].health() != HostHealth::up) continue;
+        if (!any_up || hosts_[i].info().rank < best_rank) {
+            best_rank = hosts_[i].info().rank;
+            fewest = most = i;
+        } else if (hosts_[i].info().rank == best_rank) {
+            if (connections_to(i) < connections_to(fewest)) fewest = i;
+            if (connections_to(i) > connections_to(most)) most = i;
+        }
+        any_up = true;
+    }
+    if (!any_up) return;
+
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        const auto& host = hosts_[i];
+        const bool sick = host.health() != HostHealth::up;
+        if (!sick || !host.may_connect(now) || connections_to(i) > 0) continue;
+        // The only connection is not given up for a host that may well not answer.
+        if (full() && settings_.size == 1) continue;
+        make_room_for(i, [most](const Slot& slot) { return slot.host == most; });
+        return;
+    }
+    if (!hosts_[fewest].may_connect(now)) return;
+    const auto worse = [this, best_rank](const Slot& slot) {
+        return slot.state == SlotState::ready && hosts_[slot.host].info().rank > best_rank;
+    };
+    const bool some_worse =
+        std::any_of(slots_.begin(), slots_.end(), [&worse](const auto& s) { return worse(*s); });
+    const bool uneven = connections_to(most) >= connections_to(fewest) + 2;
+    if (some_worse) {
+        retire_one_of(worse);
+        make_room_for(fewest, worse);
+    } else if (uneven) {
+        retire_one_of([most](const Slot& slot) { return slot.host == most; });
+        make_room_for(fewest, {});
+    }
+}
+
+// Closes the least busy of the chosen connections, or sees that it gets no more queries.
+void Pool::retire_one_of(const std::function<bool(const Slot&)>& chosen) {
+    Slot* victim = nullptr;
+    for (const auto& slot : slots_) {
+        if (slot->state != SlotState::ready || !chosen(*slot)) continue;
+        if (victim == nullptr || slot->in_flight.size() < victim->in_flight.size()) victim = slot.get();
+    }
+    if (victim == nullptr) return;
+    if (victim->in_flight.empty()) {
+        bury(*victim);
+    } else {
+        victim->state = SlotState::retiring;
+    }
+}
+
+// Opens a connection to the host, in a full pool in the place of another one.
+void Pool::make_room_for(std::size_t host, const std::function<bool(const Slot&)>& victim) {
+    if (!full()) {
+        open(host);
+        return;
+    }
+    open_next_ = host;
+    const bool some_end = !buried_.empty() || std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) {
+        return slot->state == SlotState::retiring;
+    });
+    if (!some_end) retire_one_of(victim);
+}
+
+// Brings the pool down to a smaller size.
+void Pool::shrink() {
+    open_next_.reset();
+    const auto staying = [this] {
+        return static_cast<std::size_t>(std::count_if(slots_.begin(), slots_.end(), [](const auto& slot) {
+            return slot->state != SlotState::retiring;
+        }));
+    };
+    while (staying() > settings_.size) {
+        const auto connecting = std::find_if(slots_.begin(), slots_.end(), [](const auto& slot) {
+            return slot->state == SlotState::connecting;
+        });
+        if (connecting != slots_.end()) {
+            bury(**connecting);
+        } else {
+            retire_one_of([](const Slot&) { return true; });
+        }
+    }
+}
+
+void Pool::schedule_sweep() {
+    const auto busy = waiting_ > 0 || std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) {
+                          return slot->state == SlotState::connecting || !slot->in_flight.empty();
+                      });
+    if (busy && !(sweeping_often_ && sweep_timer_->running())) {
+        sweeping_often_ = true;
+        sweep_timer_->start(busy_sweep);
+    } else if (!busy && !slots_.empty() && !sweep_timer_->running()) {
+        sweeping_often_ = false;
+        sweep_timer_->start(calm_sweep);
+    }
+}
+
+}  // namespace proxyd::pool

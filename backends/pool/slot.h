@@ -1,0 +1,57 @@
+// One connection of a pool and the queries under way on it.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "backends/pool/connection.h"
+#include "backends/pool/lane.h"
+
+namespace proxyd::pool {
+
+class Pool;
+
+// A query that was sent and has no outcome yet.
+struct InFlight {
+    QueryToken token = 0;
+    std::shared_ptr<Request> request;
+    std::shared_ptr<Lane> lane;
+    TimePoint sent;
+    bool counted_slow = false;  // holds one of the lane's slow_connections
+    bool overdue = false;       // counted in the lane's overdue
+};
+
+enum class SlotState {
+    connecting,
+    ready,
+    retiring,  // gets no more queries and is closed when its last one has its outcome
+    closed,    // waits for its destruction
+};
+
+class Slot final : public ConnectionObserver {
+  public:
+    Slot(Pool& pool, std::size_t host_index, TimePoint now) : host(host_index), since(now), pool_(pool) {}
+
+    void connected(Duration round_trip) override;
+    void finished(QueryToken token, const Outcome& outcome) override;
+    void closed(const Failure& failure) override;
+
+    [[nodiscard]] bool idle() const { return state == SlotState::ready && in_flight.empty(); }
+
+    // When the query that the server works on now began to be worked on.
+    [[nodiscard]] TimePoint head_started() const { return std::max(in_flight.front().sent, last_finished); }
+
+    const std::size_t host;
+    SlotState state = SlotState::connecting;
+    TimePoint since;            // of connecting; then of the last use
+    TimePoint last_finished{};  // when the last outcome came
+    Duration round_trip{};
+    bool solitary = false;  // works on a query that wants the connection for itself
+    std::deque<InFlight> in_flight;
+    std::unique_ptr<Connection> connection;
+
+  private:
+    Pool& pool_;
+};
+
+}  // namespace proxyd::pool

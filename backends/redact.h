@@ -1,0 +1,20 @@
+// Passwords out of text that people will see: logs, status, error messages.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace proxyd {
+
+// A connection URI with the password of its user part and of its query replaced by `***`. Where the URI is
+// malformed (a raw `@`, `/` or `?` in the password) it hides too much rather than too little.
+[[nodiscard]] std::string redact_uri(std::string_view uri);
+
+// libpq connection text (`host=x password='a b'`, blanks around `=` allowed) with the values of all keywords
+// that end in "password" or "passwd" replaced by `***`.
+[[nodiscard]] std::string redact_conninfo(std::string_view text);
+
+// Free text that may contain either form, for instance a library's error message.
+[[nodiscard]] std::string redact(std::string_view text);
+
+}  // namespace proxyd

@@ -1,0 +1,152 @@
+#include "backends/sqlite/handle.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace proxyd::sqlite {
+namespace {
+
+using pool::FailureClass;
+
+// Between tries to get at a locked file: short at first, for writers are mostly quick.
+constexpr std::chrono::milliseconds longest_nap{20};
+
+constexpr std::size_t most_statements = 200;
+
+// Virtual machine steps between looks at the clock.
+constexpr int steps_between_looks = 10000;
+
+Answer failed(FailureClass kind, std::string message) {
+    Answer answer;
+    answer.failed = true;
+    answer.failure = {kind, std::move(message)};
+    return answer;
+}
+
+std::string expanded(const Statement& statement, const table::KeyParts& key) {
+    const auto quote = [](std::string_view value, std::string& out) {
+        for (const char c : value) {
+            if (c == '\'') out += c;
+            out += c;
+        }
+        return true;
+    };
+    return *table::expand_query(statement.query, key, quote);
+}
+
+}  // namespace
+
+Answer Handle::run(const Statement& statement, const std::string& key, Deadline deadline, bool prepare_only) {
+    deadline_ = deadline;
+    std::string error;
+    if (!open(error)) return failed(FailureClass::unreachable, error);
+
+    const table::KeyParts parts(key);
+    if (!statement.analysis.bound) {
+        const auto handle = prepare(expanded(statement, parts), error);
+        if (!handle) return failed(FailureClass::query, error);
+        return prepare_only ? Answer{} : step(handle.get());
+    }
+    // Statements of tables that have changed since are not asked for again.
+    if (prepared_.size() > most_statements) prepared_.clear();
+    auto& kept = prepared_[statement.id];
+    if (!kept) kept = prepare(statement.analysis.bound->text, error);
+    if (!kept) return failed(FailureClass::query, error);
+    if (prepare_only) return {};
+    int index = 0;
+    for (const auto& parameter : statement.analysis.bound->parameters) {
+        const auto value = table::parameter_value(parameter, parts);
+        sqlite3_bind_text64(kept.get(), ++index, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+    }
+    auto answer = step(kept.get());
+    sqlite3_reset(kept.get());
+    return answer;
+}
+
+bool Handle::open(std::string& error) {
+    const auto now = table::stamp_of(path_);
+    // Overwritten in place it has the same inode, and the library cannot be trusted to see that.
+    const bool same = database_ && now.exists && now.device == opened_.device && now.inode == opened_.inode &&
+                      now.size == opened_.size && now.modified_ns == opened_.modified_ns;
+    if (same) return true;
+    if (database_ && !now.exists) {
+        // Replaced by deleting and writing anew: what was open is not what the administrator wants any more.
+        error = fmt::format("database {}: no such file", path_);
+        prepared_.clear();
+        database_.reset();
+        return false;
+    }
+    prepared_.clear();
+    database_.reset();
+    sqlite3* raw = nullptr;
+    const int status =
+        sqlite3_open_v2(path_.c_str(), &raw, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr);
+    database_.reset(raw);
+    if (status != SQLITE_OK) {
+        error = fmt::format("database {}: {}", path_,
+                            raw != nullptr ? sqlite3_errmsg(raw) : sqlite3_errstr(status));
+        database_.reset();
+        return false;
+    }
+    sqlite3_busy_handler(raw, &Handle::busy, this);
+    sqlite3_progress_handler(raw, steps_between_looks, &Handle::progress, this);
+    opened_ = now;
+    return true;
+}
+
+Handle::StatementHandle Handle::prepare(const std::string& text, std::string& error) {
+    sqlite3_stmt* raw = nullptr;
+    const int status = sqlite3_prepare_v2(database_.get(), text.c_str(), -1, &raw, nullptr);
+    StatementHandle handle(raw);
+    if (status != SQLITE_OK) {
+        error = message();
+        return nullptr;
+    }
+    if (!handle) error = fmt::format("database {}: the query holds no statement", path_);
+    return handle;
+}
+
+Answer Handle::step(sqlite3_stmt* statement) {
+    Answer answer;
+    for (;;) {
+        const int status = sqlite3_step(statement);
+        if (status == SQLITE_DONE) return answer;
+        if (status != SQLITE_ROW) return failed(FailureClass::query, message());
+        if (sqlite3_column_count(statement) == 0) continue;
+        const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
+        if (text == nullptr) {
+            answer.values.emplace_back(std::nullopt);
+        } else {
+            answer.values.emplace_back(text);  // up to the first NUL, as the stock server reads it
+        }
+    }
+}
+
+std::string Handle::message() const {
+    const int code = sqlite3_errcode(database_.get());
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
+        return fmt::format("database {}: still locked at the deadline", path_);
+    }
+    if (code == SQLITE_INTERRUPT)
+        return fmt::format("database {}: the query was not done by the deadline", path_);
+    return fmt::format("database {}: {}", path_, sqlite3_errmsg(database_.get()));
+}
+
+int Handle::busy(void* self, int tries) {
+    const auto& handle = *static_cast<Handle*>(self);
+    const auto left = handle.deadline_.left(Clock::now());
+    if (left == Duration::zero() || handle.stopped_) return 0;
+    const Duration nap = std::min<Duration>(longest_nap, std::chrono::milliseconds(1 + tries));
+    std::this_thread::sleep_for(std::min(nap, left));
+    return 1;
+}
+
+int Handle::progress(void* self) {
+    const auto& handle = *static_cast<Handle*>(self);
+    return handle.stopped_ || handle.deadline_.passed(Clock::now()) ? 1 : 0;
+}
+
+}  // namespace proxyd::sqlite

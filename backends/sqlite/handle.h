@@ -1,0 +1,54 @@
+// One open SQLite file, used by one thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <sqlite3.h>
+
+#include "backends/clock.h"
+#include "backends/pool/failure.h"
+#include "backends/sqlite/database.h"
+#include "backends/table/file_stamp.h"
+
+namespace proxyd::sqlite {
+
+class Handle {
+  public:
+    explicit Handle(std::string path) : path_(std::move(path)) {}
+
+    // Runs the query, or only prepares it, and fills the answer.
+    [[nodiscard]] Answer run(const Statement& statement, const std::string& key, Deadline deadline,
+                             bool prepare_only);
+
+    // What runs now ends within a moment, and nothing runs any more. Safe from any thread.
+    void stop() { stopped_ = true; }
+
+  private:
+    struct DatabaseCloser {
+        void operator()(sqlite3* database) const { sqlite3_close(database); }
+    };
+    struct StatementCloser {
+        void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+    };
+    using StatementHandle = std::unique_ptr<sqlite3_stmt, StatementCloser>;
+
+    [[nodiscard]] bool open(std::string& error);
+    [[nodiscard]] StatementHandle prepare(const std::string& text, std::string& error);
+    [[nodiscard]] Answer step(sqlite3_stmt* statement);
+    [[nodiscard]] std::string message() const;
+    static int busy(void* self, int tries);
+    static int progress(void* self);
+
+    std::string path_;
+    table::FileStamp opened_;  // identity of the open file
+    std::unique_ptr<sqlite3, DatabaseCloser> database_;
+    std::map<std::uint64_t, StatementHandle> prepared_;  // destroyed before the database
+    Deadline deadline_{};
+    std::atomic<bool> stopped_{false};
+};
+
+}  // namespace proxyd::sqlite

@@ -1,0 +1,49 @@
+#include "backends/sqlite/table_backend.h"
+
+#include <utility>
+
+namespace proxyd::sqlite {
+namespace {
+
+class Runner final : public table::QueryRunner {
+  public:
+    Runner(std::shared_ptr<Database> database, std::shared_ptr<const Statement> statement,
+           std::size_t queue_limit)
+        : database_(std::move(database)), statement_(std::move(statement)), queue_limit_(queue_limit) {}
+
+    void run(const table::KeyParts& key, Deadline deadline, pool::OutcomeCallback callback) override {
+        database_->run(statement_, std::string(key.key), deadline, queue_limit_, std::move(callback));
+    }
+
+    void prepare_only(Deadline deadline, pool::OutcomeCallback callback) override {
+        database_->run(statement_, "check@proxyd.invalid", deadline, queue_limit_, std::move(callback), true);
+    }
+
+  private:
+    std::shared_ptr<Database> database_;
+    std::shared_ptr<const Statement> statement_;
+    std::size_t queue_limit_;
+};
+
+}  // namespace
+
+std::unique_ptr<table::QueryRunner> TableBackend::make_runner(const std::string&,
+                                                              table::TableParameters& parameters,
+                                                              const table::SqlDefinition& definition,
+                                                              const table::TableSettings& settings) {
+    const auto path = parameters.text("dbpath");
+    if (!path) parameters.error("dbpath", "dbpath is missing: give the path of the SQLite database file");
+    if (!parameters.errors().empty()) return nullptr;
+    auto& known = databases_[*path];
+    auto database = known.lock();
+    if (!database) {
+        database = std::make_shared<Database>(loop_, *path);
+        known = database;
+    }
+    auto statement = std::make_shared<const Statement>(
+        Statement{next_statement_++, definition.query, definition.analysis});
+    return std::make_unique<Runner>(std::move(database), std::move(statement),
+                                    static_cast<std::size_t>(settings.queue_limit));
+}
+
+}  // namespace proxyd::sqlite

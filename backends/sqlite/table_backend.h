@@ -1,0 +1,32 @@
+// The `sqlite:` table type (sqlite_table(5)).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backends/event/loop.h"
+#include "backends/sqlite/database.h"
+#include "backends/table/query_runner.h"
+
+namespace proxyd::sqlite {
+
+class TableBackend final : public table::TableBackend {
+  public:
+    // The loop outlives the backend and its runners.
+    explicit TableBackend(Loop& loop) : loop_(loop) {}
+
+    [[nodiscard]] table::SqlDialect dialect() const override { return table::SqlDialect::sqlite; }
+    [[nodiscard]] std::vector<std::string_view> parameter_names() const override { return {"dbpath"}; }
+    [[nodiscard]] std::unique_ptr<table::QueryRunner> make_runner(
+        const std::string& table_name, table::TableParameters& parameters,
+        const table::SqlDefinition& definition, const table::TableSettings& settings) override;
+
+  private:
+    Loop& loop_;
+    std::map<std::string, std::weak_ptr<Database>> databases_;
+    std::uint64_t next_statement_ = 1;
+};
+
+}  // namespace proxyd::sqlite

@@ -1,0 +1,149 @@
+#include "backends/table/domain_list.h"
+
+#include <algorithm>
+
+#include "backends/config/list.h"
+#include "backends/config/parameter_file.h"
+#include "backends/table/key.h"
+
+namespace proxyd::table {
+
+namespace {
+
+std::string fold(std::string_view text, bool utf8) {
+    return utf8 && is_utf8(text) ? fold_utf8(text) : fold_ascii(text);
+}
+
+}  // namespace
+
+std::optional<std::string_view> listed_domain(std::string_view folded_key) {
+    const std::size_t at = folded_key.rfind('@');
+    if (at == std::string_view::npos || at == 0) return std::nullopt;
+    return folded_key.substr(at + 1);
+}
+
+std::optional<DomainList> DomainList::parse(std::string_view value, const ReadFile& read, bool utf8,
+                                            std::string& error) {
+    DomainList list;
+    list.given_ = !config::split_list_with_braces(value).empty();
+    std::vector<std::string> open_files;
+    if (!list.add_items(value, false, read, utf8, open_files, error)) return std::nullopt;
+    return list;
+}
+
+bool DomainList::add_items(std::string_view list, bool negated, const ReadFile& read, bool utf8,
+                           std::vector<std::string>& open_files, std::string& error) {
+    for (const std::string& word : config::split_list_with_braces(list)) {
+        if (word.front() == '#') {
+            warnings_.push_back("domain: no comments at the end of a line: ignored from \"" + word + "\"");
+            return true;
+        }
+        const std::size_t start = std::min(word.find_first_not_of('!'), word.size());
+        const bool item_negated = negated != (start % 2 == 1);
+        const std::string name = word.substr(start);
+        if (name.empty()) {
+            error = "domain: nothing after \"" + word + "\"";
+            return false;
+        }
+        if (name.front() == '/') {
+            if (!add_file(name, item_negated, read, utf8, open_files, error)) return false;
+            continue;
+        }
+        Item item;
+        if (name.front() != '[' && name.find(':') != std::string::npos)
+            item = table_item(name, utf8);
+        else
+            item.text = fold(name, utf8);
+        item.negated = item_negated;
+        items_.push_back(std::move(item));
+    }
+    return true;
+}
+
+bool DomainList::add_file(const std::string& path, bool negated, const ReadFile& read, bool utf8,
+                          std::vector<std::string>& open_files, std::string& error) {
+    if (std::find(files_.begin(), files_.end(), path) == files_.end()) files_.push_back(path);
+    Item broken;
+    broken.kind = Item::Kind::broken;
+    broken.negated = negated;
+    broken.text = path;
+    if (std::find(open_files.begin(), open_files.end(), path) != open_files.end()) {
+        broken.reason = path + ": the file includes itself";
+        items_.push_back(std::move(broken));
+        return true;
+    }
+    const std::optional<std::string> text = read(path, broken.reason);
+    if (!text) {
+        items_.push_back(std::move(broken));
+        return true;
+    }
+    open_files.push_back(path);
+    bool good = true;
+    const config::LogicalLines content = config::split_logical_lines(*text);
+    for (const config::Problem& problem : content.warnings)
+        warnings_.push_back(path + ", line " + std::to_string(problem.line) + ": " + problem.message);
+    for (const config::LogicalLine& line : content.lines) {
+        good = add_items(line.text, negated, read, utf8, open_files, error);
+        if (!good) {
+            error = path + ", line " + std::to_string(line.number) + ": " + error;
+            break;
+        }
+    }
+    open_files.pop_back();
+    return good;
+}
+
+DomainList::Item DomainList::table_item(const std::string& name, bool utf8) {
+    Item item;
+    item.text = name;
+    item.kind = Item::Kind::table;
+    const std::size_t colon = name.find(':');
+    const std::string_view type = std::string_view(name).substr(0, colon);
+    const std::string_view rest = std::string_view(name).substr(colon + 1);
+    std::string error;
+    if (type == "inline") {
+        item.entries = InlineTable::parse(rest, utf8, error);
+        item.kind = item.entries ? Item::Kind::inline_table : Item::Kind::broken;
+    } else if (type == "static") {
+        item.kind = static_value(rest, error) ? Item::Kind::every : Item::Kind::broken;
+    } else if (type == "fail") {
+        item.kind = Item::Kind::broken;
+        error = "such a table always fails";
+    } else if (type.empty() || rest.empty()) {
+        item.kind = Item::Kind::broken;
+        error = "expected type:name";
+    }
+    if (item.kind == Item::Kind::broken) item.reason = name + ": " + error;
+    return item;
+}
+
+DomainMatch DomainList::decided(const Item& item) {
+    DomainMatch match;
+    match.kind = item.negated ? DomainMatch::Kind::no : DomainMatch::Kind::yes;
+    return match;
+}
+
+DomainMatch DomainList::match(std::string_view folded_domain, std::size_t from) const {
+    for (std::size_t i = from; i < items_.size(); ++i) {
+        const Item& item = items_[i];
+        switch (item.kind) {
+            case Item::Kind::literal:
+                if (item.text == folded_domain) return decided(item);
+                break;
+            case Item::Kind::inline_table:
+                if (item.entries->find(folded_domain)) return decided(item);
+                break;
+            case Item::Kind::every: return decided(item);
+            case Item::Kind::table: return {DomainMatch::Kind::ask, i, item.text, {}};
+            case Item::Kind::broken: return {DomainMatch::Kind::broken, i, item.text, item.reason};
+        }
+    }
+    return {};
+}
+
+DomainMatch DomainList::resume(std::string_view folded_domain, std::size_t index, bool found) const {
+    if (found) return decided(items_[index]);
+    return match(folded_domain, index + 1);
+}
+
+}  // namespace proxyd::table

@@ -1,0 +1,80 @@
+// The `domain` parameter of table files (pgsql_table(5)): which domains a table is asked about at all.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/table/inline_table.h"
+
+namespace proxyd::table {
+
+// The domain of a folded key that a domain list looks at: after the last '@'; may be empty. No value without
+// '@' or when that '@' comes first: such a key is "not found" whatever the list says.
+[[nodiscard]] std::optional<std::string_view> listed_domain(std::string_view folded_key);
+
+struct DomainMatch {
+    enum class Kind {
+        yes,
+        no,
+        ask,     // look up the domain in `table`, then call resume(); an error there is the lookup's error
+        broken,  // an item that this key reaches cannot be used: the lookup answers retry
+    };
+    Kind kind = Kind::no;
+    std::size_t index = 0;  // of the item, for ask and broken
+    std::string table;      // type:name
+    std::string reason;     // for broken
+};
+
+class DomainList {
+  public:
+    // The file's text, or no value and `error`.
+    using ReadFile = std::function<std::optional<std::string>(const std::string& path, std::string& error)>;
+
+    // Reads the files that `value` names, at once. A file that cannot be read becomes a broken item. `utf8`:
+    // names fold by Unicode rules. No value, and `error`, for a value that no table can be opened with ('!'
+    // without an item).
+    [[nodiscard]] static std::optional<DomainList> parse(std::string_view value, const ReadFile& read,
+                                                         bool utf8, std::string& error);
+
+    // No items at all in the parameter: every key passes, also those without a domain.
+    [[nodiscard]] bool empty() const { return items_.empty() && !given_; }
+
+    // Items in order; the first that matches decides. Does no I/O.
+    [[nodiscard]] DomainMatch match(std::string_view folded_domain, std::size_t from = 0) const;
+
+    // Goes on after an `ask` for item `index`.
+    [[nodiscard]] DomainMatch resume(std::string_view folded_domain, std::size_t index, bool found) const;
+
+    [[nodiscard]] const std::vector<std::string>& files() const {
+        return files_;
+    }  // read or tried, for watching
+    [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+
+  private:
+    struct Item {
+        enum class Kind { literal, table, inline_table, every, broken };
+        Kind kind = Kind::literal;
+        bool negated = false;
+        std::string text;  // the folded name, or type:name, or the path
+        std::string reason;
+        std::optional<InlineTable> entries;
+    };
+
+    [[nodiscard]] bool add_items(std::string_view list, bool negated, const ReadFile& read, bool utf8,
+                                 std::vector<std::string>& open_files, std::string& error);
+    [[nodiscard]] bool add_file(const std::string& path, bool negated, const ReadFile& read, bool utf8,
+                                std::vector<std::string>& open_files, std::string& error);
+    [[nodiscard]] static Item table_item(const std::string& name, bool utf8);
+    [[nodiscard]] static DomainMatch decided(const Item& item);
+
+    std::vector<Item> items_;
+    bool given_ = false;
+    std::vector<std::string> files_;
+    std::vector<std::string> warnings_;
+};
+
+}  // namespace proxyd::table

@@ -1,0 +1,51 @@
+// What a database type provides: tables that can be asked.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/clock.h"
+#include "backends/pool/query.h"
+#include "backends/table/settings.h"
+#include "backends/table/sql_definition.h"
+
+namespace proxyd::table {
+
+// Asks the database of one table.
+class QueryRunner {
+  public:
+    virtual ~QueryRunner() = default;
+
+    // Calls back exactly once, at the deadline at the latest; perhaps before run() returns. The key is folded
+    // and suits the templates.
+    virtual void run(const KeyParts& key, Deadline deadline, pool::OutcomeCallback callback) = 0;
+
+    // Connects and prepares the query without running it; the outcome has no rows worth reading. For
+    // checking.
+    virtual void prepare_only(Deadline deadline, pool::OutcomeCallback callback) = 0;
+};
+
+// One database type ("pgsql", "sqlite" ...).
+class TableBackend {
+  public:
+    virtual ~TableBackend() = default;
+
+    [[nodiscard]] virtual SqlDialect dialect() const = 0;
+
+    // The parameters of its own that the type knows, beside those of all SQL types.
+    [[nodiscard]] virtual std::vector<std::string_view> parameter_names() const = 0;
+
+    // A runner for a table. Null when its parameters are wrong; they then have errors. Never waits for the
+    // database.
+    [[nodiscard]] virtual std::unique_ptr<QueryRunner> make_runner(const std::string& table_name,
+                                                                   TableParameters& parameters,
+                                                                   const SqlDefinition& definition,
+                                                                   const TableSettings& settings) = 0;
+
+    // The process is about to end: connections that are idle, or become it, are closed.
+    virtual void wind_down() {}
+};
+
+}  // namespace proxyd::table

@@ -1,0 +1,51 @@
+#include "backends/table/sql_definition.h"
+
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "backends/table/query_text.h"
+
+namespace proxyd::table {
+
+std::optional<SqlDefinition> read_sql_definition(TableParameters& parameters, SqlDialect dialect, bool utf8,
+                                                 const DomainList::ReadFile& read) {
+    SqlDefinition definition;
+    const auto text =
+        query_text(dialect, [&parameters](std::string_view name) { return parameters.text(name); });
+    if (!text.problem.empty()) parameters.error("query", text.problem);
+
+    std::string error;
+    const auto parse = [&](std::string_view name, std::string_view source, Template& into) {
+        auto parsed = parse_template(source, error);
+        if (parsed) {
+            into = std::move(*parsed);
+        } else {
+            parameters.error(name, fmt::format("{} = {}: {}", name, source, error));
+        }
+    };
+    if (text.problem.empty()) parse("query", text.text, definition.query);
+    const auto format = parameters.required("result_format", "%s");
+    parse("result_format", format, definition.result_format);
+    definition.demands = key_demands(definition.query, definition.result_format);
+    definition.expansion_limit = parameters.integer("expansion_limit", 0);
+
+    auto domains = DomainList::parse(parameters.text("domain", ""), read, utf8, error);
+    if (domains) {
+        for (const auto& warning : domains->warnings()) parameters.warning("domain", warning);
+        definition.domains = std::move(*domains);
+    } else {
+        parameters.error("domain", error);
+    }
+    definition.analysis = analyse(definition.query, dialect);
+    if (!definition.analysis.unquoted.empty()) {
+        parameters.warning("query", fmt::format("{} not inside '...': the key is not safely quoted there",
+                                                fmt::join(definition.analysis.unquoted, " ")));
+    }
+    if (!parameters.errors().empty()) return std::nullopt;
+    return definition;
+}
+
+}  // namespace proxyd::table

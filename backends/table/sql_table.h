@@ -1,0 +1,59 @@
+// One version of one SQL table: from key to answer.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "backends/clock.h"
+#include "backends/table/query_runner.h"
+#include "backends/table/sql_definition.h"
+#include "protocol/message.h"
+
+namespace proxyd::table {
+
+struct LookupResult {
+    protocol::Status status = protocol::Status::retry;
+    std::string value;  // only with Status::ok
+};
+using LookupCallback = std::function<void(LookupResult)>;
+
+// What the request's flags ask to be done with the key.
+struct KeyRules {
+    bool utf8 = false;  // this side checks key and value, and folds by Unicode rules
+    bool fold = false;
+};
+
+// Looks a domain up in another table, for `domain` lists. Calls back exactly once.
+using NestedLookup = std::function<void(const std::string& table, std::string_view key, Deadline deadline,
+                                        LookupCallback callback)>;
+
+class SqlTable : public std::enable_shared_from_this<SqlTable> {
+  public:
+    SqlTable(std::string name, SqlDefinition definition, TableSettings settings,
+             std::unique_ptr<QueryRunner> runner, NestedLookup nested);
+
+    // Calls back exactly once, at the deadline at the latest; perhaps before lookup() returns.
+    void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) const;
+
+    [[nodiscard]] const TableSettings& settings() const { return settings_; }
+    [[nodiscard]] QueryRunner& runner() const { return *runner_; }
+    [[nodiscard]] const SqlDefinition& definition() const { return definition_; }
+
+  private:
+    struct Job;
+    void filter(const std::shared_ptr<Job>& job) const;
+    void decide(const std::shared_ptr<Job>& job, const DomainMatch& match) const;
+    void ask(const std::shared_ptr<Job>& job) const;
+    void collect(Job& job, const pool::Outcome& outcome) const;
+
+    std::string name_;
+    std::string topic_;  // for repeated log lines
+    SqlDefinition definition_;
+    TableSettings settings_;
+    std::unique_ptr<QueryRunner> runner_;
+    NestedLookup nested_;
+};
+
+}  // namespace proxyd::table

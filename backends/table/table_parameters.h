@@ -1,0 +1,61 @@
+// The parameters of one table, from its file or from main.cf, with the typed reads of pgsql_table(5) and
+// friends.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/config/parameter_file.h"
+
+namespace proxyd::table {
+
+// A main.cf parameter's value, expanded. No value: not set. Throws config::ExpansionError.
+using MainCfValue = std::function<std::optional<std::string>(const std::string& name)>;
+
+// Reads record what is wrong instead of failing, so that one look finds every fault.
+class TableParameters {
+  public:
+    static TableParameters from_file(config::ParameterFile file);
+    // `pgsql:name`: the parameters are name_hosts, name_query ... in main.cf.
+    static TableParameters from_main_cf(std::string name, MainCfValue value);
+
+    // "Not set" and "empty" are the same to these.
+    [[nodiscard]] std::optional<std::string> text(std::string_view name) const;
+    [[nodiscard]] std::string text(std::string_view name, std::string_view fallback) const;
+    // An empty value is an error.
+    [[nodiscard]] std::string required(std::string_view name, std::string_view fallback);
+    // Base 10, int range; `at_least` as a bound, if any.
+    [[nodiscard]] int integer(std::string_view name, int fallback, std::optional<int> at_least = {});
+    [[nodiscard]] bool boolean(std::string_view name, bool fallback);
+
+    // The value as it stands, also when it is empty.
+    [[nodiscard]] std::optional<std::string> raw(std::string_view name) const;
+
+    void error(std::string_view name, std::string message);
+    void warning(std::string_view name, std::string message);
+    [[nodiscard]] const std::vector<config::Problem>& errors() const { return errors_; }
+    [[nodiscard]] const std::vector<config::Problem>& warnings() const { return warnings_; }
+
+    // Names that stand in the file; none in the main.cf form.
+    [[nodiscard]] std::vector<std::string> names() const;
+    // "/etc/postfix/x.cf", or "main.cf".
+    [[nodiscard]] const std::string& where() const { return where_; }
+    // "/etc/postfix/x.cf, line 3: the message"
+    [[nodiscard]] std::string describe(const config::Problem& problem) const;
+
+    // Of the parameter in its file; 0 when it does not stand there, or in the main.cf form.
+    [[nodiscard]] int line(std::string_view name) const;
+
+  private:
+    config::ParameterFile file_;
+    std::string prefix_;
+    MainCfValue main_cf_;
+    std::string where_;
+    mutable std::vector<config::Problem> errors_;
+    std::vector<config::Problem> warnings_;
+};
+
+}  // namespace proxyd::table

@@ -1,0 +1,211 @@
+#include "backends/table/table_set.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "backends/log.h"
+#include "backends/table/inline_table.h"
+
+namespace proxyd::table {
+namespace {
+
+// How often a table in use has its files looked at. A change is taken over when two looks in a row saw the
+// same, so that a file is not read while it is being written.
+constexpr std::chrono::seconds look_interval{1};
+
+// How often a table that cannot be used is tried again, even if its file has not changed.
+constexpr std::chrono::seconds retry_interval{5};
+
+// Whether no file has changed for so long. A change that is older than a look needs no second one.
+bool untouched_for(const FileStamps& stamps, std::chrono::nanoseconds time) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return std::all_of(stamps.begin(), stamps.end(), [&](const auto& item) {
+        return item.second.exists && std::chrono::nanoseconds(item.second.changed_ns) + time <= now;
+    });
+}
+
+bool is_file_name(std::string_view name) {
+    return name.starts_with('/') || name.starts_with('.');
+}
+
+std::pair<std::string, std::string> split_name(const std::string& table_name) {
+    const auto colon = table_name.find(':');
+    return {table_name.substr(0, colon), colon == std::string::npos ? "" : table_name.substr(colon + 1)};
+}
+
+}  // namespace
+
+TableSet::TableSet(Loop& loop, TableSetOptions options) : loop_(loop), options_(std::move(options)) {}
+
+TableSet::~TableSet() = default;
+
+void TableSet::add_backend(std::string type, std::unique_ptr<TableBackend> backend) {
+    backends_.emplace(std::move(type), std::move(backend));
+}
+
+void TableSet::open(std::string_view name) {
+    (void)entry(name);
+}
+
+void TableSet::lookup(std::string_view name, std::string_view key, KeyRules rules, LookupCallback callback) {
+    auto& found = entry(name);
+    if (!found.table) {
+        log().warning(fmt::format("{} unavailable {}", found.name, found.problem),
+                      fmt::format("{} is unavailable. {}", found.name, found.problem));
+        callback({protocol::Status::retry, ""});
+        return;
+    }
+    lookup_until(found, key, rules, {loop_.now() + found.table->settings().lookup_timeout},
+                 std::move(callback));
+}
+
+void TableSet::lookup_until(Entry& found, std::string_view key, KeyRules rules, Deadline deadline,
+                            LookupCallback callback) {
+    // The callback may make the table be replaced; this version goes on to the end.
+    const auto table = found.table;
+    table->lookup(key, rules, deadline, std::move(callback));
+}
+
+TableSet::Entry& TableSet::entry(std::string_view name) {
+    auto found = entries_.find(name);
+    if (found == entries_.end()) {
+        found = entries_.emplace(std::string(name), std::make_unique<Entry>()).first;
+        found->second->name = std::string(name);
+        load(*found->second);
+    } else if (found->second->stale || loop_.now() - found->second->looked_at >= look_interval) {
+        look_for_changes(*found->second);
+    }
+    return *found->second;
+}
+
+void TableSet::look_for_changes(Entry& entry) {
+    entry.looked_at = loop_.now();
+    if (entry.stale) {
+        load(entry);
+        return;
+    }
+    if (!entry.table && entry.looked_at - entry.tried_at >= retry_interval) {
+        // What was wrong may have been the machine, not the file.
+        load(entry);
+        return;
+    }
+    FileStamps now;
+    for (const auto& [path, stamp] : entry.loaded) now.emplace(path, stamp_of(path));
+    if (now == entry.loaded) {
+        entry.seen = std::move(now);
+        return;
+    }
+    const bool settled = now == entry.seen || untouched_for(now, look_interval);
+    entry.seen = std::move(now);
+    if (settled) load(entry);
+}
+
+void TableSet::load(Entry& entry) {
+    const bool first = entry.loaded.empty() && !entry.table && entry.problem.empty();
+    const bool file_changed = !entry.stale;
+    entry.stale = false;
+    entry.tried_at = loop_.now();
+    entry.looked_at = loop_.now();
+    // Stamped before it is read: a change in between is then seen at the next look.
+    const auto path = split_name(entry.name).second;
+    const auto before = stamp_of(path);
+    auto inspection = inspect(entry.name);
+    entry.loaded = stamps_of(inspection.files);
+    if (const auto own = entry.loaded.find(path); own != entry.loaded.end()) own->second = before;
+    entry.seen = entry.loaded;
+    for (const auto& warning : inspection.warnings) log().warning(warning);
+    if (inspection.table) {
+        if (!first && file_changed)
+            log().info(fmt::format("table {} has changed -- new version in use", entry.name));
+        entry.table = std::move(inspection.table);
+        entry.problem.clear();
+        return;
+    }
+    entry.problem = fmt::format("{}", fmt::join(inspection.errors, "; "));
+    log().error(fmt::format("{} {}", entry.name, entry.problem),
+                fmt::format("{}{}", entry.problem,
+                            entry.table ? fmt::format(" -- table {} stays as it was", entry.name) : ""));
+}
+
+TableParameters TableSet::read_parameters(const std::string& name, std::vector<std::string>& files) {
+    if (is_file_name(name)) {
+        files.push_back(name);
+        std::string error;
+        auto file = config::read_parameter_file(name, error);
+        if (file) return TableParameters::from_file(std::move(*file));
+        config::ParameterFile unreadable;
+        unreadable.path = name;
+        unreadable.errors.push_back({0, error});
+        return TableParameters::from_file(std::move(unreadable));
+    }
+    if (!name.empty() && options_.main_cf) return TableParameters::from_main_cf(name, options_.main_cf);
+    config::ParameterFile missing;
+    missing.path = "table \"" + name + "\"";
+    missing.errors.push_back({0, name.empty()
+                                     ? "no name after the type: expecting type:/path/to/file"
+                                     : "there is no main.cf that could define it: use type:/path/to/file"});
+    return TableParameters::from_file(std::move(missing));
+}
+
+TableSet::Inspection TableSet::inspect(const std::string& table_name) {
+    Inspection inspection;
+    const auto [type, name] = split_name(table_name);
+    const auto backend = backends_.find(type);
+    if (backend == backends_.end()) {
+        std::vector<std::string> known;
+        for (const auto& [known_type, served] : backends_) known.push_back(known_type);
+        inspection.errors.push_back(fmt::format("unsupported table type: {} ({} serves {})", table_name,
+                                                "proxyd", fmt::join(known, ", ")));
+        return inspection;
+    }
+    auto parameters = read_parameters(name, inspection.files);
+    const bool readable = parameters.errors().empty();
+    if (readable) {
+        const auto read = [&inspection](const std::string& path, std::string& error) {
+            inspection.files.push_back(path);
+            return config::read_file(path, error);
+        };
+        auto definition = read_sql_definition(parameters, backend->second->dialect(), options_.utf8, read);
+        const auto settings = options_.settings_for ? options_.settings_for(parameters) : TableSettings{};
+        if (definition) {
+            auto runner = backend->second->make_runner(table_name, parameters, *definition, settings);
+            if (runner && parameters.errors().empty()) {
+                const auto nested = [this](const std::string& table, std::string_view key, Deadline deadline,
+                                           LookupCallback callback) {
+                    auto& found = entry(table);
+                    if (!found.table) {
+                        log().warning(fmt::format("{} unavailable {}", table, found.problem),
+                                      fmt::format("{} is unavailable. {}", table, found.problem));
+                        callback({protocol::Status::retry, ""});
+                        return;
+                    }
+                    lookup_until(found, key, {options_.utf8, false}, deadline, std::move(callback));
+                };
+                inspection.table = std::make_shared<SqlTable>(table_name, std::move(*definition), settings,
+                                                              std::move(runner), nested);
+            }
+        } else {
+            // Look for what else is wrong, to say it all at once.
+            (void)backend->second->make_runner(table_name, parameters, SqlDefinition{}, settings);
+        }
+    }
+    for (const auto& problem : parameters.errors()) inspection.errors.push_back(parameters.describe(problem));
+    for (const auto& problem : parameters.warnings())
+        inspection.warnings.push_back(parameters.describe(problem));
+    inspection.parameters = std::move(parameters);
+    return inspection;
+}
+
+void TableSet::wind_down() {
+    for (const auto& [type, backend] : backends_) backend->wind_down();
+}
+
+void TableSet::reload(TableSetOptions options) {
+    options_ = std::move(options);
+    for (auto& [name, entry] : entries_) entry->stale = true;
+}
+
+}  // namespace proxyd::table

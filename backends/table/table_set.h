@@ -1,0 +1,85 @@
+// All tables that have been asked for, by name; opened at first use, and kept up to date with their files.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/event/loop.h"
+#include "backends/table/file_stamp.h"
+#include "backends/table/query_runner.h"
+#include "backends/table/sql_table.h"
+
+namespace proxyd::table {
+
+struct TableSetOptions {
+    bool utf8 = true;          // smtputf8_enable: names in domain lists fold by Unicode rules
+    MainCfValue main_cf;       // for tables whose parameters are in main.cf; empty: there is none
+    SettingsFor settings_for;  // the daemon's options, as the table overrides them
+};
+
+// A table that cannot be used answers retry and says why, and is tried again when its files change. A table
+// whose file changes for the worse stays as it was. Nothing that is wrong with one table concerns another.
+class TableSet {
+  public:
+    TableSet(Loop& loop, TableSetOptions options);
+    ~TableSet();
+    TableSet(const TableSet&) = delete;
+    TableSet& operator=(const TableSet&) = delete;
+
+    void add_backend(std::string type, std::unique_ptr<TableBackend> backend);
+
+    // Opens the table if it is new. Cheap: reads its file, never waits for a database.
+    void open(std::string_view name);
+
+    // Calls back exactly once, at the deadline at the latest; perhaps before lookup() returns. The deadline
+    // is the table's lookup_timeout from now.
+    void lookup(std::string_view name, std::string_view key, KeyRules rules, LookupCallback callback);
+
+    // Reads a table as open() does, without keeping it. For `proxyctl check`: errors and warnings are in
+    // `parameters`.
+    struct Inspection {
+        std::shared_ptr<SqlTable> table;  // null when it cannot be used
+        std::vector<std::string> errors;  // each names file and line
+        std::vector<std::string> warnings;
+        std::vector<std::string> files;
+        std::optional<TableParameters> parameters;  // with the problems by line; none for an unknown type
+    };
+    [[nodiscard]] Inspection inspect(const std::string& name);
+
+    // The process is about to end: only what is under way is finished.
+    void wind_down();
+
+    // Takes over changed options: all tables are read again at their next use.
+    void reload(TableSetOptions options);
+
+  private:
+    struct Entry {
+        std::string name;
+        std::shared_ptr<SqlTable> table;  // the version in force; null: none was ever right
+        std::string problem;              // of the newest version, when it is not in force
+        FileStamps loaded;                // when the newest version was read
+        FileStamps seen;                  // at the last look
+        TimePoint looked_at{};
+        TimePoint tried_at{};
+        bool stale = false;  // to be read again whatever the stamps say
+    };
+
+    Entry& entry(std::string_view name);
+    void load(Entry& entry);
+    void look_for_changes(Entry& entry);
+    void lookup_until(Entry& entry, std::string_view key, KeyRules rules, Deadline deadline,
+                      LookupCallback callback);
+    [[nodiscard]] TableParameters read_parameters(const std::string& name, std::vector<std::string>& files);
+
+    Loop& loop_;
+    TableSetOptions options_;
+    std::map<std::string, std::unique_ptr<TableBackend>, std::less<>> backends_;
+    std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries_;
+};
+
+}  // namespace proxyd::table

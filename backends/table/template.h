@@ -1,0 +1,92 @@
+// The query and result_format templates of pgsql_table(5), mysql_table(5) and sqlite_table(5).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace proxyd::table {
+
+enum class Specifier : std::uint8_t {
+    value,       // %s
+    user,        // %u
+    domain,      // %d
+    key,         // %S
+    key_user,    // %U
+    key_domain,  // %D
+    label,       // %1 ... %9: the n-th label of the key's domain, counted from the right
+};
+
+struct TemplatePart {
+    std::string text;                    // literal text that comes first ("%%" already is "%")
+    std::optional<Specifier> specifier;  // then this, when set
+    int label = 0;                       // 1 ... 9 with Specifier::label
+};
+
+// A parsed template: parts in order.
+struct Template {
+    std::string source;
+    std::vector<TemplatePart> parts;
+};
+
+// Parses. No value, and `error` says what is wrong, for '%' followed by anything else than s u d S U D 1-9 %,
+// or a '%' at the end.
+[[nodiscard]] std::optional<Template> parse_template(std::string_view source, std::string& error);
+
+// What both templates together demand of a key; keys that do not meet it are "not found" without a query.
+struct KeyDemands {
+    bool domain = false;  // '@' and a non-empty domain
+    bool user = false;    // not an empty local part before '@'
+    int labels = 0;       // at least so many non-empty labels in the domain
+};
+[[nodiscard]] KeyDemands key_demands(const Template& query, const Template& result_format);
+
+// A key taken apart once per lookup. The views point into the key.
+struct KeyParts {
+    explicit KeyParts(std::string_view key);
+    std::string_view key;
+    std::string_view user;
+    std::string_view domain;
+    bool has_at = false;
+    std::vector<std::string_view> labels;  // from the right; empty labels vanish
+};
+
+// False: the lookup is suppressed. An empty key never suits.
+[[nodiscard]] bool suits(const KeyParts& key, const KeyDemands& demands);
+
+// The text a query-template specifier stands for. Only for keys that suit.
+[[nodiscard]] std::string_view query_value(const KeyParts& key, const TemplatePart& part);
+
+using Quote =
+    std::function<bool(std::string_view value, std::string& out)>;  // appends; false: cannot be quoted
+
+// The query text with every specifier quoted. No value when `quote` fails.
+[[nodiscard]] std::optional<std::string> expand_query(const Template& query, const KeyParts& key,
+                                                      const Quote& quote);
+
+// Collects the values of all rows into the answer.
+class ResultCollector {
+  public:
+    enum class Added { appended, skipped, empty_value, over_limit };
+
+    // `expansion_limit` <= 0: no limit. The template and the key must outlive the collector.
+    ResultCollector(const Template& result_format, const KeyParts& key, int expansion_limit)
+        : format_(result_format), key_(key), limit_(expansion_limit) {}
+
+    // One column value that is not NULL. over_limit: the lookup answers retry.
+    [[nodiscard]] Added add(std::string_view value);
+
+    [[nodiscard]] std::string take() { return std::move(result_); }
+
+  private:
+    const Template& format_;
+    const KeyParts& key_;
+    int limit_;
+    int count_ = 0;
+    std::string result_;
+};
+
+}  // namespace proxyd::table

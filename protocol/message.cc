@@ -1,0 +1,87 @@
+#include "protocol/message.h"
+
+#include <array>
+#include <charconv>
+#include <limits>
+
+#include "protocol/attributes.h"
+
+namespace proxyd::protocol {
+
+namespace {
+
+void append_text(std::string& out, std::string_view name, std::string_view value) {
+    out += name;
+    out += '\0';
+    // A NUL inside would end the attribute for the reader and turn the rest into attributes of its own.
+    out += value.substr(0, value.find('\0'));
+    out += '\0';
+}
+
+void append_number(std::string& out, std::string_view name, std::uint32_t number) {
+    std::array<char, std::numeric_limits<std::uint32_t>::digits10 + 1> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+    append_text(out, name, {digits.data(), static_cast<std::size_t>(end - digits.data())});
+}
+
+}  // namespace
+
+void append(std::string& out, const Request& request) {
+    append_text(out, "request", name(request.command));
+    for (const Attribute attribute : request_form(request.command, request.layout)) {
+        switch (attribute) {
+            case Attribute::table:
+                append_text(out, name(attribute), request.table);
+                break;
+            case Attribute::instance_flags:
+                append_number(out, name(attribute), request.instance_flags);
+                break;
+            case Attribute::flags:
+                append_number(out, name(attribute), request.flags);
+                break;
+            case Attribute::function:
+                append_number(out, name(attribute), static_cast<std::uint32_t>(request.function));
+                break;
+            case Attribute::key:
+                append_text(out, name(attribute), request.key);
+                break;
+            case Attribute::value:
+                append_text(out, name(attribute), request.value);
+                break;
+            case Attribute::status:  // only in replies
+                break;
+        }
+    }
+    out += '\0';
+}
+
+void append(std::string& out, Command command, Layout layout, const Reply& reply) {
+    for (const Attribute attribute : reply_form(command, layout)) {
+        switch (attribute) {
+            case Attribute::status:
+                append_number(out, name(attribute), static_cast<std::uint32_t>(reply.status));
+                break;
+            case Attribute::flags:
+                append_number(out, name(attribute), reply.flags);
+                break;
+            case Attribute::key:
+                append_text(out, name(attribute), reply.key);
+                break;
+            case Attribute::value:
+                append_text(out, name(attribute), reply.value);
+                break;
+            case Attribute::table:  // the rest only in requests
+            case Attribute::instance_flags:
+            case Attribute::function:
+                break;
+        }
+    }
+    out += '\0';
+}
+
+void append_unknown_request_reply(std::string& out) {
+    append_number(out, name(Attribute::status), static_cast<std::uint32_t>(Status::bad));
+    out += '\0';
+}
+
+}  // namespace proxyd::protocol

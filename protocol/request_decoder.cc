@@ -1,0 +1,121 @@
+#include "protocol/request_decoder.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "protocol/attributes.h"
+
+namespace proxyd::protocol {
+
+namespace {
+
+// The attribute after the table tells the layouts apart. When it is neither, a request that names instance
+// flags anywhere came from a client that knows them, and expects the reply to have that form.
+Layout find_layout(AttributeReader rest) {
+    const std::string_view instance_flags = name(Attribute::instance_flags);
+    if (rest.next() && rest.name() == name(Attribute::table) && rest.next()) {
+        if (rest.name() == name(Attribute::flags)) {
+            return Layout::flags;
+        }
+    }
+    do {
+        if (rest.name() == instance_flags) {
+            return Layout::instance_flags;
+        }
+    } while (rest.next());
+    return Layout::flags;
+}
+
+bool take(AttributeReader& attributes, Attribute wanted, Request& request) {
+    switch (wanted) {
+        case Attribute::instance_flags:
+            return attributes.take_number(wanted, request.instance_flags);
+        case Attribute::flags:
+            return attributes.take_number(wanted, request.flags);
+        case Attribute::function: {
+            std::uint32_t function = 0;
+            if (!attributes.take_number(wanted, function)) {
+                return false;
+            }
+            if (function > static_cast<std::uint32_t>(SequenceFunction::next)) {
+                attributes.problem() = fmt::format("unknown sequence function {}", function);
+                return false;
+            }
+            request.function = static_cast<SequenceFunction>(function);
+            return true;
+        }
+        case Attribute::table:
+        case Attribute::key:
+        case Attribute::value:
+            break;
+        case Attribute::status:  // only in replies
+            return false;
+    }
+    if (!attributes.take(wanted)) {
+        return false;
+    }
+    (wanted == Attribute::table ? request.table
+     : wanted == Attribute::key ? request.key
+                                : request.value) = attributes.value();
+    return true;
+}
+
+// Decodes one whole message, or, when it is cut off, what its complete attributes tell.
+DecodeResult parse(std::string_view message) {
+    DecodeResult result;
+    AttributeReader attributes{message};
+    if (!attributes.next() || attributes.name() != "request") {
+        result.outcome = Decoded::no_request;
+        result.problem = attributes.name().empty() ? "attribute request is missing"
+                                                   : fmt::format("attribute {} where request was expected",
+                                                                 quoted(attributes.name()));
+        return result;
+    }
+    const auto command = find_command(attributes.value());
+    if (!command) {
+        result.outcome = Decoded::unknown_request;
+        result.problem = fmt::format("unknown request {}", quoted(attributes.value()));
+        return result;
+    }
+    Request& request = result.request;
+    request.command = *command;
+    request.layout = find_layout(attributes);
+    for (const Attribute wanted : request_form(request.command, request.layout)) {
+        if (!take(attributes, wanted, request)) {
+            result.outcome = Decoded::malformed;
+            result.problem = fmt::format("{} request: {}", name(*command), attributes.problem());
+            return result;
+        }
+    }
+    attributes.ignore_rest();
+    if (!attributes.problem().empty()) {
+        result.problem = fmt::format("{} request: {}", name(*command), attributes.problem());
+    }
+    result.outcome = Decoded::request;
+    return result;
+}
+
+}  // namespace
+
+DecodeResult RequestDecoder::decode(std::string_view buffer) {
+    const auto length = scanner_.end_of_message(buffer.substr(0, limits_.message_bytes));
+    if (length) {
+        DecodeResult result = parse(buffer.substr(0, *length));
+        result.consumed = *length;
+        scanner_.restart();
+        return result;
+    }
+    if (buffer.size() > limits_.message_bytes) {
+        // Only the beginning is looked at, so the answer does not depend on how much more has arrived.
+        DecodeResult result = parse(buffer.substr(0, limits_.message_bytes));
+        result.outcome = Decoded::too_long;
+        result.consumed = buffer.size();
+        result.problem = fmt::format("request of more than {} bytes", limits_.message_bytes);
+        scanner_.restart();
+        return result;
+    }
+    return {};
+}
+
+}  // namespace proxyd::protocol

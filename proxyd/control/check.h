@@ -1,0 +1,30 @@
+// `proxyctl check`: everything that can be said about a configuration before mail depends on it.
+#pragma once
+
+#include <iosfwd>
+
+#include "proxyd/control/config_place.h"
+#include "proxyd/control/finding.h"
+#include "proxyd/master/environment.h"
+#include "proxyd/options.h"
+
+namespace proxyd::control {
+
+struct CheckResult {
+    Findings findings;
+    std::size_t tables = 0;
+    std::size_t answering = 0;  // only with `connect`
+};
+
+// With `connect` and as root, changes to the mail owner for good before it asks the databases, for they shall
+// see whom the daemon runs as. Throws std::runtime_error when there is nothing to check.
+[[nodiscard]] CheckResult check(const ConfigPlace& place, const master::Environment& environment,
+                                bool connect);
+
+// One line per finding and a closing line. Returns the exit status: 1 with an error, else 0.
+[[nodiscard]] int report(const CheckResult& result, bool connect, std::ostream& out);
+
+// The options in force, as they would stand in a file. Throws std::runtime_error when the file is wrong.
+void print_options(const ConfigPlace& place, const master::Environment& environment, std::ostream& out);
+
+}  // namespace proxyd::control

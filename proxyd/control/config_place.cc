@@ -1,0 +1,31 @@
+#include "proxyd/control/config_place.h"
+
+#include <filesystem>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "proxyd/site.h"
+
+namespace proxyd::control {
+
+ConfigPlace find_config(const std::optional<std::string>& given, const master::Environment& environment) {
+    ConfigPlace place;
+    place.directory = given.value_or(environment.config_directory.value_or(default_config_directory));
+    std::error_code ignored;
+    const auto status = std::filesystem::status(place.directory, ignored);
+    if (std::filesystem::is_directory(status)) {
+        place.options_path = place.directory + "/proxyd.cf";
+    } else if (given && std::filesystem::exists(status)) {
+        place.options_path = *given;
+        place.options_given = true;
+        const auto directory = std::filesystem::path(*given).parent_path().string();
+        place.directory = directory.empty() ? "." : directory;
+    } else if (given) {
+        throw std::runtime_error(fmt::format("--config {}: there is no such file or directory", *given));
+    }
+    place.has_main_cf = std::filesystem::exists(place.directory + "/main.cf", ignored);
+    return place;
+}
+
+}  // namespace proxyd::control

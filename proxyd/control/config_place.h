@@ -1,0 +1,23 @@
+// Which configuration a command is about: a Postfix with proxyd in it, or a proxyd that runs on its own.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "proxyd/master/environment.h"
+
+namespace proxyd::control {
+
+struct ConfigPlace {
+    std::string directory;
+    std::string options_path;    // of proxyd.cf, whether it exists or not
+    bool options_given = false;  // the file was named: it must exist, and it is that of a stand-alone daemon
+    bool has_main_cf = false;
+};
+
+// `given` is what --config said: a directory, or a proxyd.cf file; else MAIL_CONFIG or /etc/postfix. Throws
+// std::runtime_error when what was given does not exist.
+[[nodiscard]] ConfigPlace find_config(const std::optional<std::string>& given,
+                                      const master::Environment& environment);
+
+}  // namespace proxyd::control

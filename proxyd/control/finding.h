@@ -1,0 +1,39 @@
+// What a check has found, as people and editors read it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace proxyd::control {
+
+enum class Gravity { warning, error };
+
+struct Finding {
+    std::string file;
+    int line = 0;  // 0: the file as a whole
+    Gravity gravity = Gravity::error;
+    std::string text;
+
+    bool operator==(const Finding&) const = default;
+};
+
+// "/etc/postfix/proxyd.cf:3: error: text"; without the number when the line is 0. Always one line.
+[[nodiscard]] std::string format(const Finding& finding);
+
+// The findings of one check, in the order in which they were made. The same one twice counts once.
+class Findings {
+  public:
+    void error(std::string file, int line, std::string text);
+    void warning(std::string file, int line, std::string text);
+
+    [[nodiscard]] const std::vector<Finding>& all() const { return all_; }
+    [[nodiscard]] std::size_t count(Gravity gravity) const;
+
+  private:
+    void add(Finding finding);
+
+    std::vector<Finding> all_;
+};
+
+}  // namespace proxyd::control

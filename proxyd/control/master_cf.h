@@ -1,0 +1,23 @@
+// The services of master.cf and the parameters that they change (master(5)).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace proxyd::control {
+
+struct MasterService {
+    std::string name;
+    std::string type;
+    std::string chroot;  // y, n or -
+    std::string command;
+    int line = 0;
+    std::vector<std::pair<std::string, std::string>> overrides;  // of -o, as written
+};
+
+// Lines that are no service are left out: master(8) is the one to complain.
+[[nodiscard]] std::vector<MasterService> read_services(std::string_view master_cf);
+
+}  // namespace proxyd::control

@@ -1,0 +1,28 @@
+// Where main.cf and master.cf ask for tables by way of proxy:.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "backends/config/parameter_file.h"
+#include "proxyd/control/master_cf.h"
+#include "proxyd/postfix/main_cf.h"
+
+namespace proxyd::control {
+
+struct TableUse {
+    std::string table;      // type:name, without proxy:
+    std::string parameter;  // smtpd_data_restrictions
+    std::string file;       // main.cf or master.cf, with path
+    int line = 0;           // 0: the parameter has its built-in value
+    bool certain = true;    // false: a parameter of the site's own, which perhaps nobody reads
+};
+
+// proxy_read_maps and proxy_write_maps do not count: they allow tables, they do not ask for them. Parameters
+// whose `$` expressions are broken are left out.
+[[nodiscard]] std::vector<TableUse> find_table_uses(const postfix::MainCf& main_cf,
+                                                    const config::ParameterFile& file,
+                                                    const std::string& master_cf_path,
+                                                    const std::vector<MasterService>& services);
+
+}  // namespace proxyd::control

@@ -1,0 +1,144 @@
+#include "proxyd/control/proxymap_connection.h"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "protocol/client_session.h"
+
+namespace proxyd::control {
+namespace {
+
+// Services since Postfix 3.6 speak first. One that is silent for so long is older, or waits, too: then its
+// greeting may still come before its reply.
+constexpr std::chrono::milliseconds greeting_wait{300};
+
+// Daemons answer within seconds; what takes longer is worth a word.
+constexpr std::chrono::seconds patience{12};
+
+// As Postfix's clients do when a service hangs up.
+constexpr int tries = 3;
+constexpr std::chrono::seconds between_tries{1};
+
+bool readable(int fd, std::chrono::milliseconds wait) {
+    pollfd entry{fd, POLLIN, 0};
+    int got = 0;
+    do {
+        got = poll(&entry, 1, static_cast<int>(wait.count()));
+    } while (got < 0 && errno == EINTR);
+    return got > 0;
+}
+
+}  // namespace
+
+ProxymapConnection::ProxymapConnection(std::string path, std::string socket_hint,
+                                       std::function<void(const std::string&)> notice)
+    : path_(std::move(path)), socket_hint_(std::move(socket_hint)), notice_(std::move(notice)) {}
+
+ProxymapConnection::~ProxymapConnection() {
+    disconnect();
+}
+
+void ProxymapConnection::connect() {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path_.size() >= sizeof address.sun_path)
+        throw QueryError(fmt::format("{}: the path is too long", path_));
+    std::memcpy(address.sun_path, path_.c_str(), path_.size());
+    fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd_ < 0) throw QueryError(fmt::format("cannot make a socket: {}", std::strerror(errno)));
+    if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        const int error = errno;
+        disconnect();
+        switch (error) {
+            case EACCES:
+            case EPERM: throw QueryError(fmt::format("{}: permission denied: run this as root", path_));
+            case ENOENT:
+                throw QueryError(fmt::format("{}: there is no such socket. {}", path_, socket_hint_));
+            case ECONNREFUSED:
+                throw QueryError(
+                    fmt::format("{}: the daemon that made this socket has gone. {}", path_, socket_hint_));
+            default: throw QueryError(fmt::format("{}: {}", path_, std::strerror(error)));
+        }
+    }
+    if (readable(fd_, greeting_wait) && receive()) take_greeting();
+}
+
+void ProxymapConnection::disconnect() {
+    if (fd_ >= 0) close(fd_);
+    fd_ = -1;
+    in_.clear();
+    greeted_ = false;
+}
+
+void ProxymapConnection::take_greeting() {
+    if (greeted_ || protocol::decode_greeting(in_) != protocol::GreetingDecoded::complete) return;
+    in_.erase(0, protocol::greeting.size());
+    greeted_ = true;
+}
+
+bool ProxymapConnection::send_all(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const auto sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent <= 0) return false;
+        bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return true;
+}
+
+// False: the other side has closed.
+bool ProxymapConnection::receive() {
+    std::array<char, 8192> buffer;
+    ssize_t got = 0;
+    do {
+        got = recv(fd_, buffer.data(), buffer.size(), 0);
+    } while (got < 0 && errno == EINTR);
+    if (got <= 0) return false;
+    in_.append(buffer.data(), static_cast<std::size_t>(got));
+    return true;
+}
+
+Answer ProxymapConnection::ask(const protocol::Request& request) {
+    std::string bytes;
+    protocol::append(bytes, request);
+    for (int attempt = 1; attempt <= tries; ++attempt) {
+        if (attempt > 1) std::this_thread::sleep_for(between_tries);
+        if (fd_ < 0) connect();
+        bool alive = send_all(bytes);
+        while (alive) {
+            take_greeting();
+            if (greeted_ || protocol::decode_greeting(in_) != protocol::GreetingDecoded::incomplete ||
+                in_.empty()) {
+                const auto result = protocol::decode_reply(in_, request.command, request.layout);
+                if (result.outcome == protocol::ReplyDecoded::reply) {
+                    Answer answer{result.reply.status, result.reply.flags, std::string(result.reply.value)};
+                    in_.erase(0, result.consumed);
+                    return answer;
+                }
+                if (result.outcome == protocol::ReplyDecoded::malformed) {
+                    throw QueryError(
+                        fmt::format("{}: this is no proxymap service: {}", path_, result.problem));
+                }
+            }
+            if (notice_ && !readable(fd_, patience)) {
+                std::exchange(notice_, nullptr)("still waiting for the daemon; its log says why it is slow");
+            }
+            alive = receive();
+        }
+        disconnect();
+    }
+    throw QueryError(
+        fmt::format("{}: the daemon closes the connection instead of answering; see its log", path_));
+}
+
+}  // namespace proxyd::control

@@ -1,0 +1,39 @@
+// A client's connection to a proxymap service: proxyd, or the stock proxymap(8) of any release. Blocks.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "proxyd/control/query.h"
+
+namespace proxyd::control {
+
+class ProxymapConnection {
+  public:
+    // `socket_hint` tells what to do when nobody is there. `notice` is called once when an answer takes long.
+    ProxymapConnection(std::string path, std::string socket_hint,
+                       std::function<void(const std::string&)> notice);
+    ~ProxymapConnection();
+    ProxymapConnection(const ProxymapConnection&) = delete;
+    ProxymapConnection& operator=(const ProxymapConnection&) = delete;
+
+    // Connects when it is not connected. A service that hangs up instead of answering is asked again, a few
+    // times. Throws QueryError.
+    [[nodiscard]] Answer ask(const protocol::Request& request);
+
+  private:
+    void connect();
+    void disconnect();
+    void take_greeting();
+    [[nodiscard]] bool send_all(std::string_view bytes);
+    [[nodiscard]] bool receive();
+
+    std::string path_;
+    std::string socket_hint_;
+    std::function<void(const std::string&)> notice_;
+    int fd_ = -1;
+    bool greeted_ = false;
+    std::string in_;
+};
+
+}  // namespace proxyd::control

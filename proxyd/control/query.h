@@ -1,0 +1,49 @@
+// `proxyctl query`: lookups as `postmap -q` does them, asked of a running daemon.
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/message.h"
+
+namespace proxyd::control {
+
+// The query cannot go on; what() is for the person who asked and says what to do.
+class QueryError : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+struct Answer {
+    protocol::Status status = protocol::Status::retry;
+    protocol::Flags flags = 0;
+    std::string value;
+};
+
+// Sends a request of the older layout and waits for its reply. Throws QueryError.
+using Ask = std::function<Answer(const protocol::Request& request)>;
+
+struct QuerySettings {
+    std::string table;          // type:name, with or without proxy:
+    bool smtputf8 = true;       // the client's smtputf8_enable
+    std::string approval_hint;  // what to do when the table is not approved
+    std::string log_hint;       // where the daemon says why a lookup failed
+};
+
+// Without proxy: in front, however often it stands there.
+[[nodiscard]] std::string_view without_proxy(std::string_view table);
+
+// One key: its value on a line. Several keys: `key TAB value` lines of those that are found. Returns the exit
+// status: 0 found (any of them), 1 not. Throws QueryError at the first key that cannot be looked up.
+[[nodiscard]] int query(const QuerySettings& settings, const std::vector<std::string>& keys, const Ask& ask,
+                        std::ostream& out, std::ostream& warnings);
+
+// The same with a key on each line of `keys`; always `key TAB value`.
+[[nodiscard]] int query_lines(const QuerySettings& settings, std::istream& keys, const Ask& ask,
+                              std::ostream& out, std::ostream& warnings);
+
+}  // namespace proxyd::control

@@ -1,0 +1,71 @@
+// The checks of one table: its file, and whether its database takes the query.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "backends/event/event_loop.h"
+#include "backends/event/resolver.h"
+#include "backends/table/table_set.h"
+#include "proxyd/control/finding.h"
+#include "proxyd/master/privileges.h"
+
+namespace proxyd::control {
+
+class TableCheck {
+  public:
+    // `main_cf_path` is where tables without a file of their own have their parameters.
+    TableCheck(table::TableSetOptions options, std::string main_cf_path, Findings& findings);
+
+    [[nodiscard]] bool serves(const std::string& type) const { return parameter_names_.contains(type); }
+
+    // Reads the table; `name` is type:name of a type that is served. Tables that its `domain` list names are
+    // checked, too.
+    void read(const std::string& name);
+
+    // Asks the databases of all tables read so far to prepare their queries. Waits, for seconds at most.
+    void connect();
+
+    [[nodiscard]] std::size_t tables_read() const { return seen_.size(); }
+    [[nodiscard]] std::size_t tables_answering() const { return answering_; }
+    // Whether a table names a database; else connect() has nothing to do.
+    // Whether this user can read the files of the tables that have been read, as the daemon will have to.
+    void check_access(const master::Account& reader);
+
+    [[nodiscard]] bool any_usable() const { return !usable_.empty(); }
+
+  private:
+    struct Usable {
+        std::string where;
+        std::shared_ptr<table::SqlTable> table;
+    };
+
+    void add_backend(const std::string& type, std::unique_ptr<table::TableBackend> backend);
+    void check_names(const std::string& type, const table::TableParameters& parameters);
+    void check_password(const std::string& name, const table::TableParameters& parameters);
+    void read_domain_tables(const table::TableParameters& parameters);
+    [[nodiscard]] std::string where(const table::TableParameters& parameters) const;
+
+    table::MainCfValue main_cf_;
+    std::string main_cf_path_;
+    Findings& findings_;
+    EventLoop loop_;
+    Resolver resolver_;
+    table::TableSet tables_;
+    std::map<std::string, std::vector<std::string>> parameter_names_;  // by type
+    std::set<std::string> seen_;
+    std::vector<Usable> usable_;
+    std::size_t answering_ = 0;
+};
+
+// The parameters that tables of all SQL types have; those of one type come from its backend, and those that
+// stand for options of the daemon from their declarations.
+[[nodiscard]] const std::vector<std::string_view>& common_parameter_names();
+
+// Whether connection text or a URI carries a password.
+[[nodiscard]] bool holds_password(std::string_view text);
+
+}  // namespace proxyd::control

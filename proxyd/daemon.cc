@@ -1,0 +1,319 @@
+#include "proxyd/daemon.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "backends/event/event_loop.h"
+#include "backends/event/resolver.h"
+#include "backends/mysql/table_backend.h"
+#include "backends/pgsql/table_backend.h"
+#include "backends/sqlite/table_backend.h"
+#include "proxyd/logging/daemon_log.h"
+#include "proxyd/logging/line_format.h"
+#include "proxyd/master/descriptors.h"
+#include "proxyd/master/environment.h"
+#include "proxyd/master/front_process.h"
+#include "proxyd/master/listen_socket.h"
+#include "proxyd/master/privileges.h"
+#include "proxyd/master/process_limits.h"
+#include "proxyd/master/single_process.h"
+#include "proxyd/master/socket_activation.h"
+#include "proxyd/master/status_channel.h"
+#include "proxyd/server/server.h"
+#include "proxyd/site.h"
+
+namespace proxyd {
+namespace {
+
+using master::DaemonArguments;
+using master::Environment;
+using master::RunMode;
+
+// `postfix stop` kills what is left after five seconds.
+constexpr std::chrono::seconds stop_limit{3};
+
+constexpr std::chrono::seconds log_interval{5};
+
+// The process's log, from the first line to the last.
+logging::DaemonLog& daemon_log() {
+    static logging::DaemonLog log;
+    return log;
+}
+
+void open_final_log(const DaemonArguments& arguments, const Environment& environment, const Site& site) {
+    daemon_log().set_keep_utf8(site.smtputf8);
+    daemon_log().set_repeat_interval(site.options.repeat_interval);
+    if (arguments.mode != RunMode::master) return;
+    const auto& main_cf = *site.main_cf;
+    const auto program = logging::program_name(environment.log_tag.value_or(main_cf.value("syslog_name")),
+                                               arguments.service_name);
+    std::vector<std::shared_ptr<logging::LineSink>> sinks;
+    if (!main_cf.value("maillog_file").empty()) {
+        const auto path = environment.postlog_service.value_or(fmt::format(
+            "{}/public/{}", main_cf.value("queue_directory"), main_cf.value("postlog_service_name")));
+        sinks.push_back(std::make_shared<logging::PostlogSink>(
+            program, logging::short_hostname(main_cf.value("myhostname")), path));
+    } else {
+        const auto facility = logging::facility_from_name(main_cf.value("syslog_facility"));
+        sinks.push_back(std::make_shared<logging::SyslogSink>(
+            program, facility.value_or(*logging::facility_from_name("mail"))));
+    }
+    if (arguments.log_to_stderr) sinks.push_back(std::make_shared<logging::StreamSink>(program, false));
+    daemon_log().set_sinks(std::move(sinks));
+}
+
+// From root in the configuration directory's world to mail_owner in the queue directory.
+void enter_service(const DaemonArguments& arguments, const Site& site, const std::string& queue_directory) {
+    if (chdir(queue_directory.c_str()) != 0) {
+        throw std::runtime_error(fmt::format("cannot change to queue_directory {}", queue_directory));
+    }
+    if (arguments.unprivileged) {
+        const auto owner = master::find_account(site.main_cf->value("mail_owner"));
+        master::drop_privileges(owner, arguments.chroot ? std::optional(queue_directory) : std::nullopt);
+    } else if (arguments.chroot) {
+        master::enter_chroot(queue_directory);
+    }
+    if (arguments.chroot) daemon_log().entered_chroot(queue_directory);
+}
+
+// The parts that live as long as the process, in the order of their dependence.
+class Daemon {
+  public:
+    Daemon(const DaemonArguments& arguments, const Environment& environment, Site site)
+        : arguments_(arguments),
+          environment_(environment),
+          site_(std::move(site)),
+          resolver_(loop_),
+          tables_(loop_, table_set_options(site_)),
+          service_(tables_, site_.approved, service_settings(site_, arguments_)),
+          server_(loop_, service_, server_settings(site_)),
+          log_timer_(loop_.make_timer([this] {
+              daemon_log().write_due();
+              log_timer_->start(log_interval);
+          })) {
+        tables_.add_backend("pgsql", std::make_unique<pgsql::TableBackend>(loop_, resolver_));
+        tables_.add_backend("mysql", std::make_unique<mysql::TableBackend>(loop_, resolver_));
+        tables_.add_backend("sqlite", std::make_unique<sqlite::TableBackend>(loop_));
+        log_timer_->start(log_interval);
+    }
+
+    int run_under_master(const std::vector<int>& listen_fds, const master::ServingProcess& serving) {
+        for (const int fd : listen_fds) server_.listen(fd);
+        status_.emplace(master::status_fd, serving.front_pid, environment_.generation);
+        // End of file: master has gone, or a reload has made a new generation take over.
+        front_watch_ = loop_.watch(serving.front_fd, [this](Ready) { leave(site_.options.drain_timeout); });
+        front_watch_->want(true, false);
+        server_.on_served([this] {
+            if (!status_ || status_->use_reported() || server_.connection_waits()) return;
+            if (status_->report_use() == master::StatusOutcome::master_gone)
+                leave(site_.options.drain_timeout);
+        });
+        return run();
+    }
+
+    int run_alone() {
+        std::unique_ptr<master::ListenSocket> own;
+        const auto given =
+            master::activated_sockets([](const char* name) { return std::getenv(name); }, getpid());
+        for (const int fd : given) server_.listen(fd);
+        if (given.empty()) {
+            own = std::make_unique<master::ListenSocket>(*arguments_.listen_path);
+            server_.listen(dup_cloexec(own->fd()));
+            log().info(fmt::format("listening on {} ({} tables allowed)", own->path(),
+                                   site_.approved.tables().size()));
+        }
+        loop_.on_signal(SIGHUP, [this] { reload(); });
+        return run();
+    }
+
+    // One request on standard input, its reply on standard output.
+    int run_once() {
+        std::string request;
+        char buffer[4096];
+        protocol::RequestDecoder decoder(server_.settings().limits);
+        while (decoder.decode(request).outcome == protocol::Decoded::incomplete) {
+            const auto got = read(STDIN_FILENO, buffer, sizeof buffer);
+            if (got <= 0) break;
+            request.append(buffer, static_cast<std::size_t>(got));
+        }
+        const protocol::DecodeResult decoded =
+            protocol::RequestDecoder(server_.settings().limits).decode(request);
+        if (decoded.outcome == protocol::Decoded::request) {
+            service_.serve(decoded.request, [this, &decoded](const protocol::Reply& reply) {
+                std::string out;
+                protocol::append(out, decoded.request.command, decoded.request.layout, reply);
+                write_all(out);
+                loop_.stop();
+            });
+            loop_.run();
+        } else {
+            std::string out;
+            if (decoded.outcome == protocol::Decoded::unknown_request) {
+                protocol::append_unknown_request_reply(out);
+            } else if (decoded.outcome == protocol::Decoded::malformed) {
+                protocol::append(out, decoded.request.command, decoded.request.layout,
+                                 {protocol::Status::bad, 0, {}, {}});
+            }
+            write_all(out);
+        }
+        return 0;
+    }
+
+  private:
+    static int dup_cloexec(int fd);
+
+    static void write_all(std::string_view text) {
+        while (!text.empty()) {
+            const auto written = write(STDOUT_FILENO, text.data(), text.size());
+            if (written <= 0) return;
+            text.remove_prefix(static_cast<std::size_t>(written));
+        }
+    }
+
+    int run() {
+        loop_.on_signal(SIGTERM, [this] { leave(stop_limit); });
+        loop_.on_signal(SIGINT, [this] { leave(stop_limit); });
+        loop_.run();
+        daemon_log().write_all_counts();
+        return 0;
+    }
+
+    void leave(Duration limit) {
+        if (leaving_) {
+            server_.hurry(limit);
+            return;
+        }
+        leaving_ = true;
+        front_watch_.reset();
+        status_.reset();
+        tables_.wind_down();
+        server_.drain(limit, [this] { loop_.stop(); });
+    }
+
+    void reload() {
+        try {
+            auto fresh = read_site(arguments_, environment_);
+            if (!fresh.option_problems.empty()) {
+                for (const auto& problem : fresh.option_problems) log().error(problem);
+                log().error("the configuration stays as it was");
+                return;
+            }
+            site_ = std::move(fresh);
+        } catch (const std::exception& error) {
+            log().error(fmt::format("{} -- the configuration stays as it was", error.what()));
+            return;
+        }
+        for (const auto& warning : site_.approved.warnings()) log().warning(warning);
+        service_.change(site_.approved, service_settings(site_, arguments_));
+        server_.change(server_settings(site_));
+        tables_.reload(table_set_options(site_));
+        daemon_log().set_repeat_interval(site_.options.repeat_interval);
+        log().info("configuration read again");
+    }
+
+    DaemonArguments arguments_;
+    Environment environment_;
+    Site site_;
+    EventLoop loop_;
+    Resolver resolver_;
+    table::TableSet tables_;
+    server::Service service_;
+    server::Server server_;
+    std::unique_ptr<Timer> log_timer_;
+    std::optional<master::StatusChannel> status_;
+    std::unique_ptr<FdWatch> front_watch_;
+    bool leaving_ = false;
+};
+
+int Daemon::dup_cloexec(int fd) {
+    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) throw std::runtime_error("cannot duplicate the listen socket");
+    return copy;
+}
+
+const char* environment_variable(const char* name) {
+    return std::getenv(name);
+}
+
+}  // namespace
+
+void open_first_log(int argc, const char* const* argv) {
+    const std::string path = argc > 0 ? argv[0] : "proxyd";
+    const auto process_name = path.substr(path.rfind('/') + 1);
+    // Nothing is known of the service yet; administrators look for the usual name.
+    const char* const usual_name = "proxymap";
+    std::vector<std::shared_ptr<logging::LineSink>> sinks;
+    // Only master sets it.
+    const bool under_master = std::getenv("GENERATION") != nullptr;
+    const auto environment = master::read_environment(environment_variable);
+    const auto program = logging::program_name(environment.log_tag.value_or("postfix"), usual_name);
+    if (!under_master) {
+        sinks.push_back(std::make_shared<logging::StreamSink>(process_name, false));
+    } else if (environment.postlog_service) {
+        sinks.push_back(std::make_shared<logging::PostlogSink>(
+            program, logging::short_hostname(environment.postlog_hostname.value_or("localhost")),
+            *environment.postlog_service));
+    } else {
+        sinks.push_back(std::make_shared<logging::SyslogSink>(program, *logging::facility_from_name("mail")));
+    }
+    daemon_log().set_sinks(std::move(sinks));
+    daemon_log().set_verbose(environment.verbose);
+    set_log(daemon_log());
+}
+
+int run_daemon(const DaemonArguments& arguments) {
+    master::ignore_signals();
+    const auto environment = master::read_environment(environment_variable);
+    daemon_log().set_verbose(arguments.verbose > 0 || environment.verbose);
+    master::raise_descriptor_limit();
+
+    auto site = read_site(arguments, environment);
+    open_final_log(arguments, environment, site);
+    for (const auto& problem : site.option_problems) log().error(problem);
+    if (!site.option_problems.empty() && arguments.mode != RunMode::master) {
+        throw std::runtime_error(fmt::format("{} mistakes in the options", site.option_problems.size()));
+    }
+    if (site.main_cf) {
+        for (const auto& warning : site.main_cf->warnings()) log().warning(warning);
+    }
+    for (const auto& warning : site.approved.warnings()) log().warning(warning);
+
+    std::optional<master::SingleProcess> single;
+    if (arguments.mode == RunMode::master) {
+        const auto queue_directory = site.main_cf->value("queue_directory");
+        single.emplace(queue_directory, arguments.service_name, getppid(), environment.generation);
+        if (!single->alone()) {
+            log().info("another process serves already");
+            return 0;
+        }
+        enter_service(arguments, site, queue_directory);
+    }
+    std::vector<int> listen_fds;
+    master::ServingProcess serving;
+    if (arguments.mode == RunMode::master) {
+        listen_fds = master::adopt_inherited(arguments.socket_count);
+        serving = master::fork_serving_process(master::status_fd, listen_fds);
+        single->leave_to_parent();
+    }
+    if (arguments.verbose == 0 && !arguments.call_debugger) (void)master::forbid_memory_dumps();
+
+    Daemon daemon(arguments, environment, std::move(site));
+    switch (arguments.mode) {
+        case RunMode::master: return daemon.run_under_master(listen_fds, serving);
+        case RunMode::listen: return daemon.run_alone();
+        default: return daemon.run_once();
+    }
+}
+
+}  // namespace proxyd

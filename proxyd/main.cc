@@ -1,0 +1,30 @@
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include <unistd.h>
+
+#include "backends/log.h"
+#include "proxyd/daemon.h"
+#include "proxyd/master/options.h"
+
+int main(int argc, char** argv) {
+    using proxyd::master::RunMode;
+    try {
+        proxyd::open_first_log(argc, argv);
+        const auto arguments = proxyd::master::parse_arguments(argc, argv);
+        if (arguments.mode == RunMode::help) {
+            std::fputs(std::string(proxyd::master::usage()).c_str(), stdout);
+            return 0;
+        }
+        if (arguments.mode == RunMode::version) {
+            std::puts("proxyd " PROXYD_VERSION);
+            return 0;
+        }
+        proxyd::master::refuse_terminal(arguments, isatty(STDIN_FILENO) != 0);
+        return proxyd::run_daemon(arguments);
+    } catch (const std::exception& error) {
+        proxyd::log().write(proxyd::Severity::fatal, {}, error.what());
+        return 1;
+    }
+}

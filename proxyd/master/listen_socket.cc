@@ -1,0 +1,150 @@
+#include "proxyd/master/listen_socket.h"
+
+#include <cerrno>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace proxyd::master {
+namespace {
+
+// The kernel lowers it to net.core.somaxconn.
+constexpr int backlog = 65535;
+
+[[noreturn]] void refuse(const std::string& path, const std::string& reason) {
+    throw std::runtime_error(fmt::format("listen on {}: {}", path, reason));
+}
+
+[[noreturn]] void refuse_errno(const std::string& path, const char* call) {
+    const int error = errno;
+    refuse(path, fmt::format("{}: {}", call, std::generic_category().message(error)));
+}
+
+class Descriptor {
+  public:
+    Descriptor() : fd_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {}
+    ~Descriptor() {
+        if (fd_ >= 0) {
+            ::close(fd_);
+        }
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    [[nodiscard]] int get() const { return fd_; }
+    int release() { return std::exchange(fd_, -1); }
+
+  private:
+    int fd_;
+};
+
+sockaddr_un make_address(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.empty()) {
+        throw std::runtime_error("listen: the path of the socket is empty");
+    }
+    if (path.size() >= sizeof(address.sun_path)) {
+        refuse(path, fmt::format("the path has {} bytes, a socket's path can have {} at most", path.size(),
+                                 sizeof(address.sun_path) - 1));
+    }
+    path.copy(address.sun_path, path.size());
+    return address;
+}
+
+// The address is taken: removes a socket that nobody answers at, or throws.
+void remove_stale(const std::string& path, const sockaddr_un& address) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) {
+        if (errno == ENOENT) {
+            return;
+        }
+        refuse_errno(path, "lstat");
+    }
+    if (!S_ISSOCK(status.st_mode)) {
+        refuse(path, S_ISLNK(status.st_mode) ? "exists and is a symbolic link; not followed"
+                                             : "exists and is not a socket; not removed");
+    }
+    const Descriptor probe;
+    if (probe.get() < 0) {
+        refuse_errno(path, "socket");
+    }
+    if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
+        errno == EAGAIN || errno == EINPROGRESS) {
+        refuse(path, "another process answers there");
+    }
+    if (errno == ENOENT) {
+        return;
+    }
+    if (errno != ECONNREFUSED) {
+        refuse_errno(path, "exists, and cannot be tested by connect");
+    }
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+        refuse_errno(path, "unlink of the stale socket");
+    }
+}
+
+// Nobody can connect before listen(), but the file's mode must be right from the first moment.
+bool bind_with_mode(int fd, const sockaddr_un& address, mode_t mode) {
+    const mode_t before = ::umask(static_cast<mode_t>(~mode & 0777));
+    const int result = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+    const int error = errno;
+    ::umask(before);
+    errno = error;
+    return result == 0;
+}
+
+}  // namespace
+
+ListenSocket::ListenSocket(std::string path, mode_t mode) : path_(std::move(path)) {
+    const auto address = make_address(path_);
+    Descriptor socket;
+    if (socket.get() < 0) {
+        refuse_errno(path_, "socket");
+    }
+    if (!bind_with_mode(socket.get(), address, mode)) {
+        if (errno != EADDRINUSE) {
+            refuse_errno(path_, "bind");
+        }
+        remove_stale(path_, address);
+        if (!bind_with_mode(socket.get(), address, mode)) {
+            refuse_errno(path_, "bind");
+        }
+    }
+    struct stat status {};
+    if (::lstat(path_.c_str(), &status) != 0) {
+        refuse_errno(path_, "lstat");
+    }
+    if (::listen(socket.get(), backlog) != 0) {
+        const int error = errno;
+        ::unlink(path_.c_str());
+        errno = error;
+        refuse_errno(path_, "listen");
+    }
+    device_ = status.st_dev;
+    inode_ = status.st_ino;
+    fd_ = socket.release();
+}
+
+ListenSocket::~ListenSocket() {
+    close();
+}
+
+void ListenSocket::close() {
+    if (fd_ < 0) {
+        return;
+    }
+    struct stat status {};
+    if (::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) {
+        ::unlink(path_.c_str());
+    }
+    ::close(fd_);
+    fd_ = -1;
+}
+
+}  // namespace proxyd::master

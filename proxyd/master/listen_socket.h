@@ -1,0 +1,39 @@
+// The UNIX-domain socket of a daemon that runs on its own.
+#pragma once
+
+#include <string>
+
+#include <sys/types.h>
+
+namespace proxyd::master {
+
+// Listens, non-blocking, from construction until close() or destruction, which also remove the socket file if
+// it is still this one.
+class ListenSocket {
+  public:
+    // Owner and group only: who may connect may read the tables, and there is no queue directory around the
+    // socket that would keep others away.
+    static constexpr mode_t default_mode = 0660;
+
+    // Replaces a socket file that nobody answers at. Throws std::runtime_error with path and reason when
+    // another process answers there, when the path is taken by anything but a socket (symbolic links are not
+    // followed), when it is too long for a socket address, or when the system refuses. Changes the umask for
+    // a moment: before threads.
+    explicit ListenSocket(std::string path, mode_t mode = default_mode);
+    ~ListenSocket();
+    ListenSocket(const ListenSocket&) = delete;
+    ListenSocket& operator=(const ListenSocket&) = delete;
+
+    [[nodiscard]] int fd() const { return fd_; }
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+    void close();
+
+  private:
+    std::string path_;
+    int fd_ = -1;
+    dev_t device_ = 0;
+    ino_t inode_ = 0;
+};
+
+}  // namespace proxyd::master

@@ -1,0 +1,54 @@
+// Status records to master(8): whether this process is taken or available.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include <sys/types.h>
+
+namespace proxyd::master {
+
+enum class Availability : std::int32_t { taken = 0, available = 1 };
+
+// One record: process id, generation and availability, 32 bits each in native byte order.
+using StatusRecord = std::array<std::byte, 12>;
+[[nodiscard]] StatusRecord status_record(pid_t pid, std::uint32_t generation, Availability availability);
+
+enum class StatusOutcome {
+    sent,
+    not_now,      // the channel is full; nothing was written
+    master_gone,  // master has closed its end (reload, stop or crash): drain and exit
+};
+
+// Writes to a descriptor that belongs to the caller and may be shared with other processes, whose blocking
+// mode it leaves alone. Never waits.
+class StatusChannel {
+  public:
+    StatusChannel(int fd, pid_t pid, std::uint32_t generation)
+        : fd_(fd), pid_(pid), generation_(generation) {}
+
+    [[nodiscard]] StatusOutcome taken();
+    [[nodiscard]] StatusOutcome available();
+
+    // Reports one use of this process, once in its life: master throttles a service whose process dies before
+    // its first use, and more than that it need not know of a process that is never too busy for a client. To
+    // be called after a request has been served, while no connection waits to be accepted: between "taken"
+    // and "available" master would start another process for it. An "available" that did not fit is made up
+    // for at the next call.
+    [[nodiscard]] StatusOutcome report_use();
+
+    // Nothing is left to be reported.
+    [[nodiscard]] bool use_reported() const { return reported_ && !owes_available_; }
+
+  private:
+    StatusOutcome send(Availability availability);
+
+    int fd_;
+    pid_t pid_;
+    std::uint32_t generation_;
+    bool reported_ = false;
+    bool owes_available_ = false;
+};
+
+}  // namespace proxyd::master

@@ -1,0 +1,67 @@
+// The daemon's options: what proxyd.cf may say. Each is declared once, in options.cc; parsing, `proxyctl
+// check`, the dump of effective values and the table in proxyd.cf(5) come from that declaration.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/config/parameter_file.h"
+
+namespace proxyd {
+
+enum class YesNoAuto { yes, no, automatic };
+
+// Values with their defaults; the defaults serve a normal site.
+struct Options {
+    // tables and databases (also in a table file, for that table)
+    int pool_size = 8;
+    int pipeline_depth = 16;
+    bool prepared_statements = true;
+    std::chrono::milliseconds connect_timeout{3000};
+    std::chrono::milliseconds lookup_timeout{10000};
+    std::chrono::milliseconds idle_interval{60000};
+    int queue_limit = 10000;
+
+    // clients
+    YesNoAuto postfix_greeting = YesNoAuto::automatic;
+    int request_size_limit = 1048576;
+    std::chrono::milliseconds request_timeout{10000};
+
+    // stand-alone
+    std::vector<std::string> allowed_tables;
+    bool smtputf8_enable = true;
+
+    // the process
+    std::chrono::milliseconds repeat_interval{60000};
+    std::chrono::milliseconds drain_timeout{15000};
+};
+
+enum class OptionType { integer, duration, boolean, yes_no_auto, list };
+
+// One declaration.
+struct OptionInfo {
+    std::string_view name;
+    OptionType type;
+    std::string_view range;     // for people: "1 to 1000"
+    std::string_view fallback;  // the default as written in a file: "10s"
+    bool per_table;             // may stand in a table file
+    bool reloadable;            // SIGHUP (stand-alone) takes it over; else a restart is needed
+    std::string_view help;      // one or two sentences for the manual page
+};
+
+[[nodiscard]] const std::vector<OptionInfo>& option_infos();
+
+// Sets one option from its text. Returns "" or what is wrong with the value, and what would be right.
+[[nodiscard]] std::string set_option(Options& options, std::string_view name, std::string_view value);
+
+// The option's effective value as it would stand in a file.
+[[nodiscard]] std::string option_text(const Options& options, std::string_view name);
+
+// All parameters of proxyd.cf on top of `options`. Unknown names and bad values come back as problems with
+// file line, value, and a suggestion.
+[[nodiscard]] std::vector<config::Problem> apply(Options& options, const config::ParameterFile& file);
+
+}  // namespace proxyd

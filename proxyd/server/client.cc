@@ -1,0 +1,267 @@
+#include "proxyd/server/client.h"
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backends/log.h"
+#include "proxyd/server/server.h"
+
+namespace proxyd::server {
+namespace {
+
+using protocol::Decoded;
+using protocol::Reply;
+using protocol::Status;
+
+// While nobody knows whether clients expect a greeting: those that do stay silent, older ones speak first.
+constexpr std::chrono::milliseconds greeting_probe{100};
+
+// Between the lookups of one mail session clients pause for less.
+constexpr std::chrono::milliseconds quiet{50};
+
+// A client that never reads its reply is given up after so many request_timeouts.
+constexpr int slow_reader_factor = 30;
+
+// One buffer serves all reads of the process: what is left of a request is kept by its client.
+std::array<char, 65536> scratch;
+
+}  // namespace
+
+Client::Client(Server& server, int fd) : server_(server), fd_(fd), decoder_(server.settings().limits) {}
+
+Client::~Client() {
+    watch_.reset();
+    if (fd_ >= 0) ::close(fd_);
+}
+
+void Client::start() {
+    watch_ = server_.loop().watch(fd_, [this](Ready what) {
+        const auto self = shared_from_this();  // closing lets go of the last other owner
+        ready(what);
+    });
+    if (server_.settings().greeting == Greeting::yes) {
+        greet();
+    } else if (server_.settings().greeting == Greeting::probe) {
+        greeting_timer_ = server_.loop().make_timer([this] {
+            const auto self = shared_from_this();
+            greet();
+            greeting_timer_.reset();
+        });
+        greeting_timer_->start(greeting_probe);
+    }
+    if (!closed_) update_interest();
+}
+
+void Client::greet() {
+    if (greeted_ || closed_) return;
+    greeted_ = true;
+    // Of a client that has spoken already this is an older one, still running from before an upgrade.
+    char byte = 0;
+    if (recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
+    out_ += protocol::greeting;
+    write_out();
+}
+
+void Client::finish() {
+    finishing_ = true;
+    if (busy_ || !out_.empty() || closed_) return;
+    // A request that is on its way in is still answered.
+    read_requests();
+    if (!closed_ && !busy_ && in_.empty() && out_.empty()) close();
+}
+
+void Client::finish_if_quiet(TimePoint now) {
+    if (busy_ || !out_.empty() || !in_.empty() || closed_ || !answered_ || now - last_reply_ < quiet) return;
+    read_requests();
+    if (!busy_ && !closed_ && in_.empty() && out_.empty() && now - last_reply_ >= quiet) close();
+}
+
+bool Client::check_time(TimePoint now) {
+    if (unfinished_since_ == TimePoint{} || closed_) return false;
+    const auto limit = server_.settings().request_timeout;
+    if (!out_.empty()) {
+        if (now - unfinished_since_ > limit * slow_reader_factor) {
+            log().warning("slow reader", "a client does not read its reply -- closing the connection");
+            close();
+        }
+    } else if (now - unfinished_since_ > limit) {
+        log().warning("partial request", "a client did not complete its request -- closing the connection");
+        close();
+    }
+    return !closed_;
+}
+
+void Client::ready(Ready what) {
+    if (closed_) return;
+    if (what.write) write_out();
+    if (what.read && !closed_) read_requests();
+}
+
+void Client::read_requests() {
+    // Only what a message may have: more stays in the kernel, and with the client.
+    if (in_.size() > server_.settings().limits.message_bytes + scratch.size()) {
+        update_interest();
+        return;
+    }
+    const auto got = recv(fd_, scratch.data(), scratch.size(), MSG_DONTWAIT);
+    if (got < 0) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return;
+        close();
+        return;
+    }
+    greeted_ = true;
+    if (got == 0) {
+        end_of_input_ = true;
+        if (!busy_ && out_.empty()) {
+            close();
+        } else {
+            update_interest();
+        }
+        return;
+    }
+    const std::string_view fresh(scratch.data(), static_cast<std::size_t>(got));
+    if (!in_.empty() || busy_ || !out_.empty()) {
+        in_ += fresh;
+        serve_next();
+        return;
+    }
+    const auto consumed = serve_requests(fresh);
+    if (!closed_ && consumed < fresh.size()) in_.assign(fresh.substr(consumed));
+    after_reply();
+}
+
+// Serves what has been received before.
+void Client::serve_next() {
+    if (serving_ || in_.empty()) {
+        if (!serving_) after_reply();
+        return;
+    }
+    const auto consumed = serve_requests(in_);
+    if (closed_) return;
+    in_.erase(0, consumed);
+    if (in_.empty() && in_.capacity() > 4096) in_.shrink_to_fit();
+    after_reply();
+}
+
+// Serves requests from the buffer until one has to wait; returns how many bytes they took. The scratch buffer
+// may be overwritten only after it has returned.
+std::size_t Client::serve_requests(std::string_view buffer) {
+    serving_ = true;
+    std::size_t consumed = 0;
+    while (!busy_ && out_.empty() && !closed_ && consumed < buffer.size()) {
+        const auto decoded = decoder_.decode(buffer.substr(consumed));
+        if (decoded.outcome == Decoded::incomplete) break;
+        consumed += decoded.consumed;
+        serve(decoded);
+    }
+    serving_ = false;
+    return consumed;
+}
+
+void Client::serve(const protocol::DecodeResult& decoded) {
+    if (!decoded.problem.empty()) log().warning("client request", decoded.problem);
+    const auto& request = decoded.request;
+    switch (decoded.outcome) {
+        case Decoded::request: serve_request(request); return;
+        case Decoded::malformed:
+            reply(request.command, request.layout, Reply{Status::bad, 0, {}, {}});
+            return;
+        case Decoded::too_long:
+            finishing_ = true;
+            reply(request.command, request.layout, Reply{Status::bad, 0, {}, {}});
+            return;
+        case Decoded::unknown_request:
+            answered_ = true;
+            last_reply_ = server_.loop().now();
+            protocol::append_unknown_request_reply(out_);
+            write_out();
+            return;
+        case Decoded::no_request:
+        case Decoded::incomplete: return;
+    }
+}
+
+void Client::serve_request(const protocol::Request& request) {
+    busy_ = true;
+    server_.service().serve(request, [self = shared_from_this(), command = request.command,
+                                      layout = request.layout](const Reply& answer) {
+        self->busy_ = false;
+        self->server_.request_served();
+        if (!self->closed_) self->reply(command, layout, answer);
+    });
+}
+
+void Client::reply(protocol::Command command, protocol::Layout layout, const Reply& answer) {
+    answered_ = true;
+    last_reply_ = server_.loop().now();
+    protocol::append(out_, command, layout, answer);
+    write_out();
+    if (!closed_ && !serving_ && out_.empty()) serve_next();
+}
+
+void Client::write_out() {
+    while (!out_.empty()) {
+        const auto sent = send(fd_, out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0) {
+            if (errno == EINTR) continue;
+            if (errno == EAGAIN || errno == EWOULDBLOCK) {
+                if (unfinished_since_ == TimePoint{}) unfinished_since_ = server_.loop().now();
+                update_interest();
+                return;
+            }
+            close();
+            return;
+        }
+        if (static_cast<std::size_t>(sent) == out_.size()) {
+            out_.clear();
+            if (out_.capacity() > 4096) out_.shrink_to_fit();
+        } else {
+            out_.erase(0, static_cast<std::size_t>(sent));
+            unfinished_since_ = {};
+        }
+    }
+    unfinished_since_ = {};
+    if (!serving_ && watch_) {
+        update_interest();
+        if (!busy_ && !in_.empty()) serve_next();
+    }
+}
+
+// Decides what comes after requests have been served as far as possible.
+void Client::after_reply() {
+    if (closed_) return;
+    if (!busy_ && out_.empty()) {
+        if (end_of_input_ || (finishing_ && in_.empty())) {
+            close();
+            return;
+        }
+        const bool partial = !in_.empty();
+        if (partial && unfinished_since_ == TimePoint{}) unfinished_since_ = server_.loop().now();
+        if (!partial) unfinished_since_ = {};
+        if (partial) server_.watch_time();
+    }
+    update_interest();
+}
+
+void Client::update_interest() {
+    if (closed_ || !watch_) return;
+    const bool room = in_.size() <= server_.settings().limits.message_bytes + scratch.size();
+    watch_->want(!end_of_input_ && room, !out_.empty());
+    if (!out_.empty()) server_.watch_time();
+}
+
+void Client::close() {
+    if (closed_) return;
+    closed_ = true;
+    greeting_timer_.reset();
+    watch_.reset();
+    const int fd = std::exchange(fd_, -1);
+    ::close(fd);
+    server_.client_closed(fd);
+}
+
+}  // namespace proxyd::server

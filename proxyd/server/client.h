@@ -1,0 +1,73 @@
+// One client connection: requests in, replies out, one at a time and in order.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "backends/event/loop.h"
+#include "protocol/request_decoder.h"
+#include "proxyd/server/service.h"
+
+namespace proxyd::server {
+
+class Server;
+
+class Client : public std::enable_shared_from_this<Client> {
+  public:
+    // Takes the descriptor over.
+    Client(Server& server, int fd);
+    ~Client();
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+
+    // Greets, or waits for what the client says first, and begins to read.
+    void start();
+
+    // No more requests: closes now if none is under way, else after its reply.
+    void finish();
+
+    // Closes if the client has been quiet for a moment. Closing an idle connection costs a client nothing,
+    // but one that is just sending has to wait a second before it asks again. A client that has not asked
+    // anything yet gets an answer first: command-line clients die when they write to a connection closed
+    // under them.
+    void finish_if_quiet(TimePoint now);
+
+    // Closes it if it has kept a request or a reply unfinished for too long. True: look again later.
+    [[nodiscard]] bool check_time(TimePoint now);
+
+    [[nodiscard]] int fd() const { return fd_; }
+
+  private:
+    void greet();
+    void ready(Ready what);
+    void read_requests();
+    [[nodiscard]] std::size_t serve_requests(std::string_view buffer);
+    void serve_next();
+    void serve(const protocol::DecodeResult& decoded);
+    void serve_request(const protocol::Request& request);
+    void reply(protocol::Command command, protocol::Layout layout, const protocol::Reply& reply);
+    void write_out();
+    void after_reply();
+    void update_interest();
+    void close();
+
+    Server& server_;
+    int fd_;
+    protocol::RequestDecoder decoder_;
+    std::string in_;   // received, not decoded yet
+    std::string out_;  // to be sent
+    std::unique_ptr<FdWatch> watch_;
+    std::unique_ptr<Timer> greeting_timer_;
+    TimePoint last_reply_{};
+    TimePoint unfinished_since_{};  // a partial request or an unsent reply; zero: none
+    bool greeted_ = false;
+    bool busy_ = false;      // a request is being answered
+    bool serving_ = false;   // inside serve_requests()
+    bool answered_ = false;  // at least one request
+    bool end_of_input_ = false;
+    bool finishing_ = false;
+    bool closed_ = false;
+};
+
+}  // namespace proxyd::server

@@ -1,0 +1,159 @@
+#include "proxyd/server/server.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backends/log.h"
+
+namespace proxyd::server {
+namespace {
+
+// So that a flood of connections leaves time for the clients that are there.
+constexpr int accepts_per_turn = 64;
+
+constexpr std::chrono::milliseconds accept_pause{100};
+constexpr std::chrono::seconds time_check_interval{1};
+
+// While draining: how often to look for quiet clients, and how long before the end to stop waiting for quiet.
+constexpr std::chrono::milliseconds drain_step{20};
+constexpr std::chrono::seconds drain_end_game{2};
+
+}  // namespace
+
+Server::Server(Loop& loop, Service& service, ServerSettings settings)
+    : loop_(loop),
+      service_(service),
+      settings_(settings),
+      accept_timer_(loop.make_timer([this] {
+          for (auto& listener : listeners_) listener.watch->want(true, false);
+      })),
+      time_timer_(loop.make_timer([this] { check_times(); })),
+      drain_timer_(loop.make_timer([this] { drain_more(); })) {}
+
+Server::~Server() {
+    clients_.clear();
+    for (auto& listener : listeners_) {
+        listener.watch.reset();
+        ::close(listener.fd);
+    }
+}
+
+void Server::listen(int fd) {
+    listeners_.push_back({fd, loop_.watch(fd, [this, fd](Ready) { accept_clients(fd); })});
+    listeners_.back().watch->want(true, false);
+}
+
+void Server::add_client(int fd) {
+    auto client = std::make_shared<Client>(*this, fd);
+    clients_.emplace(fd, client);
+    client->start();
+}
+
+void Server::accept_clients(int fd) {
+    for (int i = 0; i < accepts_per_turn; ++i) {
+        const int client = accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (client >= 0) {
+            add_client(client);
+            continue;
+        }
+        switch (errno) {
+            case EAGAIN:        // another process was quicker, or there are no more
+            case ECONNABORTED:  // gone before we came
+            case EINTR: return;
+            default:
+                log().warning("accept", fmt::format("cannot accept a connection: {} -- trying again in {} ms",
+                                                    std::strerror(errno), accept_pause.count()));
+                pause_accepting();
+                return;
+        }
+    }
+}
+
+bool Server::connection_waits() const {
+    for (const auto& listener : listeners_) {
+        pollfd waiting{listener.fd, POLLIN, 0};
+        if (poll(&waiting, 1, 0) > 0) return true;
+    }
+    return false;
+}
+
+// Without descriptors or memory the listen socket stays readable: looking away keeps the loop from spinning.
+void Server::pause_accepting() {
+    for (auto& listener : listeners_) listener.watch->want(false, false);
+    accept_timer_->start(accept_pause);
+}
+
+void Server::client_closed(int fd) {
+    const auto found = clients_.find(fd);
+    if (found != clients_.end()) {
+        // The client is what called us.
+        loop_.defer([client = std::move(found->second)] {});
+        clients_.erase(found);
+    }
+}
+
+void Server::watch_time() {
+    if (!time_timer_->running()) time_timer_->start(time_check_interval);
+}
+
+void Server::check_times() {
+    const auto now = loop_.now();
+    bool more = false;
+    for (const auto& client : all_clients()) more = client->check_time(now) || more;
+    if (more) watch_time();
+}
+
+void Server::drain(Duration limit, std::function<void()> drained) {
+    accept_timer_->stop();
+    for (auto& listener : listeners_) {
+        listener.watch.reset();
+        ::close(listener.fd);
+    }
+    listeners_.clear();
+    drained_ = std::move(drained);
+    drain_ends_ = loop_.now() + limit;
+    drain_timer_->start(Duration::zero());
+}
+
+void Server::hurry(Duration limit) {
+    drain_ends_ = std::min(drain_ends_, loop_.now() + limit);
+}
+
+// Lets go of clients when they are quiet, near the end of the time also of those that are not.
+void Server::drain_more() {
+    if (!drained_) return;
+    const auto now = loop_.now();
+    const bool last_chance = drain_ends_ - now <= drain_end_game;
+    for (const auto& client : all_clients()) {
+        if (last_chance) {
+            client->finish();
+        } else {
+            client->finish_if_quiet(now);
+        }
+    }
+    if (clients_.empty() || now >= drain_ends_) {
+        if (!clients_.empty()) {
+            log().warning(
+                fmt::format("{} clients did not get their reply in time -- closing", clients_.size()));
+        }
+        loop_.defer(std::exchange(drained_, nullptr));
+        return;
+    }
+    drain_timer_->start(drain_step);
+}
+
+std::vector<std::shared_ptr<Client>> Server::all_clients() const {
+    std::vector<std::shared_ptr<Client>> clients;
+    clients.reserve(clients_.size());
+    for (const auto& [fd, client] : clients_) clients.push_back(client);
+    return clients;
+}
+
+}  // namespace proxyd::server

@@ -1,0 +1,94 @@
+// The listen sockets and the clients of the daemon.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "backends/event/loop.h"
+#include "protocol/request_decoder.h"
+#include "proxyd/server/client.h"
+#include "proxyd/server/service.h"
+
+namespace proxyd::server {
+
+enum class Greeting {
+    yes,    // clients wait for it (Postfix 3.6 and later)
+    no,     // clients would take it for a reply
+    probe,  // not known: who says nothing for a moment waits for it
+};
+
+struct ServerSettings {
+    Greeting greeting = Greeting::yes;
+    protocol::Limits limits;
+    Duration request_timeout = std::chrono::seconds(10);
+};
+
+class Server {
+  public:
+    // The loop and the service outlive the server.
+    Server(Loop& loop, Service& service, ServerSettings settings);
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    // Accepts clients from a listening, non-blocking descriptor, which the server takes over.
+    void listen(int fd);
+
+    // Takes over a connected client.
+    void add_client(int fd);
+
+    // Stops accepting, answers what is under way, closes idle clients; calls back when no client is left, or
+    // when `limit` has passed.
+    void drain(Duration limit, std::function<void()> drained);
+
+    // Whether a connection waits to be accepted at this moment.
+    [[nodiscard]] bool connection_waits() const;
+
+    // While draining: no longer than this from now.
+    void hurry(Duration limit);
+
+    // Called after each answered request.
+    void on_served(std::function<void()> callback) { served_ = std::move(callback); }
+
+    void change(const ServerSettings& settings) { settings_ = settings; }
+
+    [[nodiscard]] std::size_t clients() const { return clients_.size(); }
+
+    // For Client.
+    [[nodiscard]] Loop& loop() { return loop_; }
+    [[nodiscard]] Service& service() { return service_; }
+    [[nodiscard]] const ServerSettings& settings() const { return settings_; }
+    void request_served() {
+        if (served_) served_();
+    }
+    void client_closed(int fd);
+    void watch_time();
+
+  private:
+    struct Listener {
+        int fd;
+        std::unique_ptr<FdWatch> watch;
+    };
+    void accept_clients(int fd);
+    void pause_accepting();
+    void check_times();
+    void drain_more();
+    [[nodiscard]] std::vector<std::shared_ptr<Client>> all_clients() const;
+
+    Loop& loop_;
+    Service& service_;
+    ServerSettings settings_;
+    std::vector<Listener> listeners_;
+    std::unordered_map<int, std::shared_ptr<Client>> clients_;
+    std::unique_ptr<Timer> accept_timer_;
+    std::unique_ptr<Timer> time_timer_;
+    std::unique_ptr<Timer> drain_timer_;
+    TimePoint drain_ends_{};
+    std::function<void()> drained_;
+    std::function<void()> served_;
+};
+
+}  // namespace proxyd::server

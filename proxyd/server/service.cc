@@ -1,0 +1,127 @@
+#include "proxyd/server/service.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "backends/log.h"
+
+namespace proxyd::server {
+
+namespace flag = protocol::flag;
+using protocol::Command;
+using protocol::Flags;
+using protocol::Layout;
+using protocol::Reply;
+using protocol::Request;
+using protocol::Status;
+
+namespace {
+
+std::string_view without_proxy(std::string_view table) {
+    while (table.starts_with("proxy:")) table.remove_prefix(6);
+    return table;
+}
+
+// What a client of the newer layout takes over as its table's flags from any reply.
+Flags echoed(const Request& request) {
+    switch (request.command) {
+        case Command::update: return request.flags | flag::dup_replace | flag::sync_update;
+        case Command::remove: return request.flags | flag::sync_update;
+        default: return request.flags;
+    }
+}
+
+}  // namespace
+
+table::KeyRules key_rules(const Request& request, bool smtputf8) {
+    // Clients of the older layout check and fold UTF-8 themselves, or do not want it.
+    const bool utf8 = smtputf8 && request.layout == Layout::instance_flags &&
+                      (request.instance_flags & flag::utf8_request) != 0;
+    if (!utf8) return {false, (request.flags & flag::fold_fix) != 0};
+    const bool fixed = (request.flags & flag::fixed) != 0;
+    return {true, (request.flags & (fixed ? flag::fold_fix : flag::fold_mul)) != 0};
+}
+
+Service::Service(table::TableSet& tables, postfix::ApprovedTables approved, ServiceSettings settings)
+    : tables_(tables), approved_(std::move(approved)), settings_(std::move(settings)) {}
+
+void Service::change(postfix::ApprovedTables approved, ServiceSettings settings) {
+    approved_ = std::move(approved);
+    settings_ = std::move(settings);
+}
+
+void Service::serve(const Request& request, ReplyCallback reply) {
+    const bool writes = request.command == Command::update || request.command == Command::remove;
+    if (writes && settings_.access == postfix::Access::read) {
+        log().warning(fmt::format("refusing {}", request.table),
+                      fmt::format("refusing {} {} request on non-proxywrite service", request.table,
+                                  protocol::name(request.command)));
+        reply(Reply{Status::deny, 0, {}, {}});
+        return;
+    }
+    const auto table = without_proxy(request.table);
+    if (table.find(':') == std::string_view::npos) {
+        reply(Reply{Status::bad, 0, {}, {}});
+        return;
+    }
+    if (!approved_.contains(table)) {
+        deny(table, reply);
+        return;
+    }
+    switch (request.command) {
+        case Command::open: open(request, table, reply); return;
+        case Command::lookup: lookup(request, table, std::move(reply)); return;
+        case Command::update:
+        case Command::remove:
+        case Command::sequence: break;
+    }
+    // SQL tables can neither be changed nor listed.
+    log().warning(fmt::format("{} {}", protocol::name(request.command), table),
+                  fmt::format("table {}: {} is not supported", table, protocol::name(request.command)));
+    reply(Reply{Status::retry, echoed(request), {}, {}});
+}
+
+// Always succeeds: what is wrong with a table shows in its lookups, as a soft error. A table that cannot be
+// used now is announced as one of fixed strings, too: a client told otherwise would go on asking for full
+// addresses only after the table has been mended, and not find what it holds for a domain.
+void Service::open(const Request& request, std::string_view table, const ReplyCallback& reply) {
+    const bool newer = request.layout == Layout::instance_flags;
+    Flags flags = newer ? request.instance_flags : request.flags;
+    if (settings_.access == postfix::Access::write) {
+        flags |= flag::pattern;
+        if (newer) flags |= flag::surrogate;
+    } else {
+        tables_.open(table);
+        flags |= flag::fixed;
+    }
+    if (newer && settings_.smtputf8 && (request.instance_flags & flag::utf8_request) != 0)
+        flags |= flag::utf8_active;
+    reply(Reply{Status::ok, flags, {}, {}});
+}
+
+void Service::lookup(const Request& request, std::string_view table, ReplyCallback reply) {
+    if (settings_.access == postfix::Access::write) {
+        log().warning(fmt::format("write {}", table),
+                      fmt::format("table {} cannot be opened for writing: SQL tables are read-only", table));
+        reply(Reply{Status::retry, request.flags, {}, {}});
+        return;
+    }
+    const auto flags = request.flags;
+    tables_.lookup(table, request.key, key_rules(request, settings_.smtputf8),
+                   [flags, reply = std::move(reply)](const table::LookupResult& result) {
+                       reply(Reply{result.status, flags, {}, result.value});
+                   });
+}
+
+void Service::deny(std::string_view table, const ReplyCallback& reply) const {
+    log().warning(fmt::format("unapproved {}", table),
+                  fmt::format("request for unapproved table: \"{}\"", table));
+    log().warning(fmt::format("approve {}", table),
+                  fmt::format("to approve this table for {} access, list proxy:{} in {}",
+                              settings_.access == postfix::Access::read ? "read-only" : "read-write", table,
+                              settings_.approval_hint));
+    reply(Reply{Status::deny, 0, {}, {}});
+}
+
+}  // namespace proxyd::server

@@ -1,0 +1,48 @@
+// What one request gets for an answer: authorisation, the flag words, and the tables.
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include "backends/table/table_set.h"
+#include "protocol/message.h"
+#include "proxyd/postfix/approved_tables.h"
+
+namespace proxyd::server {
+
+struct ServiceSettings {
+    postfix::Access access = postfix::Access::read;
+    bool smtputf8 = true;
+    // What the log tells an administrator to change when a table is not approved.
+    std::string approval_hint = "main.cf:proxy_read_maps";
+};
+
+// The reply's views are readable only while the callback runs.
+using ReplyCallback = std::function<void(const protocol::Reply&)>;
+
+class Service {
+  public:
+    // The tables outlive the service.
+    Service(table::TableSet& tables, postfix::ApprovedTables approved, ServiceSettings settings);
+
+    // Calls back exactly once; perhaps before serve() returns. The request's views need not live longer than
+    // the call.
+    void serve(const protocol::Request& request, ReplyCallback reply);
+
+    // After a reload.
+    void change(postfix::ApprovedTables approved, ServiceSettings settings);
+
+  private:
+    void open(const protocol::Request& request, std::string_view table, const ReplyCallback& reply);
+    void lookup(const protocol::Request& request, std::string_view table, ReplyCallback reply);
+    void deny(std::string_view table, const ReplyCallback& reply) const;
+
+    table::TableSet& tables_;
+    postfix::ApprovedTables approved_;
+    ServiceSettings settings_;
+};
+
+// How the request's flags want its key treated, and whether this side does the UTF-8 work.
+[[nodiscard]] table::KeyRules key_rules(const protocol::Request& request, bool smtputf8);
+
+}  // namespace proxyd::server

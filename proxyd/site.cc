@@ -1,0 +1,176 @@
+#include "proxyd/site.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backends/config/expansion.h"
+#include "backends/config/parameter_file.h"
+#include "backends/log.h"
+
+namespace proxyd {
+namespace {
+
+bool exists(const std::string& path) {
+    return access(path.c_str(), F_OK) == 0;
+}
+
+std::string directory_of(const std::string& path) {
+    const auto slash = path.rfind('/');
+    if (slash == std::string::npos) return ".";
+    return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+bool is_option(std::string_view name) {
+    for (const auto& info : option_infos()) {
+        if (info.name == name) return true;
+    }
+    return false;
+}
+
+void read_options(Site& site, const master::DaemonArguments& arguments) {
+    const bool must_exist = arguments.config_path.has_value();
+    if (must_exist || exists(site.options_path)) {
+        std::string error;
+        const auto file = config::read_parameter_file(site.options_path, error);
+        if (!file) throw std::runtime_error(error);
+        for (const auto& problem : apply(site.options, *file)) {
+            site.option_problems.push_back(
+                problem.line > 0
+                    ? fmt::format("{}, line {}: {}", site.options_path, problem.line, problem.message)
+                    : fmt::format("{}: {}", site.options_path, problem.message));
+        }
+    }
+    for (const auto& [name, value] : arguments.overrides) {
+        if (!is_option(name)) continue;
+        const auto problem = set_option(site.options, name, value);
+        if (!problem.empty())
+            site.option_problems.push_back(fmt::format("-o {}={}: {}", name, value, problem));
+    }
+}
+
+// Of the Postfix on this machine, when the daemon runs on its own; no value when there is none.
+std::optional<postfix::Version> installed_version() {
+    constexpr const char* postconf = "/usr/sbin/postconf";
+    if (!exists(postconf)) return std::nullopt;
+    try {
+        const auto defaults = postfix::built_in_defaults(postconf, std::chrono::seconds(5));
+        return postfix::parse_version(defaults.at("mail_version"));
+    } catch (const std::exception&) {
+        return std::nullopt;
+    }
+}
+
+server::Greeting greeting_for(YesNoAuto wanted, const postfix::MainCf* main_cf) {
+    if (wanted == YesNoAuto::yes) return server::Greeting::yes;
+    if (wanted == YesNoAuto::no) return server::Greeting::no;
+    const std::optional<postfix::Version> version =
+        main_cf != nullptr ? std::optional(main_cf->mail_version()) : installed_version();
+    if (!version) return server::Greeting::probe;
+    return postfix::needs_greeting(*version) ? server::Greeting::yes : server::Greeting::no;
+}
+
+}  // namespace
+
+Site read_site(const master::DaemonArguments& arguments, const master::Environment& environment) {
+    Site site;
+    const bool alone = arguments.mode == master::RunMode::listen;
+    if (alone && arguments.config_path) {
+        site.options_path = *arguments.config_path;
+        site.config_directory = directory_of(site.options_path);
+    } else {
+        site.config_directory = environment.config_directory.value_or(default_config_directory);
+        site.options_path = arguments.config_path.value_or(site.config_directory + "/proxyd.cf");
+    }
+    read_options(site, arguments);
+
+    const bool has_main_cf = exists(site.config_directory + "/main.cf");
+    if (!alone || has_main_cf) {
+        auto main_cf = std::make_shared<postfix::MainCf>(
+            postfix::MainCf::load(site.config_directory, arguments.overrides));
+        main_cf->define("service_name", arguments.service_name);
+        main_cf->define("process_name", arguments.process_name);
+        main_cf->define("process_id", std::to_string(getpid()));
+        site.main_cf = std::move(main_cf);
+    }
+    site.greeting = greeting_for(site.options.postfix_greeting, site.main_cf.get());
+    site.smtputf8 =
+        site.main_cf ? site.main_cf->boolean("smtputf8_enable", true) : site.options.smtputf8_enable;
+
+    const auto access = arguments.read_write() ? postfix::Access::write : postfix::Access::read;
+    const char* maps = arguments.read_write() ? "proxy_write_maps" : "proxy_read_maps";
+    if (site.main_cf && (!alone || site.options.allowed_tables.empty())) {
+        const auto reader = [](const std::string& path, std::string& error) {
+            return config::read_file(path, error);
+        };
+        site.approved = postfix::ApprovedTables::from_main_cf(*site.main_cf, access, reader);
+        site.approval_hint =
+            fmt::format("main.cf:{} (in {}), then reload Postfix", maps, site.config_directory);
+    } else {
+        if (site.options.allowed_tables.empty()) {
+            throw std::runtime_error(
+                fmt::format("{}: allowed_tables is empty, and there is no {}/main.cf: no table "
+                            "could be served. Add a line like "
+                            "\"allowed_tables = pgsql:/etc/postfix/sql/virtual_domains.cf\"",
+                            site.options_path, site.config_directory));
+        }
+        site.approved = postfix::ApprovedTables::from_names(site.options.allowed_tables);
+        site.approval_hint =
+            fmt::format("allowed_tables in {}, then send the daemon a SIGHUP", site.options_path);
+    }
+    return site;
+}
+
+table::TableSettings table_settings(Options options, table::TableParameters& parameters) {
+    for (const auto& info : option_infos()) {
+        if (!info.per_table) continue;
+        const auto value = parameters.text(info.name);
+        if (!value) continue;
+        const auto problem = set_option(options, info.name, *value);
+        if (!problem.empty())
+            parameters.error(info.name, fmt::format("{} = {}: {}", info.name, *value, problem));
+    }
+    table::TableSettings settings;
+    settings.pool_size = options.pool_size;
+    settings.pipeline_depth = options.pipeline_depth;
+    settings.queue_limit = options.queue_limit;
+    settings.prepared_statements = options.prepared_statements;
+    settings.connect_timeout = options.connect_timeout;
+    settings.lookup_timeout = options.lookup_timeout;
+    settings.idle_interval = options.idle_interval;
+    return settings;
+}
+
+table::TableSetOptions table_set_options(const Site& site) {
+    table::TableSetOptions result;
+    result.utf8 = site.smtputf8;
+    if (site.main_cf) {
+        result.main_cf = [main_cf = site.main_cf](const std::string& name) -> std::optional<std::string> {
+            const auto raw = main_cf->configured(name);
+            if (!raw) return std::nullopt;
+            return main_cf->expand(*raw);
+        };
+    }
+    result.settings_for = [options = site.options](table::TableParameters& parameters) {
+        return table_settings(options, parameters);
+    };
+    return result;
+}
+
+server::ServerSettings server_settings(const Site& site) {
+    server::ServerSettings settings;
+    settings.greeting = site.greeting;
+    settings.limits.message_bytes = static_cast<std::size_t>(site.options.request_size_limit);
+    settings.request_timeout = site.options.request_timeout;
+    return settings;
+}
+
+server::ServiceSettings service_settings(const Site& site, const master::DaemonArguments& arguments) {
+    return {arguments.read_write() ? postfix::Access::write : postfix::Access::read, site.smtputf8,
+            site.approval_hint};
+}
+
+}  // namespace proxyd

@@ -1,0 +1,49 @@
+// What the configuration of one start, or one reload, comes to.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backends/table/settings.h"
+#include "backends/table/table_set.h"
+#include "proxyd/master/environment.h"
+#include "proxyd/master/options.h"
+#include "proxyd/options.h"
+#include "proxyd/postfix/approved_tables.h"
+#include "proxyd/postfix/main_cf.h"
+#include "proxyd/server/server.h"
+
+namespace proxyd {
+
+// Read as root, before the privileges are dropped.
+struct Site {
+    std::string config_directory;
+    std::string options_path;                        // of proxyd.cf, whether it exists or not
+    std::shared_ptr<const postfix::MainCf> main_cf;  // null: there is no Postfix to belong to
+    Options options;
+    std::vector<std::string> option_problems;  // "file, line 3: ..."; the defaults are used there
+    postfix::ApprovedTables approved;
+    bool smtputf8 = true;
+    server::Greeting greeting = server::Greeting::probe;
+    std::string approval_hint;
+};
+
+inline constexpr const char* default_config_directory = "/etc/postfix";
+
+// Throws std::runtime_error when nothing sensible can be done: main.cf or --config cannot be read, postconf
+// fails, no tables can be determined.
+[[nodiscard]] Site read_site(const master::DaemonArguments& arguments,
+                             const master::Environment& environment);
+
+// What the tables need of it.
+[[nodiscard]] table::TableSetOptions table_set_options(const Site& site);
+[[nodiscard]] server::ServerSettings server_settings(const Site& site);
+[[nodiscard]] server::ServiceSettings service_settings(const Site& site,
+                                                       const master::DaemonArguments& arguments);
+
+// The options that concern tables, as one table's parameters change them.
+[[nodiscard]] table::TableSettings table_settings(Options options, table::TableParameters& parameters);
+
+}  // namespace proxyd

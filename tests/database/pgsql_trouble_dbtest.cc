@@ -1,0 +1,250 @@
+// What the clients notice of a database's troubles: as little as possible.
+#include "tests/database/pgsql_scene.h"
+
+namespace proxyd {
+namespace {
+
+class PgsqlTrouble : public PgsqlScene {
+  protected:
+    // Lookups one after the other by several clients, while `event` happens.
+    template <typename Event>
+    void stream_while(const std::string& name, Event&& event, Duration before, Duration after) {
+        std::vector<std::shared_ptr<Lookup>> now(8);
+        bool stopping = false;
+        const auto pump = [&] {
+            for (auto& one : now) {
+                if (one && one->answers == 0) continue;
+                if (one) {
+                    ++answered;
+                    if (one->status != Status::ok) ++failed;
+                    slowest = std::max(slowest, one->took);
+                }
+                one = stopping ? nullptr : start(name, "alice@example.com");
+            }
+            return stopping && std::all_of(now.begin(), now.end(), [](const auto& one) { return !one; });
+        };
+        (void)run_until(pump, before);
+        event();
+        (void)run_until(pump, after);
+        stopping = true;
+        EXPECT_TRUE(run_until(pump)) << "some have no answer";
+    }
+
+    int answered = 0;
+    int failed = 0;
+    Duration slowest{};
+};
+
+TEST_F(PgsqlTrouble, ConnectionsThatAreCutAreNotNoticed) {
+    const auto name = table(by_address);
+    EXPECT_EQ(answer(name, "alice@example.com"), "alice1@dest.example");
+    for (int i = 0; i < 5; ++i) {
+        cut_connections();
+        const auto lookup = ask(name, "alice@example.com");
+        EXPECT_EQ(lookup.status, Status::ok) << recorded.text();
+        EXPECT_LT(lookup.took, 500ms);
+    }
+    const auto sleeping = table("query = SELECT pg_sleep(0.3), '%s'", "sleep.cf");
+    const auto lookup = start(sleeping, "x");
+    run_for(100ms);
+    cut_connections();
+    EXPECT_TRUE(run_until([&] { return lookup->answers > 0; }));
+    EXPECT_EQ(lookup->status, Status::ok);
+    stream_while(
+        name,
+        [this] {
+            for (int i = 0; i < 5; ++i) {
+                cut_connections();
+                run_for(50ms);
+            }
+        },
+        100ms, 300ms);
+    EXPECT_EQ(failed, 0) << "of " << answered;
+    EXPECT_GT(answered, 20);
+}
+
+TEST_F(PgsqlTrouble, ARestartUnderAStreamLosesNothing) {
+    const auto name = table(by_address);
+    stream_while(
+        name, [] { Administrator::server("restart"); }, 300ms, 500ms);
+    EXPECT_EQ(failed, 0) << "of " << answered << "\n" << recorded.text();
+    EXPECT_LT(slowest, 6s);
+    stream_while(
+        name,
+        [] {
+            Administrator::server("stop fast");
+            Administrator::server("start");
+        },
+        300ms, 500ms);
+    EXPECT_EQ(failed, 0) << "of " << answered << "\n" << recorded.text();
+}
+
+TEST_F(PgsqlTrouble, AStoppedServerIsUsedWithinASecondOfItsReturn) {
+    const auto name = table(by_address);
+    EXPECT_EQ(answer(name, "alice@example.com"), "alice1@dest.example");
+    Administrator::server("stop");
+    const auto lookup = start(name, "alice@example.com");
+    run_for(2s);
+    EXPECT_EQ(lookup->answers, 0);
+    Administrator::server("start");
+    EXPECT_TRUE(run_until([&] { return lookup->answers > 0; }, 1s));
+    EXPECT_EQ(lookup->value, "alice1@dest.example");
+}
+
+TEST_F(PgsqlTrouble, ATableThatIsMissingAtFirst) {
+    const auto name = table("query = SELECT x FROM later WHERE x = '%s'");
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(answer(name, "a"), "RETRY");
+    admin.sql("CREATE TABLE later (x text); INSERT INTO later VALUES ('a')", dbname);
+    EXPECT_EQ(answer(name, "a"), "a");
+    admin.sql("DROP TABLE later", dbname);
+    EXPECT_EQ(answer(name, "a"), "RETRY");
+    admin.sql("CREATE TABLE later (y int, x varchar(20)); INSERT INTO later VALUES (1, 'a')", dbname);
+    EXPECT_EQ(answer(name, "a"), "a");
+}
+
+TEST_F(PgsqlTrouble, ATableThatChangesUnderAPreparedQuery) {
+    const auto name = table("query = SELECT * FROM alias WHERE address = '%s'");
+    EXPECT_EQ(answer(name, "alice@example.com"), "alice@example.com,alice1@dest.example,1");
+    admin.sql("ALTER TABLE alias ADD COLUMN more text DEFAULT 'new'", dbname);
+    EXPECT_EQ(answer(name, "alice@example.com"), "alice@example.com,alice1@dest.example,1,new")
+        << recorded.text();
+    admin.sql("ALTER TABLE alias ALTER COLUMN number TYPE text", dbname);
+    EXPECT_EQ(answer(name, "alice@example.com"), "alice@example.com,alice1@dest.example,1,new");
+    stream_while(
+        name,
+        [this] {
+            for (int i = 0; i < 5; ++i) {
+                admin.sql(fmt::format("ALTER TABLE alias ADD COLUMN c{} int", i), dbname);
+                run_for(30ms);
+            }
+        },
+        100ms, 200ms);
+    EXPECT_EQ(failed, 0) << "of " << answered << recorded.text();
+}
+
+TEST_F(PgsqlTrouble, APermissionThatIsTakenAway) {
+    admin.sql("DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; GRANT SELECT ON alias TO reader",
+              dbname);
+    const auto file = write(
+        "r.cf", fmt::format("hosts = {}\nuser = reader\ndbname = {}\n{}\n", host(), dbname, by_address));
+    EXPECT_EQ(answer("pgsql:" + file, "alice@example.com"), "alice1@dest.example");
+    admin.sql("REVOKE SELECT ON alias FROM reader", dbname);
+    EXPECT_EQ(answer("pgsql:" + file, "alice@example.com"), "RETRY");
+    admin.sql("GRANT SELECT ON alias TO reader", dbname);
+    EXPECT_EQ(answer("pgsql:" + file, "alice@example.com"), "alice1@dest.example");
+    admin.sql("DROP OWNED BY reader; DROP ROLE reader", dbname);
+}
+
+TEST_F(PgsqlTrouble, AQueryThatTakesTooLongIsStopped) {
+    settings.lookup_timeout = 1000ms;
+    const auto name = table("query = SELECT pg_sleep(60), '%s'");
+    const auto lookup = ask(name, "x");
+    EXPECT_EQ(lookup.status, Status::retry);
+    EXPECT_LT(lookup.took, 1100ms);
+    run_for(200ms);
+    EXPECT_EQ(admin.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = '" + dbname +
+                        "' AND state = 'active'"),
+              "0");
+}
+
+TEST_F(PgsqlTrouble, ALockedTableDelaysNoOther) {
+    const auto locked = table("query = SELECT target FROM alias WHERE address = '%s'", "locked.cf");
+    admin.sql("CREATE TABLE free (x text); INSERT INTO free VALUES ('a')", dbname);
+    const auto open = table("query = SELECT x FROM free WHERE x = '%s'", "free.cf");
+    for (int i = 0; i < 50; ++i) {
+        (void)answer(locked, "alice@example.com");
+        (void)answer(open, "a");
+    }
+    PGconn* locker = PQconnectdb(
+        fmt::format("host={} port={} user=postgres dbname={}", admin.socket_directory, admin.port, dbname)
+            .c_str());
+    PQclear(PQexec(locker, "BEGIN; LOCK TABLE alias"));
+    std::vector<std::shared_ptr<Lookup>> stuck;
+    std::vector<std::shared_ptr<Lookup>> fine;
+    for (int i = 0; i < 500; ++i) {
+        stuck.push_back(start(locked, fmt::format("k{}@example.com", i)));
+        fine.push_back(start(open, "a"));
+        run_for(1ms);
+    }
+    run_for(300ms);
+    Duration worst{};
+    for (const auto& one : fine) {
+        EXPECT_EQ(one->status, Status::ok);
+        worst = std::max(worst, one->took);
+    }
+    EXPECT_LT(worst, 300ms);
+    EXPECT_LE(connections(), settings.pool_size);
+    PQfinish(locker);
+    EXPECT_TRUE(run_until([&] {
+        return std::all_of(stuck.begin(), stuck.end(), [](const auto& one) { return one->answers == 1; });
+    }));
+    for (const auto& one : stuck) EXPECT_EQ(one->status, Status::nokey);
+}
+
+TEST_F(PgsqlTrouble, AServerThatGrantsFewerConnections) {
+    admin.sql("DROP ROLE IF EXISTS few; CREATE ROLE few LOGIN CONNECTION LIMIT 2");
+    const auto file = write(
+        "f.cf", fmt::format("hosts = {}\nuser = few\ndbname = {}\nquery = SELECT pg_sleep(0.02), '%s'\n",
+                            host(), dbname));
+    std::vector<std::shared_ptr<Lookup>> all;
+    for (int i = 0; i < 100; ++i) all.push_back(start("pgsql:" + file, fmt::format("k{}", i)));
+    EXPECT_TRUE(run_until([&] {
+        return std::all_of(all.begin(), all.end(), [](const auto& one) { return one->answers == 1; });
+    }));
+    for (const auto& one : all) EXPECT_EQ(one->status, Status::ok);
+}
+
+TEST_F(PgsqlTrouble, AWrongPasswordIsAnsweredFastAndHealsWhenItIsMended) {
+    admin.sql("DROP ROLE IF EXISTS joe; CREATE ROLE joe LOGIN PASSWORD 'right'");
+    const auto hba = admin.data + "/pg_hba.conf";
+    std::string before;
+    {
+        std::ifstream in(hba);
+        before.assign(std::istreambuf_iterator<char>(in), {});
+    }
+    std::ofstream(hba) << "host all joe 127.0.0.1/32 scram-sha-256\n" << before;
+    admin.sql("SELECT pg_reload_conf()");
+    run_for(200ms);
+    const auto text = fmt::format(
+        "hosts = {}\nuser = joe\npassword = right\ndbname = {}\nquery = SELECT 'in'\n", host(), dbname);
+    const auto file = write("w.cf", text);
+    EXPECT_EQ(answer("pgsql:" + file, "x"), "in");
+    const auto wrong = write(
+        "x.cf", fmt::format("hosts = {}\nuser = joe\npassword = wrong\ndbname = {}\nquery = SELECT 'in'\n",
+                            host(), dbname));
+    for (int i = 0; i < 3; ++i) {
+        const auto lookup = ask("pgsql:" + wrong, "x");
+        EXPECT_EQ(lookup.status, Status::retry);
+        EXPECT_LT(lookup.took, 1s);
+    }
+    admin.sql("ALTER ROLE joe PASSWORD 'wrong'");
+    EXPECT_TRUE(run_until([&] { return true; }, 0s));
+    run_for(5100ms);
+    EXPECT_EQ(answer("pgsql:" + wrong, "x"), "in");
+    EXPECT_EQ(recorded.text().find("right"), std::string::npos);
+    std::ofstream(hba) << before;
+    admin.sql("SELECT pg_reload_conf()");
+}
+
+// The last lookup of a table that was replaced gives up the pool from inside the pool's own callback.
+TEST_F(PgsqlTrouble, ATableMovesToAnotherDatabaseWhileItIsAsked) {
+    const auto sleeping = "query = SELECT pg_sleep(0.5), '%s'";
+    const auto name = table(sleeping);
+    std::vector<std::shared_ptr<Lookup>> old;
+    for (int i = 0; i < 5; ++i) old.push_back(start(name, fmt::format("k{}", i)));
+    run_for(50ms);
+    write("t.cf",
+          fmt::format("hosts = {}\nuser = postgres\ndbname = postgres\nquery = SELECT current_database()\n",
+                      host()));
+    tables->reload({{}, {}, [this](table::TableParameters&) { return settings; }});
+    EXPECT_EQ(answer(name, "x"), "postgres");
+    EXPECT_TRUE(run_until([&] {
+        return std::all_of(old.begin(), old.end(), [](const auto& one) { return one->answers == 1; });
+    }));
+    for (const auto& one : old) EXPECT_EQ(one->status, Status::ok);
+    run_for(100ms);
+    EXPECT_EQ(connections(), 0);
+}
+
+}  // namespace
+}  // namespace proxyd

@@ -1,0 +1,231 @@
+// SQLite tables, with real files.
+#include <cstring>
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include "backends/sqlite/table_backend.h"
+#include "tests/database/table_scene.h"
+
+namespace proxyd {
+namespace {
+
+class Sqlite : public TableScene {
+  protected:
+    void SetUp() override {
+        tables->add_backend("sqlite", std::make_unique<sqlite::TableBackend>(loop));
+        path = directory + "/maps.db";
+        make(path, "alice1");
+    }
+    static void sql(const std::string& file, const std::string& text) {
+        sqlite3* database = nullptr;
+        ASSERT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);
+        char* message = nullptr;
+        EXPECT_EQ(sqlite3_exec(database, text.c_str(), nullptr, nullptr, &message), SQLITE_OK) << message;
+        sqlite3_close(database);
+    }
+    static void make(const std::string& file, const std::string& target) {
+        sql(file,
+            "CREATE TABLE alias (address TEXT, target TEXT, number INT);"
+            "INSERT INTO alias VALUES ('alice', '" +
+                target +
+                "', 42), ('o''brien', 'obrien', 7), ('nul', 'a' || "
+                "x'00' || 'b', 8), ('blob', x'61620063', 9)");
+    }
+    std::string table(const std::string& query, const std::string& name = "s.cf") {
+        return "sqlite:" + write(name, "dbpath = " + path + "\nquery = " + query + "\n");
+    }
+
+    std::string path;
+    const std::string by_name = "SELECT target FROM alias WHERE address = '%s'";
+};
+
+TEST_F(Sqlite, AnswersAsTheDatabaseSays) {
+    struct Row {
+        const char* query;
+        const char* key;
+        const char* expected;
+    };
+    const Row rows[] = {
+        {"SELECT target FROM alias WHERE address = '%s'", "alice", "alice1"},
+        {"SELECT target FROM alias WHERE address = '%s'", "nobody", "NOT FOUND"},
+        {"SELECT target FROM alias WHERE address = '%s'", "o'brien", "obrien"},
+        {"SELECT target, number FROM alias WHERE address = '%s'", "alice", "alice1"},
+        {"SELECT number FROM alias WHERE address = '%s'", "alice", "42"},
+        {"SELECT number + 0.5 FROM alias WHERE address = '%s'", "alice", "42.5"},
+        {"SELECT target FROM alias WHERE address = '%s'", "nul", "a"},
+        {"SELECT target FROM alias WHERE address = '%s'", "blob", "ab"},
+        {"SELECT target FROM alias WHERE number = '%s'", "42", "alice1"},
+        {"SELECT target FROM alias WHERE number = %s", "42", "alice1"},
+        {"SELECT '%s' + 1", "41", "42"},
+        {"SELECT typeof('%s')", "41", "text"},
+        {"SELECT 'one'; SELECT 'two'", "x", "one"},
+        {"SELECT 'a' UNION ALL SELECT NULL UNION ALL SELECT '' UNION ALL SELECT 'b'", "x", "a,b"},
+        {"SELECT NULL", "x", "NOT FOUND"},
+        {"-- nothing", "x", "RETRY"},
+        {"/* nothing */", "x", "RETRY"},
+        {"SELECT abs(-9223372036854775808)", "x", "RETRY"},
+        {"SELECT x FROM nosuch", "x", "RETRY"},
+        {"SELEC", "x", "RETRY"},
+        {"UPDATE alias SET number = 1", "x", "RETRY"},
+        {"INSERT INTO alias VALUES ('%s', 'y', 1)", "x", "RETRY"},
+        {"CREATE TABLE t (x)", "x", "RETRY"},
+    };
+    int number = 0;
+    for (const auto& row : rows) {
+        const auto name = table(row.query, "s" + std::to_string(++number) + ".cf");
+        for (int again = 0; again < 2; ++again) EXPECT_EQ(answer(name, row.key), row.expected) << row.query;
+    }
+}
+
+TEST_F(Sqlite, ALockedFileIsWaitedForAndDelaysNoOtherFile) {
+    settings.lookup_timeout = 600ms;
+    const auto name = table(by_name);
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    make(directory + "/other.db", "other");
+    const auto other =
+        "sqlite:" + write("o.cf", "dbpath = " + directory + "/other.db\nquery = " + by_name + "\n");
+    sqlite3* writer = nullptr;
+    sqlite3_open(path.c_str(), &writer);
+    ASSERT_EQ(sqlite3_exec(writer, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+    const auto late = start(name, "alice");
+    const auto behind = start(name, "o'brien");
+    run_for(100ms);
+    const auto beside = ask(other, "alice");
+    EXPECT_EQ(beside.value, "other");
+    EXPECT_LT(beside.took, 200ms);
+    EXPECT_EQ(late->answers, 0);
+    EXPECT_TRUE(run_until([&] { return late->answers + behind->answers == 2; }));
+    EXPECT_EQ(late->status, Status::retry);
+    EXPECT_EQ(behind->status, Status::retry);
+    EXPECT_GE(late->took, 500ms);
+    EXPECT_LT(late->took, 750ms);
+    EXPECT_LT(behind->took, 750ms);
+    const auto patient = start(name, "alice");
+    run_for(100ms);
+    ASSERT_EQ(sqlite3_exec(writer, "COMMIT", nullptr, nullptr, nullptr), SQLITE_OK);
+    EXPECT_TRUE(run_until([&] { return patient->answers > 0; }, 200ms));
+    EXPECT_EQ(patient->value, "alice1");
+    sqlite3_close(writer);
+}
+
+TEST_F(Sqlite, ALookupBehindALongOneIsAnsweredAtItsOwnDeadline) {
+    settings.lookup_timeout = 2000ms;
+    const auto slow = table(
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c", "slow.cf");
+    tables->open(slow);
+    settings.lookup_timeout = 300ms;
+    const auto name = table(by_name);
+    const auto first = start(slow, "x");
+    run_for(50ms);
+    const auto second = ask(name, "alice");
+    EXPECT_EQ(second.status, Status::retry);
+    EXPECT_LT(second.took, 450ms);
+    EXPECT_TRUE(run_until([&] { return first->answers > 0; }));
+    EXPECT_EQ(first->status, Status::retry);
+    EXPECT_LT(first->took, 2200ms);
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+}
+
+TEST_F(Sqlite, AFileThatIsReplaced) {
+    const auto name = table(by_name);
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    make(directory + "/new.db", "alice2");
+    std::filesystem::rename(directory + "/new.db", path);
+    EXPECT_EQ(answer(name, "alice"), "alice2");
+    std::filesystem::remove(path);
+    EXPECT_EQ(answer(name, "alice"), "RETRY");
+    EXPECT_FALSE(std::filesystem::exists(path));
+    make(path, "alice3");
+    EXPECT_EQ(answer(name, "alice"), "alice3");
+    write("junk", std::string(5000, 'x'));
+    std::filesystem::rename(directory + "/junk", path);
+    EXPECT_EQ(answer(name, "alice"), "RETRY");
+    make(directory + "/new.db", "alice4");
+    std::filesystem::copy_file(directory + "/new.db", path,
+                               std::filesystem::copy_options::overwrite_existing);
+    EXPECT_EQ(answer(name, "alice"), "alice4");
+}
+
+TEST_F(Sqlite, AFileThatIsMissingAtFirst) {
+    path = directory + "/later.db";
+    const auto name = table(by_name);
+    EXPECT_EQ(answer(name, "alice"), "RETRY");
+    EXPECT_FALSE(std::filesystem::exists(path));
+    make(path, "late");
+    EXPECT_EQ(answer(name, "alice"), "late");
+}
+
+TEST_F(Sqlite, ChangesAreSeen) {
+    const auto name = table(by_name);
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    sql(path, "UPDATE alias SET target = 'alice2'");
+    EXPECT_EQ(answer(name, "alice"), "alice2");
+    sql(path, "DROP TABLE alias");
+    EXPECT_EQ(answer(name, "alice"), "RETRY");
+    sql(path,
+        "CREATE TABLE alias (number INT, target TEXT, address TEXT); INSERT INTO alias VALUES (1, 'alice3', "
+        "'alice')");
+    EXPECT_EQ(answer(name, "alice"), "alice3");
+}
+
+TEST_F(Sqlite, WriteAheadLogAndAWriterThatNeverEnds) {
+    sqlite3* writer = nullptr;
+    sqlite3_open(path.c_str(), &writer);
+    ASSERT_EQ(
+        sqlite3_exec(writer, "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE; UPDATE alias SET target = 'no'",
+                     nullptr, nullptr, nullptr),
+        SQLITE_OK);
+    const auto name = table(by_name);
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    ASSERT_EQ(sqlite3_exec(writer, "UPDATE alias SET target = 'yes'; COMMIT", nullptr, nullptr, nullptr),
+              SQLITE_OK);
+    EXPECT_EQ(answer(name, "alice"), "yes");
+    sqlite3_close(writer);
+    EXPECT_EQ(answer(name, "alice"), "yes");
+}
+
+TEST_F(Sqlite, AReadOnlyDirectory) {
+    chmod(directory.c_str(), 0555);
+    chmod(path.c_str(), 0444);
+    EXPECT_EQ(answer("sqlite:" + directory + "/missing.cf", "alice"), "RETRY");
+    chmod(directory.c_str(), 0755);
+    const auto name = table(by_name);
+    chmod(directory.c_str(), 0555);
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    chmod(directory.c_str(), 0755);
+}
+
+TEST_F(Sqlite, MoreThanTheQueueLimitIsRefused) {
+    settings.queue_limit = 5;
+    settings.lookup_timeout = 500ms;
+    const auto name =
+        table("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c");
+    std::vector<std::shared_ptr<Lookup>> all;
+    for (int i = 0; i < 20; ++i) all.push_back(start(name, "x" + std::to_string(i)));
+    run_for(100ms);
+    const auto done =
+        std::count_if(all.begin(), all.end(), [](const auto& one) { return one->answers == 1; });
+    EXPECT_GE(done, 14);
+    run_for(500ms);
+    for (const auto& one : all) EXPECT_EQ(one->answers, 1);
+}
+
+TEST_F(Sqlite, TheEndOfATableAnswersItsLookups) {
+    settings.lookup_timeout = 300ms;
+    const auto name =
+        table("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c");
+    std::vector<std::shared_ptr<Lookup>> old;
+    for (int i = 0; i < 5; ++i) old.push_back(start(name, "x"));
+    run_for(20ms);
+    make(directory + "/else.db", "elsewhere");
+    path = directory + "/else.db";
+    (void)table(by_name);
+    tables->reload({{}, {}, [this](table::TableParameters&) { return settings; }});
+    EXPECT_EQ(answer(name, "alice"), "elsewhere");
+    run_for(400ms);
+    for (const auto& one : old) EXPECT_EQ(one->answers, 1);
+}
+
+}  // namespace
+}  // namespace proxyd

@@ -1,0 +1,73 @@
+"""What /proc tells about processes, and ending them by their id."""
+
+import os
+import signal
+import time
+
+from .waiting import wait_until
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return stat.read().rsplit(b")", 1)[1].split()[0] != b"Z"
+    except OSError:
+        return False
+
+
+def parent(pid):
+    """The process id of the parent; None when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+            return int(stat.read().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
+
+
+def command_line(pid):
+    """The arguments, or [] when the process is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return [argument.decode(errors="replace") for argument in file.read().split(b"\0")[:-1]]
+    except OSError:
+        return []
+
+
+def working_in(directory):
+    """Ids of the processes whose working directory is `directory`, zombies left out."""
+    directory = os.path.realpath(directory)
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            if os.readlink(f"/proc/{entry}/cwd") == directory and is_alive(int(entry)):
+                found.append(int(entry))
+        except OSError:
+            continue
+    return found
+
+
+def cpu_seconds(pid):
+    """User and system time the process has used."""
+    with open(f"/proc/{pid}/stat", "rb") as stat:
+        fields = stat.read().rsplit(b")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def send_signal(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def end(pid, timeout=5.0):
+    """SIGTERM, and SIGKILL when that does not help."""
+    send_signal(pid, signal.SIGTERM)
+    deadline = time.monotonic() + timeout
+    while is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if is_alive(pid):
+        send_signal(pid, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid), f"process {pid} ends", 5.0)

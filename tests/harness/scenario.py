@@ -1,0 +1,76 @@
+"""What the test programs share: the choice of the server, the base of the test cases, the way they are run."""
+
+import argparse
+import os
+import sys
+import unittest
+
+from . import server
+from .mariadb import MariadbMissing
+from .postfix import PostfixMissing
+from .postgres import PostgresMissing
+from .workspace import Workspace
+
+_SKIPPED = 77  # the exit status that CTest counts as "not run"
+_chosen = None
+
+
+def tested():
+    """The server under test."""
+    return _chosen
+
+
+def not_with_stock(reason):
+    """Leaves a test out when the tests are tried against the stock server, which behaves differently here."""
+
+    def decorate(function):
+        def wrapper(self, *arguments):
+            if not tested().is_proxyd:
+                self.skipTest(f"stock: {reason}")
+            return function(self, *arguments)
+
+        wrapper.__name__ = function.__name__
+        wrapper.__doc__ = function.__doc__
+        return wrapper
+
+    return decorate
+
+
+class Scenario(unittest.TestCase):
+    """Test cases that share servers. A subclass starts them in `set_up_servers`, in the class's own workspace."""
+
+    longMessage = True
+    maxDiff = None
+    workspace = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.workspace = Workspace(cls.__name__.lower())
+        try:
+            cls.set_up_servers()
+        except BaseException as error:
+            cls.workspace.close()
+            missing = isinstance(error, (MariadbMissing, PostfixMissing, PostgresMissing))
+            if missing and os.environ.get("PROXYD_TEST_REQUIRED") != "1":
+                print(f"not run: {error}", file=sys.stderr)
+                sys.exit(_SKIPPED)
+            raise
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.workspace.close()
+
+    @classmethod
+    def set_up_servers(cls):
+        raise NotImplementedError
+
+
+def main():
+    """Runs the tests of the calling program. Arguments: --server, the rest as for unittest."""
+    global _chosen
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--server", choices=("proxyd", "stock"), default=os.environ.get("PROXYD_TEST_SERVER", "proxyd"))
+    options, rest = parser.parse_known_args()
+    _chosen = server.proxyd() if options.server == "proxyd" else server.STOCK
+    print(f"server: {_chosen.kind} ({_chosen.binary})", file=sys.stderr)
+    unittest.main(argv=[sys.argv[0], "-v", *rest])

@@ -1,0 +1,259 @@
+#include "proxyd/control/check.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "proxyd/control/master_cf.h"
+#include "proxyd/control/proxied_tables.h"
+#include "proxyd/control/table_check.h"
+
+namespace proxyd::control {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(Finding, IsOneLineThatEditorsUnderstand) {
+    EXPECT_EQ(format({"/x.cf", 3, Gravity::error, "text"}), "/x.cf:3: error: text");
+    EXPECT_EQ(format({"/x.cf", 0, Gravity::warning, "two\nlines"}), "/x.cf: warning: two lines");
+}
+
+TEST(Finding, TheSameTwiceCountsOnce) {
+    Findings findings;
+    findings.error("/x", 1, "a");
+    findings.error("/x", 1, "a");
+    findings.warning("/x", 1, "a");
+    EXPECT_EQ(findings.all().size(), 2U);
+    EXPECT_EQ(findings.count(Gravity::error), 1U);
+}
+
+TEST(MasterCf, ServicesAndTheirOverrides) {
+    const auto services = read_services(
+        "# comment\n"
+        "smtp inet n - y - - smtpd\n"
+        "  -o a=b -v -ox=y\n"
+        "proxymap unix - - n - 1 proxyd -o { pool_size = 4 } -o c = d\n"
+        "broken line\n");
+    ASSERT_EQ(services.size(), 2U);
+    EXPECT_EQ(services[0].name, "smtp");
+    EXPECT_EQ(services[0].line, 2);
+    EXPECT_EQ(services[0].chroot, "y");
+    EXPECT_THAT(services[0].overrides, ElementsAre(std::pair("a", "b"), std::pair("x", "y")));
+    EXPECT_EQ(services[1].command, "proxyd");
+    EXPECT_THAT(services[1].overrides, ElementsAre(std::pair("pool_size", "4")));
+}
+
+std::vector<std::string> uses(const std::string& main_cf, const std::string& master_cf = "") {
+    const auto file = config::parse_parameters(main_cf, "main.cf");
+    const postfix::MainCf parameters(file,
+                                     {{"mail_version", "3.7.11"},
+                                      {"smtpd_data_restrictions", ""},
+                                      {"virtual_alias_maps", ""},
+                                      {"smtpd_restriction_classes", ""},
+                                      {"local_recipient_maps", "proxy:unix:passwd.byname $alias_maps"}},
+                                     {});
+    std::vector<std::string> lines;
+    for (const auto& use : find_table_uses(parameters, file, "master.cf", read_services(master_cf))) {
+        lines.push_back(use.file + ":" + std::to_string(use.line) + " " + use.parameter + " " + use.table +
+                        (use.certain ? "" : " ?"));
+    }
+    return lines;
+}
+
+TEST(ProxiedTables, AreFoundWhereverTheyAreAskedFor) {
+    const std::string no_users = "local_recipient_maps =\n";
+    const std::string default_users = "main.cf:0 local_recipient_maps unix:passwd.byname";
+    EXPECT_THAT(uses(""), ElementsAre(default_users));
+    EXPECT_THAT(
+        uses(no_users + "virtual_alias_maps = proxy:pgsql:/a, hash:/b proxy:proxy:sqlite:/c\n"),
+        ElementsAre("main.cf:2 virtual_alias_maps pgsql:/a", "main.cf:2 virtual_alias_maps sqlite:/c"));
+    EXPECT_THAT(uses(no_users + "proxy_read_maps = proxy:pgsql:/a\nproxy_write_maps = proxy:pgsql:/b\n"),
+                IsEmpty());
+    EXPECT_THAT(
+        uses(no_users + "smtpd_data_restrictions = check_sender_access { proxy:pgsql:/a, search_order=x }\n"),
+        ElementsAre("main.cf:2 smtpd_data_restrictions pgsql:/a"));
+    EXPECT_THAT(uses(no_users + "virtual_alias_maps = unionmap:{ proxy:pgsql:/a, proxy:pgsql:/b }\n").size(),
+                2U);
+}
+
+TEST(ProxiedTables, OwnParametersAreUncertainUnlessTheyAreUsed) {
+    const std::string no_users = "local_recipient_maps =\n";
+    EXPECT_THAT(uses(no_users + "mine = proxy:pgsql:/a\n"), ElementsAre("main.cf:2 mine pgsql:/a ?"));
+    EXPECT_THAT(uses(no_users + "smtpd_restriction_classes = mine\nmine = check_x proxy:pgsql:/a\n"),
+                ElementsAre("main.cf:3 mine pgsql:/a"));
+    EXPECT_THAT(uses(no_users + "mine = proxy:pgsql:/a\nvirtual_alias_maps = $mine\n"),
+                ElementsAre("main.cf:2 mine pgsql:/a ?", "main.cf:3 virtual_alias_maps pgsql:/a"));
+}
+
+TEST(ProxiedTables, OptionsOfServicesCount) {
+    EXPECT_THAT(uses("local_recipient_maps =\nmine = proxy:pgsql:/a\n",
+                     "smtp inet n - n - - smtpd\n -o smtpd_data_restrictions=check_x,$mine\n"),
+                ElementsAre("main.cf:2 mine pgsql:/a ?", "master.cf:1 smtpd_data_restrictions pgsql:/a"));
+}
+
+TEST(ProxiedTables, BrokenExpressionHurtsNobodyElse) {
+    EXPECT_THAT(uses("local_recipient_maps =\nmine = ${ proxy:pgsql:/a\nother = proxy:pgsql:/b\n"),
+                ElementsAre("main.cf:3 other pgsql:/b ?"));
+}
+
+TEST(Password, IsSeenInConnectionText) {
+    EXPECT_TRUE(holds_password("postgresql://u:secret@h/d"));
+    EXPECT_TRUE(holds_password("host=h password=secret"));
+    EXPECT_FALSE(holds_password("postgresql://u@h/d"));
+    EXPECT_FALSE(holds_password("127.0.0.1:5432 unix:/run"));
+}
+
+// A stand-alone daemon's configuration in a directory of its own.
+class CheckTest : public testing::Test {
+  protected:
+    CheckTest() {
+        std::string path = "/tmp/proxyd-check-XXXXXX";
+        directory_ = mkdtemp(path.data());
+    }
+    ~CheckTest() override { std::filesystem::remove_all(directory_); }
+
+    void write(const std::string& name, const std::string& text, mode_t mode = 0640) {
+        std::ofstream(directory_ + "/" + name) << text;
+        chmod((directory_ + "/" + name).c_str(), mode);
+    }
+
+    // Writes a table that is the only one allowed; its findings, without the directory.
+    std::vector<std::string> findings(const std::string& type, const std::string& text, mode_t mode = 0640) {
+        write("t.cf", text, mode);
+        write("proxyd.cf", "allowed_tables = " + type + ":" + directory_ + "/t.cf\n");
+        return findings();
+    }
+    std::vector<std::string> findings(bool connect = false) {
+        std::vector<std::string> lines;
+        result_ = check(find_config(directory_ + "/proxyd.cf", {}), {}, connect);
+        for (const auto& finding : result_.findings.all()) {
+            auto line = format(finding);
+            for (std::size_t at = 0; (at = line.find(directory_ + "/", at)) != std::string::npos;) {
+                line.erase(at, directory_.size() + 1);
+            }
+            lines.push_back(line);
+        }
+        return lines;
+    }
+
+    std::string directory_;
+    CheckResult result_;
+};
+
+constexpr const char* good_pgsql =
+    "hosts = 127.0.0.1\ndbname = mail\nuser = u\npassword = secret\nquery = SELECT '%s'\n";
+
+TEST_F(CheckTest, GoodTableHasNoFindings) {
+    EXPECT_THAT(findings("pgsql", good_pgsql), IsEmpty());
+    EXPECT_EQ(result_.tables, 1U);
+    std::ostringstream out;
+    EXPECT_EQ(report(result_, false, out), 0);
+    EXPECT_EQ(out.str(), "checked 1 table: 0 errors, 0 warnings\n");
+}
+
+TEST_F(CheckTest, EveryParameterThatAnyoneKnowsIsKnown) {
+    EXPECT_THAT(
+        findings("pgsql", std::string(good_pgsql) +
+                              "encoding = UTF8\nretry_interval = 60\nidle_interval = 60\nresult_format = %s\n"
+                              "domain = example.com\nexpansion_limit = 1\ntable = t\nselect_field = s\n"
+                              "where_field = w\nadditional_conditions = AND 1\nselect_function = f\n"
+                              "pool_size = 3\nlookup_timeout = 2s\nprepared_statements = no\n"),
+        IsEmpty());
+}
+
+TEST_F(CheckTest, UnknownParametersAreNamedWithASuggestion) {
+    EXPECT_THAT(
+        findings("pgsql", std::string(good_pgsql) + "\nquerry = x\nzzzzzzz = 1\n"),
+        ElementsAre("t.cf:7: warning: unknown parameter \"querry\" is ignored, did you mean \"query\"?",
+                    "t.cf:8: warning: unknown parameter \"zzzzzzz\" is ignored"));
+    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery = SELECT 1\nhosts = a\n"),
+                ElementsAre("t.cf:3: warning: unknown parameter \"hosts\" is ignored"));
+}
+
+TEST_F(CheckTest, SyntaxAndValues) {
+    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery SELECT 1\n"),
+                ElementsAre(HasSubstr("t.cf:2: error: missing '='")));
+    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery = SELECT '%z'\n"),
+                ElementsAre(HasSubstr("t.cf:2: error: ")));
+    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery = SELECT 1\nexpansion_limit = many\n"),
+                ElementsAre(HasSubstr("t.cf:3: error: expansion_limit = many")));
+    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery = SELECT 1\npool_size = 0\n"),
+                ElementsAre(HasSubstr("t.cf:3: error: pool_size = 0")));
+    EXPECT_THAT(findings("sqlite", "query = SELECT 1\n"),
+                ElementsAre(HasSubstr("t.cf: error: dbpath is missing")));
+    std::filesystem::remove(directory_ + "/t.cf");
+    EXPECT_THAT(findings(), ElementsAre(HasSubstr("t.cf: error: open t.cf: No such file")));
+    std::ostringstream out;
+    EXPECT_EQ(report(result_, false, out), 1);
+    EXPECT_THAT(out.str(), HasSubstr("checked 1 table: 1 error, 0 warnings\n"));
+}
+
+TEST_F(CheckTest, UnquotedSpecifiersAreDangerous) {
+    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery = SELECT v FROM t WHERE k = %s\n"),
+                ElementsAre(HasSubstr("t.cf:2: warning: %s not inside '...'")));
+}
+
+TEST_F(CheckTest, PasswordsThatAllCanReadAreNamedButNotShown) {
+    for (const auto& text :
+         {std::string(good_pgsql), std::string("hosts = postgresql://u:secret@h/d\nquery = SELECT 1\n"),
+          std::string("hosts = h\ndbname = dbname=d password=secret\nquery = SELECT 1\n")}) {
+        EXPECT_THAT(findings("pgsql", text, 0640), IsEmpty()) << text;
+        const auto lines = findings("pgsql", text, 0644);
+        EXPECT_THAT(lines, ElementsAre(HasSubstr("warning: the password can be read by all users"))) << text;
+        EXPECT_THAT(lines, Not(ElementsAre(HasSubstr("secret")))) << text;
+    }
+    EXPECT_THAT(findings("pgsql", "hosts = h\ndbname = d\nquery = SELECT 1\n", 0644), IsEmpty());
+}
+
+TEST_F(CheckTest, TablesInDomainListsAreCheckedToo) {
+    write("d.cf", "query = SELECT 1\n");
+    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery = SELECT 1\ndomain = example.com, !sqlite:" +
+                                       directory_ + "/d.cf\n"),
+                ElementsAre(HasSubstr("d.cf: error: dbpath is missing")));
+}
+
+TEST_F(CheckTest, OptionsAndTypes) {
+    write("proxyd.cf", "allowed_tables = hash:/etc/aliases\n\npool_sice = 3\nlookup_timeout = soon\n");
+    EXPECT_THAT(findings(),
+                ElementsAre("proxyd.cf:3: error: unknown option \"pool_sice\", did you mean \"pool_size\"?",
+                            HasSubstr("proxyd.cf:4: error: bad value: lookup_timeout = soon"),
+                            HasSubstr("proxyd.cf: error: proxyd does not serve hash: tables yet")));
+    write("proxyd.cf", "pool_size = 3\n");
+    EXPECT_THAT(findings(), ElementsAre(HasSubstr("allowed_tables is empty")));
+}
+
+TEST_F(CheckTest, ConnectAsksTheDatabase) {
+    write("proxyd.cf", "allowed_tables = sqlite:" + directory_ + "/t.cf sqlite:" + directory_ + "/u.cf\n");
+    write("t.cf", "dbpath = " + directory_ + "/empty.db\nquery = SELECT 1\n");
+    write("u.cf", "dbpath = " + directory_ + "/empty.db\nquery = SELECT v FROM missing WHERE k = '%s'\n");
+    write("empty.db", "");
+    EXPECT_THAT(findings(true),
+                ElementsAre(HasSubstr("u.cf: error: database empty.db: no such table: missing")));
+    EXPECT_EQ(result_.answering, 1U);
+    std::ostringstream out;
+    EXPECT_EQ(report(result_, true, out), 1);
+    EXPECT_THAT(out.str(), HasSubstr("checked 2 tables, 1 answered: 1 error, 0 warnings\n"));
+}
+
+TEST_F(CheckTest, NothingToCheckIsSaid) {
+    EXPECT_THROW((void)check(find_config(directory_, {}), {}, false), std::runtime_error);
+    EXPECT_THROW((void)find_config(directory_ + "/missing", {}), std::runtime_error);
+}
+
+TEST_F(CheckTest, EffectiveOptions) {
+    write("proxyd.cf", "pool_size = 3\n");
+    std::ostringstream out;
+    print_options(find_config(directory_ + "/proxyd.cf", {}), {}, out);
+    EXPECT_THAT(out.str(), HasSubstr("pool_size = 3\n"));
+    EXPECT_THAT(out.str(), HasSubstr("lookup_timeout = 10s\n"));
+}
+
+}  // namespace
+}  // namespace proxyd::control

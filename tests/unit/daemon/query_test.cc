@@ -1,0 +1,156 @@
+#include "proxyd/control/query.h"
+
+#include <map>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "protocol/flags.h"
+
+namespace proxyd::control {
+namespace {
+
+namespace flag = protocol::flag;
+using protocol::Command;
+using protocol::Status;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+// A daemon with one table.
+class Daemon {
+  public:
+    std::map<std::string, std::string> values;
+    std::map<std::string, Status> failures;
+    Status open_status = Status::ok;
+    protocol::Flags open_flags = flag::fixed;
+    std::vector<std::string> asked;
+    std::vector<protocol::Flags> lookup_flags;
+
+    Answer answer(const protocol::Request& request) {
+        EXPECT_EQ(request.table, "sqlite:/a.cf");
+        if (request.command == Command::open) return {open_status, request.flags | open_flags, ""};
+        const std::string key(request.key);
+        asked.push_back(key);
+        lookup_flags.push_back(request.flags);
+        if (const auto failure = failures.find(key); failure != failures.end())
+            return {failure->second, 0, ""};
+        const auto found = values.find(key);
+        if (found == values.end()) return {Status::nokey, 0, ""};
+        return {Status::ok, 0, found->second};
+    }
+};
+
+class QueryTest : public testing::Test {
+  protected:
+    int run(const std::vector<std::string>& keys) {
+        const Ask ask = [this](const protocol::Request& request) { return daemon.answer(request); };
+        return query(settings, keys, ask, out, warnings);
+    }
+    int run_lines(const std::string& lines) {
+        std::istringstream in(lines);
+        return query_lines(
+            settings, in, [this](const protocol::Request& request) { return daemon.answer(request); }, out,
+            warnings);
+    }
+    std::string error_of(const std::vector<std::string>& keys) {
+        try {
+            (void)run(keys);
+        } catch (const QueryError& error) {
+            return error.what();
+        }
+        return "no error";
+    }
+
+    Daemon daemon;
+    QuerySettings settings{"proxy:sqlite:/a.cf", true, "HINT", "LOG"};
+    std::ostringstream out;
+    std::ostringstream warnings;
+};
+
+TEST_F(QueryTest, OneKeyPrintsItsValueAlone) {
+    daemon.values = {{"a@b", "one,two"}};
+    EXPECT_EQ(run({"a@b"}), 0);
+    EXPECT_EQ(out.str(), "one,two\n");
+}
+
+TEST_F(QueryTest, MissPrintsNothingAndExitsWithOne) {
+    EXPECT_EQ(run({"a@b"}), 1);
+    EXPECT_EQ(out.str() + warnings.str(), "");
+}
+
+TEST_F(QueryTest, SeveralKeysPrintKeyAndValueOfThoseFound) {
+    daemon.values = {{"a", "1"}, {"c", "3"}};
+    EXPECT_EQ(run({"A", "b", "c"}), 0);
+    EXPECT_EQ(out.str(), "A\t1\nc\t3\n");
+}
+
+TEST_F(QueryTest, LinesAreKeys) {
+    daemon.values = {{"a", "1"}, {"b c", "2"}};
+    EXPECT_EQ(run_lines("a\nnone\nb c"), 0);
+    EXPECT_EQ(out.str(), "a\t1\nb c\t2\n");
+    EXPECT_EQ(run_lines("none\n"), 1);
+    EXPECT_EQ(run_lines(""), 1);
+}
+
+TEST_F(QueryTest, EmptyValueIsStillFound) {
+    daemon.values = {{"a", ""}};
+    EXPECT_EQ(run({"a"}), 0);
+    EXPECT_EQ(out.str(), "\n");
+}
+
+// As Postfix's clients of this generation: they fold, and nobody is to fold again.
+TEST_F(QueryTest, FoldsItselfWithSmtputf8) {
+    EXPECT_EQ(run({"\xC3\x9C@B"}), 1);
+    EXPECT_THAT(daemon.asked, ElementsAre("\xC3\xBC@b"));
+    EXPECT_EQ(daemon.lookup_flags.front() & flag::fold_fix, 0U);
+}
+
+TEST_F(QueryTest, LeavesFoldingToTheDaemonWithoutSmtputf8) {
+    settings.smtputf8 = false;
+    EXPECT_EQ(run({"A@B"}), 1);
+    EXPECT_THAT(daemon.asked, ElementsAre("A@B"));
+    EXPECT_NE(daemon.lookup_flags.front() & flag::fold_fix, 0U);
+}
+
+TEST_F(QueryTest, PatternTablesGetTheKeyAsItIs) {
+    daemon.open_flags = flag::pattern;
+    EXPECT_EQ(run({"A@B"}), 1);
+    EXPECT_THAT(daemon.asked, ElementsAre("A@B"));
+}
+
+TEST_F(QueryTest, KeyThatIsNotUtf8IsNotFoundAndNotAsked) {
+    EXPECT_EQ(run({"\xFF"}), 1);
+    EXPECT_TRUE(daemon.asked.empty());
+    EXPECT_THAT(warnings.str(), HasSubstr("not UTF-8"));
+}
+
+TEST_F(QueryTest, FailuresSayWhatToDo) {
+    daemon.failures = {{"retry", Status::retry}, {"config", Status::config}, {"bad", Status::bad}};
+    daemon.values = {{"latin", "\xFC"}};
+    EXPECT_EQ(error_of({"retry"}),
+              "table sqlite:/a.cf, key retry: query error: the lookup failed for now. LOG");
+    EXPECT_THAT(error_of({"config"}), HasSubstr("query error"));
+    EXPECT_THAT(error_of({"latin"}), HasSubstr("query error: the value found is not UTF-8"));
+    EXPECT_THAT(error_of({"bad"}), HasSubstr("malformed"));
+    daemon.open_status = Status::deny;
+    EXPECT_EQ(error_of({"any"}), "table sqlite:/a.cf: the daemon may not serve this table. HINT");
+}
+
+TEST_F(QueryTest, WhatWasFoundBeforeAFailureIsPrinted) {
+    daemon.values = {{"a", "1"}};
+    daemon.failures = {{"b", Status::retry}};
+    EXPECT_THAT(error_of({"a", "b", "c"}), HasSubstr("key b"));
+    EXPECT_EQ(out.str(), "a\t1\n");
+    EXPECT_THAT(daemon.asked, ElementsAre("a", "b"));
+}
+
+TEST_F(QueryTest, NameNeedsAType) {
+    for (const char* name : {"a", ":a", "proxy:a", ""}) {
+        settings.table = name;
+        EXPECT_THAT(error_of({"k"}), HasSubstr("expected TYPE:NAME")) << name;
+    }
+}
+
+}  // namespace
+}  // namespace proxyd::control

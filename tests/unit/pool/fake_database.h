@@ -1,0 +1,219 @@
+// Database hosts that do what a test tells them, and the driver that connects to them.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "backends/pool/connection.h"
+#include "tests/unit/pool/fake_loop.h"
+
+namespace proxyd::pool {
+
+enum class HostMode { up, refuses, silent, wrong_password, full };
+
+// What a host does with one query.
+struct Reaction {
+    enum class Kind { rows, query_error, breaks, resend, never };
+    Kind kind = Kind::rows;
+    Duration time = std::chrono::microseconds(100);
+};
+
+struct FakeHost {
+    HostMode mode = HostMode::up;
+    Duration connect_time = std::chrono::milliseconds(1);
+    Duration round_trip{};
+    std::size_t attempts = 0;
+};
+
+struct SentQuery {
+    std::size_t host;
+    std::string key;
+};
+
+class FakeStatement final : public Statement {
+  public:
+    explicit FakeStatement(bool exclusive = false, bool repeatable = true)
+        : exclusive_(exclusive), repeatable_(repeatable) {}
+    [[nodiscard]] bool exclusive() const override { return exclusive_; }
+    [[nodiscard]] bool repeatable() const override { return repeatable_; }
+
+  private:
+    bool exclusive_;
+    bool repeatable_;
+};
+
+class OneCell final : public Rows {
+  public:
+    explicit OneCell(std::string value) : value_(std::move(value)) {}
+    [[nodiscard]] std::size_t rows() const override { return 1; }
+    [[nodiscard]] std::size_t columns() const override { return 1; }
+    [[nodiscard]] std::optional<std::string_view> cell(std::size_t, std::size_t) const override {
+        return value_;
+    }
+
+  private:
+    std::string value_;
+};
+
+class FakeConnection;
+
+// The hosts, seen from outside: what they did and how many connections there were.
+struct FakeDatabase {
+    FakeDatabase(FakeLoop& the_loop, std::size_t count) : loop(the_loop), hosts(count) {}
+
+    FakeLoop& loop;
+    std::vector<FakeHost> hosts;
+    std::function<Reaction(std::size_t host, const std::string& key)> react = [](auto, const auto&) {
+        return Reaction{};
+    };
+    bool pipelines = true;
+
+    std::vector<SentQuery> sent;
+    std::vector<FakeConnection*> connections;  // that exist
+    std::size_t most_connections = 0;
+    std::size_t deepest = 0;
+    std::vector<std::string> violations;  // of the contract with the driver
+
+    [[nodiscard]] std::size_t connections_to(std::size_t host) const;
+    [[nodiscard]] std::vector<std::string> sent_keys() const {
+        std::vector<std::string> keys;
+        for (const auto& query : sent) keys.push_back(query.key);
+        return keys;
+    }
+    void break_connections(std::size_t host);
+};
+
+class FakeConnection final : public Connection {
+  public:
+    FakeConnection(FakeDatabase& database, std::size_t host_index, ConnectionObserver& observer)
+        : host(host_index), database_(database), observer_(observer) {
+        database_.connections.push_back(this);
+        database_.most_connections = std::max(database_.most_connections, database_.connections.size());
+    }
+    ~FakeConnection() override { std::erase(database_.connections, this); }
+    FakeConnection(const FakeConnection&) = delete;
+    FakeConnection& operator=(const FakeConnection&) = delete;
+
+    void connect() override {
+        auto& there = database_.hosts[host];
+        ++there.attempts;
+        if (there.mode == HostMode::silent) return;
+        database_.loop.after(there.connect_time, alive_, [this] { end_connect(); });
+    }
+
+    void send(QueryToken token, const Query& query) override {
+        if (!connected_ || closed_) database_.violations.push_back("sent before connected or after closed");
+        if (query.statement->exclusive() && !work_.empty())
+            database_.violations.push_back("exclusive, not alone");
+        if (!work_.empty() && work_.back().exclusive)
+            database_.violations.push_back("sent behind an exclusive one");
+        if (!work_.empty() && !database_.pipelines)
+            database_.violations.push_back("pipelined without pipelines");
+        database_.sent.push_back({host, query.key});
+        work_.push_back({token, query.key, query.statement->exclusive()});
+        database_.deepest = std::max(database_.deepest, work_.size());
+        if (work_.size() == 1) start_head();
+    }
+
+    // The server ends the connection.
+    void break_now(FailureClass kind = FailureClass::lost) {
+        if (closed_) return;
+        closed_ = true;
+        observer_.closed({kind, "broken"});
+    }
+
+    [[nodiscard]] std::size_t under_way() const { return work_.size(); }
+    [[nodiscard]] bool ready() const { return connected_ && !closed_; }
+
+    const std::size_t host;
+
+  private:
+    struct Work {
+        QueryToken token;
+        std::string key;
+        bool exclusive;
+    };
+
+    void end_connect() {
+        switch (database_.hosts[host].mode) {
+            case HostMode::up:
+                connected_ = true;
+                observer_.connected(database_.hosts[host].round_trip);
+                return;
+            case HostMode::refuses: break_now(FailureClass::unreachable); return;
+            case HostMode::wrong_password: break_now(FailureClass::configuration); return;
+            case HostMode::full: break_now(FailureClass::too_many_connections); return;
+            case HostMode::silent: return;
+        }
+    }
+
+    void start_head() {
+        const auto reaction = database_.react(host, work_.front().key);
+        if (reaction.kind == Reaction::Kind::never) return;
+        database_.loop.after(reaction.time, alive_, [this, kind = reaction.kind] { end_head(kind); });
+    }
+
+    void end_head(Reaction::Kind kind) {
+        if (closed_) return;
+        if (kind == Reaction::Kind::breaks) {
+            break_now();
+            return;
+        }
+        const auto done = work_.front();
+        work_.pop_front();
+        if (!work_.empty()) start_head();
+        switch (kind) {
+            case Reaction::Kind::rows: {
+                const OneCell rows("value of " + done.key);
+                observer_.finished(done.token, {&rows, {}});
+                return;
+            }
+            case Reaction::Kind::query_error:
+                observer_.finished(done.token, {nullptr, {FailureClass::query, "bad query"}});
+                return;
+            case Reaction::Kind::resend:
+                observer_.finished(done.token, {nullptr, {FailureClass::resend, "in another way"}});
+                return;
+            default: return;
+        }
+    }
+
+    FakeDatabase& database_;
+    ConnectionObserver& observer_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    std::deque<Work> work_;
+    bool connected_ = false;
+    bool closed_ = false;
+};
+
+class FakeDriver final : public Driver {
+  public:
+    explicit FakeDriver(FakeDatabase& database) : database_(database) {}
+    [[nodiscard]] std::unique_ptr<Connection> make_connection(std::size_t host,
+                                                              ConnectionObserver& observer) override {
+        return std::make_unique<FakeConnection>(database_, host, observer);
+    }
+    [[nodiscard]] bool pipelines() const override { return database_.pipelines; }
+
+  private:
+    FakeDatabase& database_;
+};
+
+inline std::size_t FakeDatabase::connections_to(std::size_t host) const {
+    return static_cast<std::size_t>(std::count_if(connections.begin(), connections.end(),
+                                                  [host](const auto* one) { return one->host == host; }));
+}
+
+inline void FakeDatabase::break_connections(std::size_t host) {
+    const auto all = connections;
+    for (auto* one : all) {
+        if (one->host == host && one->ready()) loop.event([one] { one->break_now(); });
+    }
+}
+
+}  // namespace proxyd::pool

@@ -1,0 +1,110 @@
+// A loop whose time stands still until a test turns it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "backends/event/loop.h"
+
+namespace proxyd {
+
+class FakeLoop final : public Loop {
+  public:
+    [[nodiscard]] TimePoint now() const override { return now_; }
+
+    [[nodiscard]] std::unique_ptr<Timer> make_timer(std::function<void()> callback) override {
+        return std::make_unique<FakeTimer>(*this, std::move(callback));
+    }
+    [[nodiscard]] std::unique_ptr<FdWatch> watch(int, std::function<void(Ready)>) override { return nullptr; }
+    void defer(std::function<void()> work) override { deferred_.push_back(std::move(work)); }
+    void post(std::function<void()> work) override {
+        const std::lock_guard lock(posted_mutex_);
+        posted_.push_back(std::move(work));
+    }
+
+    // One event: runs `work`, then what was deferred in it.
+    template <typename Work>
+    void event(Work&& work) {
+        work();
+        run_deferred();
+    }
+
+    // Lets time pass; timers fire in order, each as an event of its own.
+    void advance(Duration duration) {
+        const auto until = now_ + duration;
+        run_deferred();
+        while (!due_.empty() && due_.begin()->first.first <= until) {
+            const auto [when, callback] = *due_.begin();
+            due_.erase(due_.begin());
+            now_ = std::max(now_, when.first);
+            ++fired_;
+            event(*callback);
+        }
+        now_ = until;
+    }
+
+    // Runs `work` after that time, unless `owner` is gone by then.
+    void after(Duration duration, const std::weak_ptr<bool>& owner, std::function<void()> work) {
+        due_.emplace(std::pair{now_ + std::max(duration, Duration::zero()), ++sequence_},
+                     std::make_shared<std::function<void()>>([owner, work = std::move(work)] {
+                         if (owner.lock()) work();
+                     }));
+    }
+
+    // How many timers have fired: what a daemon would have woken up for.
+    [[nodiscard]] std::uint64_t fired() const { return fired_; }
+
+  private:
+    using When = std::pair<TimePoint, std::uint64_t>;
+    using Callback = std::shared_ptr<std::function<void()>>;
+
+    class FakeTimer final : public Timer {
+      public:
+        FakeTimer(FakeLoop& loop, std::function<void()> callback)
+            : loop_(loop), callback_(std::make_shared<std::function<void()>>(std::move(callback))) {}
+        ~FakeTimer() override { stop(); }
+        FakeTimer(const FakeTimer&) = delete;
+        FakeTimer& operator=(const FakeTimer&) = delete;
+        void start(Duration after) override {
+            stop();
+            when_ = {loop_.now_ + std::max(after, Duration::zero()), ++loop_.sequence_};
+            loop_.due_.emplace(when_, callback_);
+        }
+        void stop() override { loop_.due_.erase(when_); }
+        [[nodiscard]] bool running() const override { return loop_.due_.contains(when_); }
+
+      private:
+        FakeLoop& loop_;
+        Callback callback_;
+        When when_{};
+    };
+
+    void run_deferred() {
+        {
+            const std::lock_guard lock(posted_mutex_);
+            deferred_.insert(deferred_.end(), posted_.begin(), posted_.end());
+            posted_.clear();
+        }
+        while (!deferred_.empty()) {
+            const auto work = std::move(deferred_.front());
+            deferred_.pop_front();
+            work();
+        }
+    }
+
+    TimePoint now_{std::chrono::hours(1)};
+    std::uint64_t sequence_ = 0;
+    std::uint64_t fired_ = 0;
+    std::map<When, Callback> due_;
+    std::deque<std::function<void()>> deferred_;
+    std::mutex posted_mutex_;
+    std::vector<std::function<void()>> posted_;
+};
+
+}  // namespace proxyd

@@ -1,0 +1,148 @@
+// Slow tables beside fast ones.
+#include "tests/unit/pool/pool_scene.h"
+
+namespace proxyd::pool {
+namespace {
+
+class PoolFairness : public PoolScene {
+  protected:
+    // Keys are "<table>:<anything>"; the table's name says how long its queries take, in milliseconds.
+    void react_by_key() {
+        db().react = [](auto, const auto& key) {
+            return Reaction{Reaction::Kind::rows, std::chrono::milliseconds(std::stoi(key)) + 100us};
+        };
+    }
+};
+
+TEST_F(PoolFairness, SlowTablesNeverHoldAllConnections) {
+    for (const std::size_t size : {2U, 3U, 4U, 8U, 20U}) {
+        settings.size = size;
+        react_by_key();
+        std::vector<std::shared_ptr<Lane>> slow;
+        const std::vector<int> times{50, 400, 2000};
+        for (const int time : times) slow.push_back(lane(std::to_string(time)));
+        const auto fast = lane("0");
+        std::vector<std::shared_ptr<Asked>> quick;
+        for (int i = 0; i < 3000; ++i) {
+            for (std::size_t t = 0; t < slow.size(); ++t) {
+                if (i % 10 == 0) (void)ask(slow[t], std::to_string(times[t]) + ":" + std::to_string(i));
+            }
+            quick.push_back(ask(fast, "0:" + std::to_string(i)));
+            loop.advance(2ms);
+        }
+        loop.advance(10s);
+        for (std::size_t i = 0; i < quick.size(); ++i) {
+            ASSERT_TRUE(quick[i]->ok) << size << ": " << quick[i]->failure.message;
+        }
+        EXPECT_LE(database->most_connections, size);
+        pool.reset();
+        database.reset();
+    }
+}
+
+TEST_F(PoolFairness, AFastTableWaitsForNoSlowOne) {
+    for (const std::size_t size : {2U, 4U, 8U}) {
+        settings.size = size;
+        react_by_key();
+        const auto slow = lane("slow");
+        const auto fast = lane("fast");
+        (void)ask(fast, "0:warm");
+        loop.advance(20ms);
+        for (int i = 0; i < 100; ++i) (void)ask(slow, "1500:" + std::to_string(i), 60s);
+        loop.advance(5s);
+        std::vector<std::shared_ptr<Asked>> quick;
+        for (int i = 0; i < 500; ++i) {
+            const auto start = loop.now();
+            quick.push_back(ask(fast, "0:" + std::to_string(i)));
+            loop.advance(20ms);
+            ASSERT_TRUE(quick.back()->ok) << size << " " << i;
+            EXPECT_LE(quick.back()->at - start, 15ms) << size << " " << i;
+        }
+        pool.reset();
+        loop.advance(0s);
+        database.reset();
+    }
+}
+
+TEST_F(PoolFairness, OneSlowTableLeavesRoomForAnother) {
+    settings.size = 8;
+    react_by_key();
+    const auto hog = lane("hog");
+    const auto other = lane("other");
+    for (int i = 0; i < 100; ++i) (void)ask(hog, "3000:" + std::to_string(i), 60s);
+    loop.advance(10s);
+    const auto start = loop.now();
+    const auto asked = ask(other, "100:x");
+    loop.advance(5s);
+    EXPECT_TRUE(asked->ok);
+    EXPECT_LE(asked->at - start, 200ms);
+}
+
+TEST_F(PoolFairness, ANewTableThatIsSlowDoesNotTakeAllConnections) {
+    settings.size = 8;
+    react_by_key();
+    const auto fast = lane("fast");
+    (void)ask(fast, "0:warm");
+    loop.advance(20ms);
+    const auto fresh = lane("fresh");
+    for (int i = 0; i < 100; ++i) (void)ask(fresh, "5000:" + std::to_string(i));
+    const auto start = loop.now();
+    const auto asked = ask(fast, "0:x");
+    loop.advance(50ms);
+    ASSERT_TRUE(asked->ok);
+    EXPECT_LE(asked->at - start, 40ms);
+}
+
+TEST_F(PoolFairness, ATableThatBecomesFastAgainIsTreatedSo) {
+    settings.size = 4;
+    const auto table = lane("t");
+    react_by_key();
+    for (int i = 0; i < 10; ++i) (void)ask(table, "50:" + std::to_string(i));
+    loop.advance(2s);
+    EXPECT_EQ(table->speed(), Speed::slow);
+    for (int i = 0; i < 100; ++i) {
+        (void)ask(table, "0:" + std::to_string(i));
+        loop.advance(5ms);
+    }
+    EXPECT_EQ(table->speed(), Speed::fast);
+    EXPECT_EQ(table->slow_connections, 0);
+    EXPECT_EQ(table->overdue, 0);
+}
+
+TEST_F(PoolFairness, TheNetworkDoesNotMakeATableSlow) {
+    host(0).round_trip = 80ms;
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 81ms}; };
+    const auto table = lane("t");
+    for (int i = 0; i < 20; ++i) {
+        (void)ask(table, std::to_string(i));
+        loop.advance(200ms);
+    }
+    EXPECT_EQ(table->speed(), Speed::fast);
+}
+
+// A table whose queries were quick is locked all of a sudden, while others go on.
+TEST_F(PoolFairness, ATableThatGetsStuckLeavesConnectionsToOthers) {
+    settings.size = 8;
+    const auto victim = lane("victim");
+    const auto other = lane("other");
+    warm_up(victim, 5);
+    (void)ask(other, "warm");
+    loop.advance(50ms);
+    db().react = [](auto, const auto& key) {
+        return Reaction{key.starts_with("v") ? Reaction::Kind::never : Reaction::Kind::rows};
+    };
+    std::vector<std::pair<TimePoint, std::shared_ptr<Asked>>> others;
+    for (int i = 0; i < 2000; ++i) {
+        (void)ask(victim, "v" + std::to_string(i), 9s);
+        others.emplace_back(loop.now(), ask(other, "o" + std::to_string(i)));
+        loop.advance(1ms);
+    }
+    loop.advance(200ms);
+    for (const auto& [start, one] : others) {
+        ASSERT_TRUE(one->ok);
+        EXPECT_LE(one->at - start, 150ms);
+    }
+}
+
+}  // namespace
+}  // namespace proxyd::pool

@@ -1,0 +1,250 @@
+// Several hosts: preference, failing over and back, errors that another host may not have.
+#include <set>
+
+#include "tests/unit/pool/pool_scene.h"
+
+namespace proxyd::pool {
+namespace {
+
+class PoolHosts : public PoolScene {
+  protected:
+    void SetUp() override { settings.size = 6; }
+
+    // Asks in a steady stream; returns the lookups.
+    std::vector<std::shared_ptr<Asked>> stream(const std::shared_ptr<Lane>& table, int count,
+                                               Duration pause = 1ms) {
+        std::vector<std::shared_ptr<Asked>> all;
+        for (int i = 0; i < count; ++i) {
+            all.push_back(ask(table, "s" + std::to_string(asked_++)));
+            loop.advance(pause);
+        }
+        return all;
+    }
+    void expect_all_found(const std::vector<std::shared_ptr<Asked>>& all) {
+        for (const auto& one : all) {
+            EXPECT_EQ(one->answers, 1);
+            EXPECT_TRUE(one->ok) << one->failure.message;
+        }
+    }
+
+  private:
+    int asked_ = 0;
+};
+
+TEST_F(PoolHosts, LowerRanksComeFirst) {
+    for (int round = 0; round < 10; ++round) {
+        ranks = {2, 1, 0};
+        (void)stream(lane("t"), 20);
+        EXPECT_EQ(database->sent.front().host, 2U);
+        pool.reset();
+        loop.advance(0s);
+        database.reset();
+    }
+}
+
+TEST_F(PoolHosts, EqualHostsAreChosenByChance) {
+    std::set<std::size_t> first;
+    for (int round = 0; round < 60; ++round) {
+        ranks = {1, 1, 1};
+        (void)stream(lane("t"), 1);
+        loop.advance(10ms);
+        first.insert(database->sent.front().host);
+        pool.reset();
+        loop.advance(0s);
+        database.reset();
+    }
+    EXPECT_EQ(first.size(), 3U);
+}
+
+TEST_F(PoolHosts, TheLoadIsSpreadOverEqualHosts) {
+    ranks = {1, 1, 1};
+    const auto table = lane("t");
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 3ms}; };
+    const auto all = stream(table, 5000);
+    loop.advance(200ms);
+    expect_all_found(all);
+    std::vector<int> count(3);
+    for (const auto& query : db().sent) ++count[query.host];
+    for (const int one : count) EXPECT_GT(one, 800);
+    EXPECT_LE(database->most_connections, 6U);
+}
+
+TEST_F(PoolHosts, ADeadHostCostsNoLookup) {
+    ranks = {1, 1};
+    host(0).mode = HostMode::refuses;
+    const auto all = stream(lane("t"), 3000);
+    loop.advance(10ms);
+    expect_all_found(all);
+}
+
+TEST_F(PoolHosts, AnUnreachableHostDelaysOnlyTheFirstLookups) {
+    ranks = {0, 1};
+    host(0).mode = HostMode::silent;
+    const auto table = lane("t");
+    const auto first = ask(table, "first");
+    loop.advance(400ms);
+    EXPECT_FOUND(first, "first");
+    for (int i = 0; i < 2000; ++i) {
+        const auto start = loop.now();
+        const auto asked = ask(table, std::to_string(i));
+        loop.advance(20ms);
+        ASSERT_TRUE(asked->ok) << i;
+        ASSERT_LE(asked->at - start, 15ms) << i;
+    }
+}
+
+class PoolSizes : public PoolHosts, public testing::WithParamInterface<std::size_t> {};
+
+TEST_P(PoolSizes, AnUnreachableSecondHostDelaysNobody) {
+    settings.size = GetParam();
+    ranks = {1, 1};
+    const auto table = lane("t");
+    host(1).mode = HostMode::silent;
+    (void)stream(table, 6000);  // while it is found out
+    loop.advance(4s);
+    for (int i = 0; i < 1000; ++i) {
+        const auto start = loop.now();
+        const auto asked = ask(table, std::to_string(i));
+        loop.advance(20ms);
+        ASSERT_TRUE(asked->ok) << i;
+        ASSERT_LE(asked->at - start, 10ms) << i;
+    }
+    EXPECT_LE(database->most_connections, settings.size);
+}
+
+TEST_P(PoolSizes, AHostThatDiesCostsNoLookup) {
+    settings.size = GetParam();
+    ranks = {1, 1};
+    const auto table = lane("t");
+    expect_all_found(stream(table, 2000));
+    host(0).mode = HostMode::refuses;
+    db().break_connections(0);
+    auto all = stream(table, 3000);
+    loop.advance(100ms);
+    expect_all_found(all);
+    host(0).mode = HostMode::up;
+    all = stream(table, 3000);
+    loop.advance(100ms);
+    expect_all_found(all);
+    if (settings.size > 1) {
+        EXPECT_GT(database->connections_to(0), 0U) << "it is used again";
+    }
+    EXPECT_LE(database->most_connections, settings.size);
+}
+
+TEST_P(PoolSizes, AllHostsRestartAndNothingIsLost) {
+    settings.size = GetParam();
+    ranks = {1, 1};
+    const auto table = lane("t");
+    (void)stream(table, 1000);
+    for (auto& one : db().hosts) one.mode = HostMode::refuses;
+    db().break_connections(0);
+    db().break_connections(1);
+    auto all = stream(table, 3000);
+    for (auto& one : db().hosts) one.mode = HostMode::up;
+    loop.advance(700ms);
+    expect_all_found(all);
+    EXPECT_LE(database->most_connections, settings.size);
+}
+
+TEST_P(PoolSizes, AnErrorOfTheQueryIsAskedOfEachHostOnceAndHoldsUpNobody) {
+    settings.size = GetParam();
+    ranks = {0, 1, 1};
+    db().react = [](auto, const auto& key) {
+        return Reaction{key.starts_with("bad") ? Reaction::Kind::query_error : Reaction::Kind::rows};
+    };
+    const auto table = lane("t");
+    (void)stream(table, 500);
+    for (int i = 0; i < 20; ++i) {
+        db().sent.clear();
+        const auto start = loop.now();
+        const auto bad = ask(table, "bad" + std::to_string(i));
+        for (int j = 0; j < 100; ++j) {
+            const auto good = ask(table, "good" + std::to_string(i * 100 + j));
+            const auto asked_at = loop.now();
+            loop.advance(10ms);
+            ASSERT_TRUE(good->ok);
+            ASSERT_LE(good->at - asked_at, 10ms) << "size " << settings.size;
+        }
+        loop.advance(4s);
+        EXPECT_FAILED(bad, FailureClass::query);
+        EXPECT_LE(bad->at - start, 3s);
+        std::vector<int> tries(3);
+        for (const auto& query : db().sent) {
+            if (query.key.starts_with("bad")) ++tries[query.host];
+        }
+        for (const int one : tries) EXPECT_LE(one, 1);
+        EXPECT_EQ(tries[0] + tries[1] + tries[2], 3);
+    }
+    EXPECT_LE(database->most_connections, settings.size);
+}
+
+TEST_P(PoolSizes, AnErrorThatOnlyOneHostHasIsMended) {
+    settings.size = GetParam();
+    ranks = {0, 1};
+    db().react = [](auto where, const auto& key) {
+        return Reaction{where == 0 && key.starts_with("odd") ? Reaction::Kind::query_error
+                                                             : Reaction::Kind::rows};
+    };
+    const auto table = lane("t");
+    (void)stream(table, 500);
+    const auto odd = ask(table, "odd");
+    (void)stream(table, 3000);
+    EXPECT_FOUND(odd, "odd");
+}
+
+INSTANTIATE_TEST_SUITE_P(OfThePool, PoolSizes, testing::Values(1U, 2U, 3U, 8U));
+
+TEST_F(PoolHosts, ThePreferredHostIsUsedAgainWhenItReturns) {
+    ranks = {0, 1};
+    host(0).mode = HostMode::refuses;
+    const auto table = lane("t");
+    expect_all_found(stream(table, 1000));
+    host(0).mode = HostMode::up;
+    expect_all_found(stream(table, 6000));
+    db().sent.clear();
+    (void)stream(table, 1000);
+    for (const auto& query : db().sent) ASSERT_EQ(query.host, 0U);
+    EXPECT_EQ(db().connections_to(1), 0U);
+}
+
+TEST_F(PoolHosts, AMisconfiguredHostBesideAGoodOneHarmsNothing) {
+    ranks = {0, 1};
+    host(0).mode = HostMode::wrong_password;
+    const auto all = stream(lane("t"), 6000);
+    loop.advance(10ms);
+    expect_all_found(all);
+    EXPECT_LT(host(0).attempts, 10U);
+}
+
+TEST_F(PoolHosts, OnlyWhenAllHostsRefuseUsTheAnswerIsQuick) {
+    ranks = {1, 1};
+    host(0).mode = HostMode::wrong_password;
+    host(1).mode = HostMode::wrong_password;
+    const auto table = lane("t");
+    const auto asked = ask(table, "a");
+    loop.advance(1s);
+    EXPECT_FAILED(asked, FailureClass::configuration);
+    host(1).mode = HostMode::refuses;
+    loop.advance(10s);
+    const auto patient = ask(table, "b");
+    loop.advance(3s);
+    EXPECT_EQ(patient->answers, 0) << "a host that is down may return";
+    host(1).mode = HostMode::up;
+    loop.advance(1s);
+    EXPECT_FOUND(patient, "b");
+}
+
+TEST_F(PoolHosts, AnIdlePoolDoesNotKnockAtDeadHosts) {
+    ranks = {1, 1};
+    host(1).mode = HostMode::refuses;
+    const auto table = lane("t");
+    (void)stream(table, 3000);
+    loop.advance(2min);
+    const auto attempts = host(1).attempts;
+    loop.advance(1h);
+    EXPECT_EQ(host(1).attempts, attempts);
+}
+
+}  // namespace
+}  // namespace proxyd::pool

@@ -1,0 +1,129 @@
+// Thousands of random steps; what must always hold is looked at after each.
+#include <random>
+
+#include "tests/unit/pool/pool_scene.h"
+
+namespace proxyd::pool {
+namespace {
+
+class PoolRandom : public PoolScene, public testing::WithParamInterface<unsigned> {
+  protected:
+    [[nodiscard]] unsigned below(unsigned limit) { return static_cast<unsigned>(random_() % limit); }
+
+    void SetUp() override { random_.seed(GetParam()); }
+
+    std::mt19937 random_;
+};
+
+TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
+    settings.size = 1 + below(6);
+    settings.pipeline_depth = 1 + below(8);
+    settings.queue_limit = 20 + below(500);
+    settings.idle_interval = std::chrono::milliseconds(500 + below(5000));
+    settings.connect_timeout = 700ms;
+    settings.reply_limit = std::chrono::milliseconds(1500 + below(2000));
+    ranks.clear();
+    for (unsigned i = 0, count = 1 + below(3); i < count; ++i) ranks.push_back(static_cast<int>(below(3)));
+    db().pipelines = below(4) != 0;
+    db().react = [this](auto, const auto& key) {
+        const auto luck = below(1000);
+        const auto slow = key.front() == 's' ? 60U : 1U;
+        Reaction reaction{Reaction::Kind::rows, std::chrono::microseconds(50 + below(2000) * slow)};
+        if (luck < 15)
+            reaction.kind = Reaction::Kind::query_error;
+        else if (luck < 25)
+            reaction.kind = Reaction::Kind::breaks;
+        else if (luck < 35)
+            reaction.kind = Reaction::Kind::resend;
+        else if (luck < 38)
+            reaction.kind = Reaction::Kind::never;
+        return reaction;
+    };
+    std::vector<std::shared_ptr<Lane>> tables;
+    for (int i = 0; i < 4; ++i) tables.push_back(lane("t" + std::to_string(i)));
+    struct Open {
+        std::shared_ptr<Asked> asked;
+        TimePoint due;
+    };
+    std::vector<Open> all;
+    auto largest = settings.size;
+    const auto check = [&] {
+        ASSERT_LE(database->connections.size(), largest);
+        for (const auto& one : all) {
+            ASSERT_LE(one.asked->answers, 1);
+            if (loop.now() >= one.due + 25ms) {
+                ASSERT_EQ(one.asked->answers, 1) << "not answered in time";
+            }
+            if (one.asked->answers == 1) {
+                ASSERT_LE(one.asked->at, one.due + 25ms);
+            }
+        }
+        std::erase_if(all, [this](const auto& one) { return loop.now() > one.due + 5s; });
+    };
+    for (int step = 0; step < 4000; ++step) {
+        const auto what = below(100);
+        if (what < 70) {
+            const auto table = below(4);
+            const auto patience = std::chrono::milliseconds(5 + below(below(5) == 0 ? 4000 : 300));
+            const auto statement = below(10) == 0 ? exclusive : below(12) == 0 ? writing : plain;
+            const auto key = (table == 0 ? "s" : "k") + std::to_string(below(60));
+            all.push_back({ask(tables[table], key, patience, statement), loop.now() + patience});
+        } else if (what < 95) {
+            loop.advance(std::chrono::microseconds(below(below(10) == 0 ? 200000 : 3000)));
+        } else if (what < 97) {
+            const auto index = below(static_cast<unsigned>(ranks.size()));
+            const HostMode modes[] = {HostMode::up,
+                                      HostMode::up,
+                                      HostMode::up,
+                                      HostMode::refuses,
+                                      HostMode::full,
+                                      HostMode::silent,
+                                      HostMode::wrong_password};
+            host(index).mode = modes[below(7)];
+            if (below(3) == 0) db().break_connections(index);
+        } else if (what == 97) {
+            const auto index = below(4);
+            loop.event([&] { tables[index] = pool->make_lane("again"); });
+        } else if (what == 98 && below(4) == 0) {
+            settings.size = 1 + below(6);
+            loop.event([&] { pool->change(settings); });
+            // Those that are busy stay until they are done or given up.
+            largest = std::max(largest, settings.size);
+        } else if (!db().connections.empty()) {
+            auto* one = db().connections[below(static_cast<unsigned>(db().connections.size()))];
+            if (one->ready()) loop.event([&] { one->break_now(); });
+        }
+        check();
+        if (HasFatalFailure()) FAIL() << "in step " << step << " of seed " << GetParam();
+    }
+    for (auto& one : db().hosts) one.mode = HostMode::up;
+    db().react = [](auto, const auto&) { return Reaction{}; };
+    loop.advance(10s);
+    check();
+    const auto stats = pool->stats();
+    EXPECT_EQ(stats.waiting, 0U);
+    EXPECT_EQ(stats.in_flight, 0U);
+    EXPECT_LE(database->connections.size(), settings.size);
+    for (const auto& table : tables) {
+        EXPECT_EQ(table->slow_connections, 0);
+        EXPECT_EQ(table->overdue, 0);
+        EXPECT_TRUE(table->by_identity.empty());
+    }
+    const auto last = ask(tables.front(), "last");
+    loop.advance(100ms);
+    EXPECT_FOUND(last, "last");
+    if (below(2) == 0) {
+        db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::never}; };
+        for (int i = 0; i < 50; ++i)
+            all.push_back({ask(tables[below(4)], std::to_string(i)), loop.now() + 10s});
+        loop.advance(10ms);
+        loop.event([&] { pool.reset(); });
+        loop.advance(1s);
+        for (const auto& one : all) EXPECT_EQ(one.asked->answers, 1);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, PoolRandom, testing::Range(1U, 41U));
+
+}  // namespace
+}  // namespace proxyd::pool

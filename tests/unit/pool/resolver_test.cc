@@ -1,0 +1,220 @@
+#include "backends/event/resolver.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "backends/event/event_loop.h"
+#include "tests/unit/pool/fake_loop.h"
+
+namespace proxyd {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A name service that answers when it is told to.
+struct NameService {
+    std::mutex mutex;
+    std::condition_variable wake;
+    bool hanging = false;
+    Addresses answer{{"192.0.2.1", "2001:db8::1"}, ""};
+    std::atomic<int> asked{0};
+
+    Addresses lookup() {
+        ++asked;
+        std::unique_lock lock(mutex);
+        wake.wait(lock, [this] { return !hanging; });
+        return answer;
+    }
+    void set(bool hangs, Addresses what) {
+        {
+            const std::lock_guard lock(mutex);
+            hanging = hangs;
+            answer = std::move(what);
+        }
+        wake.notify_all();
+    }
+};
+
+class ResolverTest : public testing::Test {
+  protected:
+    ResolverTest() {
+        resolver->set_lookup([service = service](const std::string&) { return service->lookup(); });
+    }
+    ~ResolverTest() override { service->set(false, {}); }
+
+    void run_for(Duration duration) {
+        const auto timer = loop.make_timer([this] { loop.stop(); });
+        timer->start(duration);
+        loop.run();
+    }
+
+    std::shared_ptr<NameService> service = std::make_shared<NameService>();
+    EventLoop loop;
+    std::unique_ptr<Resolver> resolver = std::make_unique<Resolver>(loop);
+};
+
+TEST_F(ResolverTest, NumericAddressesAreNotLookedUp) {
+    for (const char* host : {"127.0.0.1", "::1", "2001:db8::5"}) {
+        Addresses got;
+        const auto handle = resolver->resolve(host, [&](const Addresses& answer) { got = answer; });
+        EXPECT_TRUE(got.addresses.empty()) << "never before resolve() returns";
+        run_for(5ms);
+        EXPECT_EQ(got.addresses, std::vector<std::string>{host});
+    }
+    EXPECT_EQ(service->asked, 0);
+}
+
+TEST_F(ResolverTest, OneQuestionServesAllAndIsKept) {
+    int answers = 0;
+    std::vector<std::shared_ptr<Resolver::Handle>> handles;
+    for (int i = 0; i < 10; ++i) {
+        handles.push_back(resolver->resolve("db", [&](const Addresses& answer) {
+            ++answers;
+            EXPECT_EQ(answer.addresses.size(), 2U);
+        }));
+    }
+    run_for(50ms);
+    EXPECT_EQ(answers, 10);
+    EXPECT_EQ(service->asked, 1);
+    const auto again = resolver->resolve("db", [&](const Addresses&) { ++answers; });
+    run_for(5ms);
+    EXPECT_EQ(answers, 11);
+    EXPECT_EQ(service->asked, 1);
+}
+
+TEST_F(ResolverTest, AHangingNameServiceHoldsUpNothingElse) {
+    service->set(true, {});
+    bool answered = false;
+    const auto handle = resolver->resolve("db", [&](const Addresses&) { answered = true; });
+    bool other = false;
+    const auto numeric = resolver->resolve("127.0.0.1", [&](const Addresses&) { other = true; });
+    run_for(50ms);
+    EXPECT_FALSE(answered);
+    EXPECT_TRUE(other);
+    service->set(false, {{}, "host name db: no such name"});
+    run_for(50ms);
+    EXPECT_TRUE(answered);
+}
+
+TEST_F(ResolverTest, AFailureIsToldAndNotKept) {
+    service->set(false, {{}, "no such name"});
+    std::string error;
+    auto handle = resolver->resolve("db", [&](const Addresses& answer) { error = answer.error; });
+    run_for(50ms);
+    EXPECT_EQ(error, "no such name");
+    service->set(false, {{"192.0.2.7"}, ""});
+    std::vector<std::string> got;
+    handle = resolver->resolve("db", [&](const Addresses& answer) { got = answer.addresses; });
+    run_for(50ms);
+    EXPECT_EQ(got, std::vector<std::string>{"192.0.2.7"});
+}
+
+TEST_F(ResolverTest, ADestroyedHandleIsNotCalled) {
+    auto handle = resolver->resolve("db", [](const Addresses&) { FAIL(); });
+    auto numeric = resolver->resolve("::1", [](const Addresses&) { FAIL(); });
+    handle.reset();
+    numeric.reset();
+    run_for(50ms);
+}
+
+TEST_F(ResolverTest, TheHandleMayBeDestroyedInItsCallback) {
+    std::shared_ptr<Resolver::Handle> handle;
+    bool called = false;
+    handle = resolver->resolve("db", [&](const Addresses&) {
+        handle.reset();
+        called = true;
+        handle = resolver->resolve("db", [](const Addresses&) {});
+    });
+    run_for(50ms);
+    EXPECT_TRUE(called);
+}
+
+TEST_F(ResolverTest, ItMayEndWhileTheNameServiceHangs) {
+    service->set(true, {});
+    auto handle = resolver->resolve("db", [](const Addresses&) { FAIL(); });
+    run_for(20ms);
+    EXPECT_EQ(service->asked, 1);
+    resolver.reset();
+    service->set(false, {{"192.0.2.1"}, ""});
+    run_for(50ms);
+}
+
+// Turns the loop's clock by hand; the name service still runs on its own threads.
+TEST(ResolverWithOldAnswers, ServesThemWhenTheNameServiceHangsOrFails) {
+    const auto service = std::make_shared<NameService>();
+    FakeLoop loop;
+    Resolver resolver(loop);
+    resolver.set_lookup([service](const std::string&) { return service->lookup(); });
+    std::vector<std::string> got;
+    const auto ask = [&] {
+        got.clear();
+        return resolver.resolve("db", [&](const Addresses& answer) { got = answer.addresses; });
+    };
+    const auto wait = [&] {
+        for (int i = 0; i < 1000 && got.empty(); ++i) {
+            loop.advance(0s);
+            std::this_thread::sleep_for(1ms);
+        }
+    };
+    auto handle = ask();
+    wait();
+    EXPECT_EQ(got.size(), 2U);
+    loop.advance(29s);
+    handle = ask();
+    loop.advance(0s);
+    EXPECT_EQ(got.size(), 2U);
+    EXPECT_EQ(service->asked, 1);
+
+    service->set(true, {});
+    loop.advance(10s);
+    handle = ask();
+    loop.advance(200ms);
+    EXPECT_TRUE(got.empty());
+    loop.advance(100ms);
+    EXPECT_EQ(got.size(), 2U) << "the old ones";
+    loop.advance(1h);
+    handle = ask();
+    loop.advance(300ms);
+    EXPECT_EQ(got.size(), 2U);
+    for (int i = 0; i < 1000 && service->asked < 2; ++i) std::this_thread::sleep_for(1ms);
+    std::this_thread::sleep_for(20ms);
+    EXPECT_EQ(service->asked, 2) << "one thread for a name";
+
+    service->set(false, {{}, "server failure"});
+    std::this_thread::sleep_for(50ms);
+    loop.advance(0s);
+    handle = ask();
+    wait();
+    EXPECT_EQ(got.size(), 2U);
+    std::this_thread::sleep_for(50ms);
+    loop.advance(0s);
+    service->set(false, {{"192.0.2.9"}, ""});
+    handle = ask();
+    wait();
+    EXPECT_EQ(got, std::vector<std::string>{"192.0.2.9"});
+}
+
+TEST(ResolverOfTheSystem, KnowsLocalhostAndNoNonsense) {
+    EventLoop loop;
+    Resolver resolver(loop);
+    int answers = 0;
+    const auto check = [&] {
+        if (++answers == 2) loop.stop();
+    };
+    const auto local = resolver.resolve("localhost", [&](const Addresses& answer) {
+        EXPECT_FALSE(answer.addresses.empty()) << answer.error;
+        check();
+    });
+    const auto nonsense = resolver.resolve("no.such.name.invalid", [&](const Addresses& answer) {
+        EXPECT_TRUE(answer.addresses.empty());
+        EXPECT_NE(answer.error.find("no.such.name.invalid"), std::string::npos);
+        check();
+    });
+    loop.run();
+}
+
+}  // namespace
+}  // namespace proxyd

@@ -1,0 +1,301 @@
+// Tables by name: read at first use, kept up to date with their files, none harmed by another.
+#include "backends/table/table_set.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "tests/unit/pool/fake_loop.h"
+
+namespace proxyd::table {
+namespace {
+
+using namespace std::chrono_literals;
+using protocol::Status;
+
+class EchoRows final : public pool::Rows {
+  public:
+    explicit EchoRows(std::string value) : value_(std::move(value)) {}
+    [[nodiscard]] std::size_t rows() const override { return value_.empty() ? 0 : 1; }
+    [[nodiscard]] std::size_t columns() const override { return 1; }
+    [[nodiscard]] std::optional<std::string_view> cell(std::size_t, std::size_t) const override {
+        return value_;
+    }
+
+  private:
+    std::string value_;
+};
+
+// Answers with the parameter `answer`; `answer = later` keeps the callback, `answer = fails` fails.
+class FakeRunner final : public QueryRunner {
+  public:
+    FakeRunner(std::string answer, std::vector<pool::OutcomeCallback>& kept)
+        : answer_(std::move(answer)), kept_(kept) {}
+    void run(const KeyParts&, Deadline, pool::OutcomeCallback callback) override {
+        if (answer_ == "later") {
+            kept_.push_back(std::move(callback));
+        } else if (answer_ == "fails") {
+            callback({nullptr, {pool::FailureClass::query, "bad"}});
+        } else {
+            const EchoRows rows(answer_);
+            callback({&rows, {}});
+        }
+    }
+    void prepare_only(Deadline, pool::OutcomeCallback) override {}
+
+  private:
+    std::string answer_;
+    std::vector<pool::OutcomeCallback>& kept_;
+};
+
+class FakeBackend final : public TableBackend {
+  public:
+    FakeBackend(std::vector<pool::OutcomeCallback>& kept, int& made) : kept_(kept), made_(made) {}
+    [[nodiscard]] SqlDialect dialect() const override { return SqlDialect::pgsql; }
+    [[nodiscard]] std::vector<std::string_view> parameter_names() const override { return {"answer"}; }
+    [[nodiscard]] std::unique_ptr<QueryRunner> make_runner(const std::string&, TableParameters& parameters,
+                                                           const SqlDefinition&,
+                                                           const TableSettings&) override {
+        if (!parameters.errors().empty()) return nullptr;
+        ++made_;
+        return std::make_unique<FakeRunner>(parameters.text("answer", ""), kept_);
+    }
+
+  private:
+    std::vector<pool::OutcomeCallback>& kept_;
+    int& made_;
+};
+
+class TableSetTest : public testing::Test {
+  protected:
+    TableSetTest() {
+        std::string pattern = testing::TempDir() + "proxyd-set-XXXXXX";
+        directory = mkdtemp(pattern.data());
+        tables.add_backend("fake", std::make_unique<FakeBackend>(kept, made));
+    }
+    ~TableSetTest() override { std::filesystem::remove_all(directory); }
+    TableSetTest(const TableSetTest&) = delete;
+    TableSetTest& operator=(const TableSetTest&) = delete;
+
+    std::string write(const std::string& text, const std::string& name = "t.cf") const {
+        const auto path = directory + "/" + name;
+        std::ofstream(path) << text;
+        return "fake:" + path;
+    }
+    std::string answer(const std::string& name, const std::string& key = "user@example.com") {
+        std::string got = "NO ANSWER";
+        tables.lookup(name, key, {false, false}, [&](const LookupResult& result) {
+            got = result.status == Status::ok      ? result.value
+                  : result.status == Status::nokey ? "NOT FOUND"
+                  : result.status == Status::retry ? "RETRY"
+                                                   : "OTHER";
+        });
+        return got;
+    }
+    // Time for a change to be seen and to be seen as settled.
+    void wait_for_looks(const std::string& name) {
+        for (int i = 0; i < 3; ++i) {
+            loop.advance(1100ms);
+            tables.open(name);
+        }
+    }
+
+    FakeLoop loop;
+    std::vector<pool::OutcomeCallback> kept;
+    int made = 0;
+    TableSet tables{loop, {}};
+    std::string directory;
+};
+
+const std::string ask_a = "query = SELECT '%s'\nanswer = a\n";
+const std::string ask_b = "query = SELECT '%s'\nanswer = b\n";
+
+TEST_F(TableSetTest, AFileIsReadOnceAndAgainWhenItChanged) {
+    const auto name = write(ask_a);
+    EXPECT_EQ(answer(name), "a");
+    EXPECT_EQ(answer(name), "a");
+    wait_for_looks(name);
+    EXPECT_EQ(made, 1);
+    write(ask_b);
+    EXPECT_EQ(answer(name), "a") << "nobody looks at the file for every lookup";
+    wait_for_looks(name);
+    EXPECT_EQ(answer(name), "b");
+    EXPECT_EQ(made, 2);
+}
+
+TEST_F(TableSetTest, AFileThatIsBeingWrittenIsLeftAlone) {
+    const auto name = write(ask_a);
+    EXPECT_EQ(answer(name), "a");
+    for (int i = 0; i < 10; ++i) {
+        write("query = SELECT '%s'\nanswer = " + std::string(static_cast<std::size_t>(i + 2), 'x') + "\n");
+        loop.advance(1100ms);
+        EXPECT_EQ(answer(name), "a") << i;
+    }
+    wait_for_looks(name);
+    EXPECT_EQ(answer(name), std::string(11, 'x'));
+}
+
+TEST_F(TableSetTest, ABrokenNewVersionIsRefusedAndTheOldOneStays) {
+    const auto name = write(ask_a);
+    EXPECT_EQ(answer(name), "a");
+    for (const auto* broken :
+         {"query = SELECT '%z'\n", "nonsense\n", "query = SELECT 1\nexpansion_limit = abc\n",
+          "query = SELECT 1\nresult_format =\n", "", "answer = x\n"}) {
+        write(broken);
+        wait_for_looks(name);
+        EXPECT_EQ(answer(name), "a") << broken;
+    }
+    std::filesystem::remove(directory + "/t.cf");
+    wait_for_looks(name);
+    EXPECT_EQ(answer(name), "a") << "removed";
+    write(ask_b);
+    wait_for_looks(name);
+    EXPECT_EQ(answer(name), "b");
+}
+
+TEST_F(TableSetTest, AMissingFileMayAppearLater) {
+    const auto name = "fake:" + directory + "/t.cf";
+    EXPECT_EQ(answer(name), "RETRY");
+    EXPECT_EQ(answer(name), "RETRY");
+    write(ask_a);
+    wait_for_looks(name);
+    EXPECT_EQ(answer(name), "a");
+}
+
+TEST_F(TableSetTest, ABrokenTableHarmsNoOther) {
+    const auto broken = write("query = %q\n", "broken.cf");
+    const auto good = write(ask_a);
+    EXPECT_EQ(answer(broken), "RETRY");
+    EXPECT_EQ(answer(good), "a");
+    for (const auto* name :
+         {"fake:", "nosuch:/x", "", "fake", "fake:name", ":", "fake:/nonexistent/t.cf", "fake:/"}) {
+        EXPECT_EQ(answer(name), "RETRY") << name;
+    }
+}
+
+TEST_F(TableSetTest, ALookupUnderWayEndsWithTheVersionItBeganWith) {
+    const auto name = write("query = SELECT '%s'\nanswer = later\nresult_format = old %s\n");
+    std::string got;
+    int answers = 0;
+    tables.lookup(name, "k@example.com", {false, false}, [&](const LookupResult& result) {
+        ++answers;
+        got = result.value;
+    });
+    write(ask_b);
+    wait_for_looks(name);
+    EXPECT_EQ(answer(name), "b");
+    ASSERT_EQ(kept.size(), 1U);
+    const EchoRows rows("value");
+    auto callback = std::move(kept.front());
+    kept.clear();
+    callback({&rows, {}});
+    EXPECT_EQ(got, "old value");
+    EXPECT_EQ(answers, 1);
+}
+
+TEST_F(TableSetTest, ADomainListInAFileIsFollowed) {
+    std::ofstream(directory + "/domains") << "example.com\n";
+    const auto name = write(ask_a + "domain = " + directory + "/domains\n");
+    EXPECT_EQ(answer(name), "a");
+    EXPECT_EQ(answer(name, "x@example.org"), "NOT FOUND");
+    EXPECT_EQ(answer(name, "plain"), "NOT FOUND");
+    std::ofstream(directory + "/domains") << "example.org\n";
+    wait_for_looks(name);
+    EXPECT_EQ(answer(name, "x@example.org"), "a");
+    EXPECT_EQ(answer(name), "NOT FOUND");
+}
+
+TEST_F(TableSetTest, ADomainTableIsAskedForTheDomain) {
+    const auto domains = write("query = SELECT '%s'\nanswer = yes\n", "domains.cf");
+    const auto name = write(ask_a + "domain = " + domains + "\n");
+    EXPECT_EQ(answer(name), "a");
+    EXPECT_EQ(answer(name, "plain"), "NOT FOUND");
+    write("query = SELECT '%s'\n", "domains.cf");
+    wait_for_looks(domains);
+    EXPECT_EQ(answer(name), "NOT FOUND");
+    write("query = SELECT '%s'\nanswer = fails\n", "domains.cf");
+    wait_for_looks(domains);
+    EXPECT_EQ(answer(name), "RETRY");
+    EXPECT_EQ(answer(name, "plain"), "NOT FOUND") << "no domain, no question";
+    EXPECT_EQ(answer(write(ask_a + "domain = fake:/nonexistent\n", "u.cf")), "RETRY");
+}
+
+TEST_F(TableSetTest, ATableThatNamesItselfAsItsDomains) {
+    const auto name = "fake:" + directory + "/t.cf";
+    write(ask_a + "domain = " + name + "\n");
+    EXPECT_EQ(answer(name), "NOT FOUND");
+}
+
+TEST_F(TableSetTest, MainCfTablesFollowAReload) {
+    const auto reload = [this](const std::string& value) {
+        TableSetOptions options;
+        options.main_cf = [value](const std::string& name) -> std::optional<std::string> {
+            if (name == "site_query") return "SELECT '%s'";
+            if (name == "site_answer") return value;
+            return std::nullopt;
+        };
+        tables.reload(std::move(options));
+    };
+    EXPECT_EQ(answer("fake:site"), "RETRY");
+    reload("one");
+    EXPECT_EQ(answer("fake:site"), "one");
+    reload("two");
+    EXPECT_EQ(answer("fake:site"), "two");
+    EXPECT_EQ(answer("fake:other"), "RETRY");
+}
+
+TEST(FileStamp, TellsEveryChange) {
+    const std::string path = testing::TempDir() + "stamp-" + std::to_string(getpid());
+    EXPECT_FALSE(stamp_of(path).exists);
+    std::ofstream(path) << "a";
+    const auto first = stamp_of(path);
+    EXPECT_TRUE(first.exists);
+    EXPECT_EQ(stamp_of(path), first);
+    std::ofstream(path + ".new") << "b";
+    std::filesystem::rename(path + ".new", path);
+    const auto replaced = stamp_of(path);
+    EXPECT_NE(replaced, first);
+    std::filesystem::permissions(path, std::filesystem::perms::owner_read);
+    EXPECT_NE(stamp_of(path), replaced);
+    std::filesystem::remove(path);
+    EXPECT_EQ(stamp_of(path), FileStamp{});
+}
+
+TEST(TableParameters, ReadsValuesAndCollectsFaults) {
+    std::string error;
+    config::ParameterFile file;
+    const auto path = testing::TempDir() + "parameters-" + std::to_string(getpid());
+    std::ofstream(path)
+        << "a = x\nempty =\nnumber = 12\nbad = 1x\nyes = Yes\nmaybe = maybe\nnegative = -3\nlarge = "
+           "99999999999\n";
+    auto read = config::read_parameter_file(path, error);
+    ASSERT_TRUE(read) << error;
+    auto parameters = TableParameters::from_file(std::move(*read));
+    std::filesystem::remove(path);
+    EXPECT_EQ(parameters.text("a"), "x");
+    EXPECT_EQ(parameters.text("empty"), std::nullopt);
+    EXPECT_EQ(parameters.raw("empty"), "");
+    EXPECT_EQ(parameters.text("none", "d"), "d");
+    EXPECT_EQ(parameters.integer("number", 1), 12);
+    EXPECT_EQ(parameters.integer("none", 7), 7);
+    EXPECT_EQ(parameters.integer("negative", 7), -3);
+    EXPECT_TRUE(parameters.boolean("yes", false));
+    EXPECT_TRUE(parameters.boolean("none", true));
+    EXPECT_TRUE(parameters.errors().empty());
+    EXPECT_EQ(parameters.integer("bad", 5), 5);
+    EXPECT_EQ(parameters.integer("large", 5), 5);
+    EXPECT_EQ(parameters.integer("empty", 5), 5);
+    EXPECT_EQ(parameters.integer("negative", 5, 1), 5);
+    (void)parameters.boolean("maybe", true);
+    (void)parameters.required("empty", "d");
+    EXPECT_EQ(parameters.required("none", "d"), "d");
+    ASSERT_EQ(parameters.errors().size(), 6U);
+    EXPECT_NE(parameters.describe(parameters.errors()[0]).find("line 4: bad = 1x"), std::string::npos)
+        << parameters.describe(parameters.errors()[0]);
+}
+
+}  // namespace
+}  // namespace proxyd::table
