@@ -76,7 +76,7 @@ class DifferentialTest(scenario.Scenario):
         mariadb = Mariadb(cls.workspace).start()
         mariadb.create_database(mail_database.DATABASE, question_grammar.MYSQL_DATA)
         sqlite = mail_database.create_sqlite(f"{cls.workspace.path}/mail.db", question_grammar.SQLITE_DATA)
-        tables = mail_database.table_files(cls.workspace, postgres, sqlite, mariadb=mariadb)
+        tables = mail_database.table_files(cls.workspace, postgres, mariadb, sqlite=sqlite)
         with open(f"{tables.directory}/domains", "w", encoding="utf-8") as file:
             file.write(question_grammar.DOMAIN_FILE)
         grammar = question_grammar.Grammar(_SEED)

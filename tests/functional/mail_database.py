@@ -23,7 +23,17 @@ ALIASES = [
     ("postmaster", "root", None, True),
 ]
 
-_SCHEMA = "CREATE TABLE aliases (id {serial}, addr {text}, dest {text}, d2 {text}, active boolean DEFAULT true);\n"
+# By type of table: what the id is, and an address.
+_COLUMN_TYPES = {
+    "pgsql": ("serial PRIMARY KEY", "text"),
+    "mysql": ("int AUTO_INCREMENT PRIMARY KEY", "varchar(255)"),
+    "sqlite": ("integer PRIMARY KEY", "text"),
+}
+# Table parameters that ask for another encoding.
+LATIN1 = {"pgsql": {"encoding": "LATIN1"}, "mysql": {"charset": "latin1"}}
+
+# Queries that answer with the key after as many seconds.
+_SLOW_ECHO = {"pgsql": "SELECT '%s' || pg_sleep({})", "mysql": "SELECT IF(SLEEP({}), '', '%s')"}
 
 
 def sql_literal(value):
@@ -34,50 +44,40 @@ def sql_literal(value):
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def aliases_sql(serial, text="text"):
+def aliases_sql(kind):
+    identity, text = _COLUMN_TYPES[kind]
     rows = ",\n".join("(" + ", ".join(sql_literal(value) for value in row) + ")" for row in ALIASES)
-    schema = _SCHEMA.format(serial=serial, text=text)
-    return f"{schema}INSERT INTO aliases (addr, dest, d2, active) VALUES {rows};\n"
-
-
-def create_in_postgres(postgres, extra="", name=DATABASE):
-    """A database with the aliases, readable by the mail user without a password."""
-    return postgres.create_database(name, aliases_sql("serial PRIMARY KEY") + extra)
-
-
-def create_in_mariadb(mariadb, extra="", name=DATABASE):
-    """The same in MariaDB."""
     # The rows are literals of standard SQL, in which a backslash is no more than itself.
-    text = aliases_sql("int AUTO_INCREMENT PRIMARY KEY", "varchar(255)")
-    return mariadb.create_database(name, "SET sql_mode = 'NO_BACKSLASH_ESCAPES';\n" + text + extra)
+    standard = "SET sql_mode = 'NO_BACKSLASH_ESCAPES';\n" if kind == "mysql" else ""
+    return (f"{standard}CREATE TABLE aliases "
+            f"(id {identity}, addr {text}, dest {text}, d2 {text}, active boolean DEFAULT true);\n"
+            f"INSERT INTO aliases (addr, dest, d2, active) VALUES {rows};\n")
+
+
+def start(workspace, server_class, extra="", name=DATABASE):
+    """A running server with a database that has the aliases; `extra` are more statements."""
+    server = server_class(workspace).start()
+    server.create_database(name, aliases_sql(server.KIND) + extra)
+    return server
 
 
 def create_sqlite(path, extra=""):
     """An SQLite file with the aliases, readable by everybody."""
     with sqlite3.connect(path) as connection:
-        connection.executescript(aliases_sql("integer PRIMARY KEY") + extra)
+        connection.executescript(aliases_sql("sqlite") + extra)
     connection.close()
     os.chmod(path, 0o644)
     return path
 
 
-def table_files(workspace, postgres=None, sqlite=None, directory="tables", mariadb=None):
+def slow_echo(kind, seconds):
+    return _SLOW_ECHO[kind].format(seconds)
+
+
+def table_files(workspace, *servers, sqlite=None, directory="tables"):
     """Table files whose connection parameters are filled in."""
-    defaults = {}
-    if postgres is not None:
-        defaults["pgsql"] = {
-            "hosts": f"{postgres.host}:{postgres.port}",
-            "user": postgres.SUPERUSER,
-            "password": "not-needed",
-            "dbname": DATABASE,
-        }
-    if mariadb is not None:
-        defaults["mysql"] = {
-            "hosts": f"{mariadb.host}:{mariadb.port}",
-            "user": mariadb.USER,
-            "password": mariadb.PASSWORD,
-            "dbname": DATABASE,
-        }
+    defaults = {server.KIND: {"hosts": f"{server.host}:{server.port}", "user": server.USER,
+                              "password": server.PASSWORD, "dbname": DATABASE} for server in servers}
     if sqlite is not None:
         defaults["sqlite"] = {"dbpath": sqlite}
     return TableFiles(workspace.directory(directory), defaults)

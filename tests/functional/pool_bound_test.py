@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Two hundred clients, three tables, one database: never more connections than pool_size."""
+"""Two hundred clients, three tables, one database of each kind: never more connections than pool_size."""
 
 import os
 import sys
@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from functional import mail_database
 from harness import proxymap_client, scenario
+from harness.mariadb import Mariadb
 from harness.postfix import Postfix
 from harness.postgres import Postgres
 from harness.scenario import not_with_stock
@@ -18,20 +19,19 @@ _POOL_SIZE = 5
 _CLIENTS = 200
 _LOOKUPS_EACH = 30
 
-_COUNT = ("SELECT count(*) FROM pg_stat_activity "
-          f"WHERE datname = '{mail_database.DATABASE}' AND backend_type = 'client backend'")
-
 
 class PoolBoundTest(scenario.Scenario):
+    server_class = Postgres
+
     @classmethod
     def set_up_servers(cls):
-        cls.postgres = Postgres(cls.workspace).start()
-        mail_database.create_in_postgres(cls.postgres)
-        tables = mail_database.table_files(cls.workspace, cls.postgres)
+        cls.database = mail_database.start(cls.workspace, cls.server_class)
+        tables = mail_database.table_files(cls.workspace, cls.database)
+        kind = cls.database.KIND
         cls.names = [
-            tables.add("pgsql", "aliases", query="SELECT dest FROM aliases WHERE addr='%s' ORDER BY id"),
-            tables.add("pgsql", "echo", query="SELECT '%s'"),
-            tables.add("pgsql", "slow", query="SELECT '%s' || pg_sleep(0.005)"),
+            tables.add(kind, "aliases", query="SELECT dest FROM aliases WHERE addr='%s' ORDER BY id"),
+            tables.add(kind, "echo", query="SELECT '%s'"),
+            tables.add(kind, "slow", query=mail_database.slow_echo(kind, 0.005)),
         ]
         cls.postfix = Postfix(cls.workspace, scenario.tested(), {"proxy_read_maps": tables.proxied()},
                               f"pool_size = {_POOL_SIZE}\nlookup_timeout = 60s\n").start()
@@ -64,16 +64,17 @@ class PoolBoundTest(scenario.Scenario):
 
     @not_with_stock("opens a connection per table and process")
     def test_connections_stay_within_pool_size(self):
-        session = self.postgres.session()
+        session = self.database.session()
+        count = self.database.connections_query(mail_database.DATABASE)
         samples = []
         threads, wrong = self.run_clients(_CLIENTS, _LOOKUPS_EACH)
         while any(thread.is_alive() for thread in threads):
-            samples.append(int(session.ask(_COUNT)[0][0]))
+            samples.append(int(session.ask(count)[0][0]))
             time.sleep(0.002)
         for thread in threads:
             thread.join()
         self.assertEqual(wrong[:5], [])
-        self.assertGreater(len(samples), 20, "too few looks at pg_stat_activity to mean anything")
+        self.assertGreater(len(samples), 20, "too few looks at the connections to mean anything")
         self.assertLessEqual(max(samples), _POOL_SIZE)
         self.assertGreater(max(samples), 1, "the pool did not grow")
 
@@ -82,6 +83,10 @@ class PoolBoundTest(scenario.Scenario):
         for thread in threads:
             thread.join()
         self.assertEqual(wrong[:5], [])
+
+
+class MysqlPoolBoundTest(PoolBoundTest):
+    server_class = Mariadb
 
 
 if __name__ == "__main__":

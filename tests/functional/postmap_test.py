@@ -17,12 +17,10 @@ from harness.scenario import not_with_stock
 class PostmapTest(scenario.Scenario):
     @classmethod
     def set_up_servers(cls):
-        postgres = Postgres(cls.workspace).start()
-        mail_database.create_in_postgres(postgres)
-        mariadb = Mariadb(cls.workspace).start()
-        mail_database.create_in_mariadb(mariadb)
+        postgres = mail_database.start(cls.workspace, Postgres)
+        mariadb = mail_database.start(cls.workspace, Mariadb)
         sqlite = mail_database.create_sqlite(f"{cls.workspace.path}/mail.db")
-        tables = mail_database.table_files(cls.workspace, postgres, sqlite, mariadb=mariadb)
+        tables = mail_database.table_files(cls.workspace, postgres, mariadb, sqlite=sqlite)
         for kind in ("pgsql", "mysql", "sqlite"):
             tables.add(kind, f"{kind}-aliases", query="SELECT dest FROM aliases WHERE addr='%s' ORDER BY id")
             tables.add(kind, f"{kind}-no-relation", query="SELECT dest FROM no_such_relation WHERE addr='%s'")

@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from functional import mail_database
 from harness import processes, proxymap_client, scenario
+from harness.mariadb import Mariadb
 from harness.postfix import Postfix
 from harness.postgres import Postgres
 from harness.proxymap_client import Connection, PostfixLikeClient
@@ -68,21 +69,21 @@ class Stream:
 
 
 class ReloadTest(scenario.Scenario):
+    server_class = Postgres
+
     @classmethod
     def set_up_servers(cls):
-        cls.postgres = Postgres(cls.workspace).start()
-        mail_database.create_in_postgres(cls.postgres)
-        tables = mail_database.table_files(cls.workspace, cls.postgres)
-        cls.echo = tables.add("pgsql", "echo", query="SELECT '%s' FROM aliases LIMIT 1")
-        cls.slow = tables.add("pgsql", "slow", query="SELECT '%s' || pg_sleep(3)")
+        cls.database = mail_database.start(cls.workspace, cls.server_class)
+        tables = mail_database.table_files(cls.workspace, cls.database)
+        cls.echo = tables.add(cls.database.KIND, "echo", query="SELECT '%s' FROM aliases LIMIT 1")
+        cls.slow = tables.add(cls.database.KIND, "slow", query=mail_database.slow_echo(cls.database.KIND, 3))
         cls.postfix = Postfix(cls.workspace, scenario.tested(), {
             "proxy_read_maps": tables.proxied(),
             "proxy_write_maps": f"proxy:{cls.echo}",
         })
 
     def setUp(self):
-        if not self.postgres.running:
-            self.postgres.start()
+        self.database.start()
         if self.postfix.master_pid() is None:
             self.postfix.start()
 
@@ -121,16 +122,16 @@ class ReloadTest(scenario.Scenario):
         stream = Stream(self.postfix.socket(), self.echo, 6)
         try:
             stream.wait_for_progress()
-            self.postgres.restart("immediate")
+            self.database.restart("immediate")
             stream.wait_for_progress()
             self.postfix.reload()
             stream.wait_for_progress()
-            self.postgres.restart("fast")
+            self.database.restart("fast")
             stream.wait_for_progress()
-            self.postgres.terminate_backends(mail_database.DATABASE)
+            self.database.terminate_backends(mail_database.DATABASE)
             stream.wait_for_progress()
             self.postfix.reload()
-            self.postgres.restart("immediate")
+            self.database.restart("immediate")
             stream.wait_for_progress()
         finally:
             repeats = stream.finish()
@@ -233,6 +234,10 @@ class ReloadTest(scenario.Scenario):
         self.assertLess(time.monotonic() - started, 3.0)
         if scenario.tested().is_proxyd:
             self.assertNotIn("throttling", self.postfix.log_since(position))
+
+
+class MysqlReloadTest(ReloadTest):
+    server_class = Mariadb
 
 
 if __name__ == "__main__":

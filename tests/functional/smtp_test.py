@@ -9,15 +9,16 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from functional import mail_database
 from harness import scenario
+from harness.mariadb import Mariadb
 from harness.postfix import Postfix
 from harness.postgres import Postgres
 from harness.scenario import not_with_stock
 from harness.smtp import SmtpSession
 
 _MAIL = """
-CREATE TABLE domains (name text PRIMARY KEY);
-CREATE TABLE mailboxes (address text PRIMARY KEY, maildir text NOT NULL);
-CREATE TABLE forwards (address text, destination text NOT NULL);
+CREATE TABLE domains (name varchar(255) PRIMARY KEY);
+CREATE TABLE mailboxes (address varchar(255) PRIMARY KEY, maildir varchar(255) NOT NULL);
+CREATE TABLE forwards (address varchar(255), destination varchar(255) NOT NULL);
 INSERT INTO domains VALUES ('example.com'), ('catchall.example');
 INSERT INTO mailboxes VALUES ('user@example.com', 'example.com/user/');
 INSERT INTO forwards VALUES
@@ -25,28 +26,30 @@ INSERT INTO forwards VALUES
     ('@catchall.example', 'user@example.com');
 """
 
+_QUERIES = {
+    "virtual_mailbox_domains": "SELECT name FROM domains WHERE name = '%s'",
+    "virtual_mailbox_maps": "SELECT maildir FROM mailboxes WHERE address = '%s'",
+    "virtual_alias_maps": "SELECT destination FROM forwards WHERE address = '%s' ORDER BY 1",
+}
+
 
 class SmtpTest(scenario.Scenario):
     """One lookup_timeout is short, so that a deferral does not take the default ten seconds."""
 
     LOOKUP_TIMEOUT = 3
+    server_class = Postgres
 
     @classmethod
     def set_up_servers(cls):
-        cls.postgres = Postgres(cls.workspace).start()
-        mail_database.create_in_postgres(cls.postgres, _MAIL)
-        tables = mail_database.table_files(cls.workspace, cls.postgres)
-        maps = {
-            "virtual_mailbox_domains": tables.add("pgsql", "domains",
-                                                  query="SELECT name FROM domains WHERE name = '%s'"),
-            "virtual_mailbox_maps": tables.add("pgsql", "mailboxes",
-                                               query="SELECT maildir FROM mailboxes WHERE address = '%s'"),
-            "virtual_alias_maps": tables.add("pgsql", "forwards",
-                                             query="SELECT destination FROM forwards WHERE address = '%s' ORDER BY 1"),
-        }
-        main_cf = {name: f"proxy:{table}" for name, table in maps.items()}
+        cls.database = mail_database.start(cls.workspace, cls.server_class, _MAIL)
+        tables = mail_database.table_files(cls.workspace, cls.database)
+        main_cf = {name: f"proxy:{tables.add(cls.database.KIND, name, query=query)}"
+                   for name, query in _QUERIES.items()}
         cls.postfix = Postfix(cls.workspace, scenario.tested(), main_cf,
                               f"lookup_timeout = {cls.LOOKUP_TIMEOUT}s\nconnect_timeout = 1s\n").start()
+
+    def setUp(self):
+        self.database.start()
 
     def session(self):
         session = SmtpSession("127.0.0.1", self.postfix.smtp_port)
@@ -104,14 +107,14 @@ class SmtpTest(scenario.Scenario):
     def test_deferred_while_the_database_is_down_and_accepted_at_once_afterwards(self):
         during = self.session()
         self.assert_code(250, "user@example.com", during)
-        self.postgres.stop()
+        self.database.stop()
         started = time.monotonic()
         # A new session, whose domain is looked up first, and one that knows its answers so far.
         text = self.assert_code(451, "user@example.com")
         self.assertIn("4.3.0", text)
         self.assertLess(time.monotonic() - started, 3 * self.LOOKUP_TIMEOUT + 2)
         self.assert_code(451, "other@example.com", during)
-        self.postgres.start()
+        self.database.start()
         started = time.monotonic()
         self.assert_code(250, "user@example.com")
         self.assert_code(550, "nobody@example.com", during)
@@ -121,9 +124,13 @@ class SmtpTest(scenario.Scenario):
     def test_a_short_absence_of_the_database_is_not_noticed(self):
         session = self.session()
         self.assert_code(250, "user@example.com", session)
-        self.postgres.restart()
+        self.database.restart()
         self.assert_code(250, "sales@example.com", session)
         self.assert_code(550, "nobody@example.com", session)
+
+
+class MysqlSmtpTest(SmtpTest):
+    server_class = Mariadb
 
 
 if __name__ == "__main__":

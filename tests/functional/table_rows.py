@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from harness.proxymap_client import CONFIG, DAEMON_INSTANCE, DAEMON_LOOKUP, FOLD_FIX_LOCK, NOKEY, OK, RETRY
 
-BOTH = ("pgsql", "sqlite")
+EVERY = ("pgsql", "mysql", "sqlite")
+SERVERS = ("pgsql", "mysql")
 PGSQL = ("pgsql",)
+MYSQL = ("mysql",)
 SQLITE = ("sqlite",)
 
 DIES = "the process dies"
@@ -24,7 +26,7 @@ class Row:
     what: str
     table: object
     answers: list  # of (key, status or value)
-    kinds: tuple = BOTH
+    kinds: tuple = EVERY
     stock: str = ""
     flags: int = FOLD_FIX_LOCK
     instance_flags: int = None  # set: asked in the newer layout only
@@ -65,6 +67,9 @@ KEYS_AND_TEMPLATES = [
     new("invalid UTF-8 is logged", ECHO, [(b"a\xfe", NOKEY)], logs="non-UTF-8 key"),
     new("a value that is not UTF-8", {"query": "SELECT dest FROM aliases WHERE addr='%s'", "encoding": "LATIN1"},
         [("utf@example.com", CONFIG)], kinds=PGSQL),
+    new("a value that is not UTF-8", {"query": "SELECT dest FROM aliases WHERE addr='%s'", "charset": "latin1"},
+        [("utf@example.com", CONFIG)], kinds=MYSQL),
+    new("bytes that are not UTF-8", {"query": "SELECT x'ff'"}, [("x", CONFIG)], kinds=MYSQL),
     new("a value that is not UTF-8", {"query": "SELECT CAST(x'ff' AS text)"}, [("x", CONFIG)], kinds=SQLITE),
     Row("a key that is not UTF-8", ECHO, [(b"\xff", NOKEY), ("ok", "ok")], stock="echoes the bytes",
         both_layouts=False),
@@ -108,10 +113,10 @@ KEYS_AND_TEMPLATES = [
 
 ROWS_AND_LIMITS = [
     Row("two rows", DEST, [("bob@example.com", "b1@x.example,b2@x.example")]),
-    Row("two columns", TWO, [("alice@example.com", "alice1@dest.example,second")], kinds=PGSQL),
+    Row("two columns", TWO, [("alice@example.com", "alice1@dest.example,second")], kinds=SERVERS),
     Row("only the first column", TWO, [("alice@example.com", "alice1@dest.example")], kinds=SQLITE),
     Row("NULL and empty columns", TWO, [("bob@example.com", "b1@x.example,b2@x.example")],
-        logs=EMPTY_RESULT.replace("{key}", "bob@example.com"), kinds=PGSQL),
+        logs=EMPTY_RESULT.replace("{key}", "bob@example.com"), kinds=SERVERS),
     Row("an empty value", DEST, [("empty@example.com", NOKEY)],
         logs=EMPTY_RESULT.replace("{key}", "empty@example.com")),
     Row("NULL", DEST, [("nullonly@example.com", NOKEY)]),
@@ -128,26 +133,40 @@ ROWS_AND_LIMITS = [
     Row("limit -1", {**DEST, "expansion_limit": -1}, [("bob@example.com", "b1@x.example,b2@x.example")]),
     Row("types as text", {"query": r"SELECT 42, 1.5, true, NULL, '\x00ff'::bytea"}, [("k", r"42,1.5,t,\x00ff")],
         kinds=PGSQL),
+    Row("types as text", {"query": "SELECT 42, 1.5, true, NULL, x'00ff'"}, [("k", "42,1.5,1")], kinds=MYSQL),
     Row("types as text", {"query": "SELECT 42"}, [("k", "42")], kinds=SQLITE),
-    Row("a newline in a value", {"query": "SELECT 'one\ttwo' || '%s'"}, [("\nthree", "one\ttwo\nthree")]),
+    Row("a newline in a value", {"query": "SELECT replace('one\ttwo+', '+', '%s')"}, [("\nthree", "one\ttwo\nthree")]),
 ]
 
 BACKENDS = [
     Row("two statements", {"query": "SELECT 'one'; SELECT 'two'"}, [("k", "two")], kinds=PGSQL),
     Row("two statements", {"query": "SELECT 'one'; SELECT 'two'"}, [("k", "one")], kinds=SQLITE),
+    Row("two statements", {"query": "SELECT 'one'; SELECT 'two'"}, [("k", RETRY), ("k", RETRY)], kinds=MYSQL),
     Row("two statements with the key", {"query": "SELECT '%s'; SELECT '<%s>'"}, [("a'b", "<a'b>")], kinds=PGSQL),
+    Row("a procedure", {"query": "CALL dest_of('%s')"},
+        [("bob@example.com", "b1@x.example,b2@x.example"), ("nobody@example.com", NOKEY)], kinds=MYSQL),
+    Row("a procedure with two answers", {"query": "CALL dest_twice('%s')"}, [("postmaster", RETRY)], kinds=MYSQL),
+    Row("a procedure without an answer", {"query": "CALL no_dest('%s')"}, [("postmaster", RETRY)], kinds=MYSQL),
+    Row("a procedure that needs no answer", {"query": "CALL no_dest('%s')", "require_result_set": "no"},
+        [("postmaster", NOKEY)], kinds=MYSQL),
     Row("an UPDATE", {"query": "UPDATE scratch SET v = '%s'"}, [("k", NOKEY)], kinds=PGSQL),
+    Row("an UPDATE", {"query": "UPDATE scratch SET v = '%s'"}, [("k", RETRY), ("k", RETRY)], kinds=MYSQL),
+    Row("an UPDATE that needs no answer", {"query": "UPDATE scratch SET v = '%s'", "require_result_set": "no"},
+        [("k", NOKEY)], kinds=MYSQL),
     Row("an UPDATE", {"query": "UPDATE scratch SET v = '%s'"}, [("k", RETRY), ("k", RETRY)], kinds=SQLITE, stock=DIES),
     Row("missing relation", {"query": "SELECT dest FROM nowhere WHERE addr='%s'"}, [("k", RETRY), ("k", RETRY)],
-        kinds=PGSQL),
+        kinds=SERVERS),
     Row("missing relation", {"query": "SELECT dest FROM nowhere WHERE addr='%s'"}, [("k", RETRY), ("k", RETRY)],
         kinds=SQLITE, stock=DIES),
     Row("an error of one key is its own", {"query": "SELECT 100 / %u"},
         [("0", RETRY), ("5", "20"), ("0", RETRY), ("10", "10")], kinds=PGSQL, stock=BLACKOUT),
+    Row("an error of one key is its own", {"query": "SELECT (SELECT dest FROM aliases WHERE id < %u)"},
+        [("3", RETRY), ("2", "alice1@dest.example"), ("3", RETRY), ("2", "alice1@dest.example")], kinds=MYSQL,
+        stock=BLACKOUT),
     Row("arithmetic error", {"query": "SELECT abs(-9223372036854775808)"}, [("k", RETRY), ("k", RETRY)], kinds=SQLITE,
         stock=DIES),
     Row("only a comment", {"query": "-- nothing"}, [("k", RETRY)], kinds=SQLITE, stock=DIES),
-    Row("only a comment", {"query": "-- nothing"}, [("k", RETRY)], kinds=PGSQL),
+    Row("only a comment", {"query": "-- nothing"}, [("k", RETRY)], kinds=SERVERS),
     Row("a URI", {**DEST, "hosts": "postgresql://{user}@{host}:{port}/{db}", "dbname": "ignored"},
         [("postmaster", "root")], kinds=PGSQL),
     Row("a short URI", {**DEST, "hosts": "postgres://{user}@{host}:{port}/{db}", "dbname": "ignored"},
@@ -159,19 +178,25 @@ BACKENDS = [
     Row("no hosts", {**DEST, "hosts": None, "dbname": "dbname={db} port={port}"}, [("postmaster", "root")],
         kinds=PGSQL),
     Row("a host that refuses and one that works", {**DEST, "hosts": "127.0.0.1:1 127.0.0.1:{port}"},
-        [("postmaster", "root")], kinds=PGSQL),
+        [("postmaster", "root")], kinds=SERVERS),
+    Row("an unknown port", {**DEST, "hosts": "127.0.0.1:no-such-service"}, [("postmaster", RETRY)], kinds=MYSQL,
+        stock=DIES, logs="{path}"),
     Row("host names", {**DEST, "hosts": "inet:localhost:{port}"}, [("postmaster", "root")], kinds=PGSQL),
     Row("a UNIX-domain socket", {**DEST, "hosts": "{socket}", "dbname": "dbname={db} port={port}"},
         [("postmaster", "root")], kinds=PGSQL),
     Row("a UNIX-domain socket with prefix", {**DEST, "hosts": "unix:{socket}", "dbname": "dbname={db} port={port}"},
         [("postmaster", "root")], kinds=PGSQL),
-    Row("no dbname", {**DEST, "dbname": None}, [("postmaster", RETRY)], kinds=PGSQL, stock=DIES, logs="{path}"),
+    Row("a UNIX-domain socket", {**DEST, "hosts": "unix:{socket}"}, [("postmaster", "root")], kinds=MYSQL),
+    Row("no dbname", {**DEST, "dbname": None}, [("postmaster", RETRY)], kinds=SERVERS, stock=DIES, logs="{path}"),
     Row("UTF-8 by default", {"query": "SELECT dest FROM aliases WHERE addr='%s'"},
         [("utf@example.com", "ünï@x.example")], stock=LATIN1),
     Row("UTF-8 keys", {"query": "SELECT addr FROM aliases WHERE dest='%s'"}, [("ünï@x.example", "utf@example.com")],
         stock=LATIN1),
     Row("another encoding", {"query": "SELECT dest FROM aliases WHERE addr='%s'", "encoding": "LATIN1"},
         [("utf@example.com", "ünï@x.example".encode("latin-1"))], kinds=PGSQL, both_layouts=False),
+    Row("another encoding", {"query": "SELECT dest FROM aliases WHERE addr='%s'", "charset": "latin1"},
+        [("utf@example.com", "ünï@x.example".encode("latin-1"))], kinds=MYSQL, both_layouts=False,
+        stock="knows charset since 3.9 only"),
     Row("no dbpath", {**DEST, "dbpath": None}, [("postmaster", RETRY)], kinds=SQLITE, stock=DIES, logs="{path}"),
     Row("a missing database file", {**DEST, "dbpath": "{directory}/missing.db"}, [("postmaster", RETRY)], kinds=SQLITE,
         stock=DIES, logs="missing.db"),
@@ -179,7 +204,7 @@ BACKENDS = [
         kinds=SQLITE, stock=DIES, files={"no-database.db": "hello, this is just text and no database at all\n" * 50}),
     Row("the planner's types", {"query": "SELECT pg_typeof('%s')"}, [("k", "unknown")], kinds=PGSQL),
     Row("a literal that becomes a number", {"query": "SELECT dest FROM aliases WHERE id='%u'"},
-        [("1@x", "alice1@dest.example"), ("99@x", NOKEY)], kinds=PGSQL),
+        [("1@x", "alice1@dest.example"), ("99@x", NOKEY)], kinds=SERVERS),
     Row("LIKE", {"query": "SELECT dest FROM aliases WHERE addr LIKE '%%%s' ORDER BY id"},
         [("ice@example.com", "alice1@dest.example"), ("b_b@example.com", "b1@x.example,b2@x.example")]),
     Row("escape string", {"query": "SELECT E'%s'"}, [("a''b", "a''b")], kinds=PGSQL),
@@ -189,8 +214,10 @@ BACKENDS = [
 CONFIGURATION = [
     Row("blanks, tabs, CRLF, no final newline", "{connect}query\t=\t  SELECT 'x'\t\r\nresult_format=<%s>",
         [("k", "<x>")]),
-    Row("continuation lines", "{connect}query = SELECT\n# a comment\n\n  \t\n   'x'\n   || 'y'\n", [("k", "xy")]),
+    Row("continuation lines", "{connect}query = SELECT\n# a comment\n\n  \t\n   replace('xz',\n   'z', 'y')\n",
+        [("k", "xy")]),
     Row("no comment at the end of a line", "{connect}query = SELECT 'x' # c\n", [("k", RETRY)], kinds=PGSQL),
+    Row("a comment of the database", "{connect}query = SELECT 'x' # c\n", [("k", "x")], kinds=MYSQL),
     Row("first line starts with blank", "  query = SELECT 'no'\n{connect}query = SELECT 'x'\n", [("k", "x")]),
     Row("dollar signs are plain", "{connect}query = SELECT '$hosts $$x ${y}'\n", [("k", "$hosts $$x ${y}")]),
     Row("the last of two wins", "{connect}query = SELECT 'one'\nquery = SELECT 'two'\n", [("k", "two")],

@@ -5,14 +5,14 @@ import os
 import re
 import sqlite3
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from functional import mail_database, table_rows
 from harness import proxymap_client, scenario
-from harness.fake_servers import DyingPostgres, SilentServer
+from harness.fake_servers import DyingMysql, DyingPostgres, SilentServer
+from harness.mariadb import Mariadb
 from harness.postfix import Postfix
 from harness.postgres import Postgres
 from harness.proxymap_client import DAEMON_INSTANCE, DAEMON_LOOKUP, Connection
@@ -20,40 +20,54 @@ from harness.scenario import not_with_stock
 
 _LOOKUP_TIMEOUT = 4
 
+# What rows need beyond the aliases.
+_SCRATCH = "CREATE TABLE scratch (v varchar(255));"
+_PROCEDURES = """
+CREATE PROCEDURE dest_of(k varchar(255)) SELECT dest FROM aliases WHERE addr = k ORDER BY id;
+CREATE PROCEDURE no_dest(k varchar(255)) SET @dest = k;
+DELIMITER //
+CREATE PROCEDURE dest_twice(k varchar(255)) BEGIN CALL dest_of(k); CALL dest_of(k); END//
+DELIMITER ;
+"""
+
 
 class TablesTest(scenario.Scenario):
     @classmethod
     def set_up_servers(cls):
-        cls.postgres = Postgres(cls.workspace).start()
-        mail_database.create_in_postgres(cls.postgres, "CREATE TABLE scratch (v text);")
+        postgres = mail_database.start(cls.workspace, Postgres, _SCRATCH)
+        mariadb = mail_database.start(cls.workspace, Mariadb, _SCRATCH + _PROCEDURES)
+        cls.servers = {"pgsql": postgres, "mysql": mariadb}
         cls.directory = cls.workspace.directory("tables")
-        cls.sqlite = mail_database.create_sqlite(f"{cls.directory}/mail.db", "CREATE TABLE scratch (v text);")
-        cls.tables = mail_database.table_files(cls.workspace, cls.postgres, cls.sqlite)
-        cls.values = {
-            "user": cls.postgres.SUPERUSER, "host": cls.postgres.host, "port": str(cls.postgres.port),
-            "socket": cls.postgres.socket_directory, "db": mail_database.DATABASE, "directory": cls.directory,
-        }
+        cls.sqlite = mail_database.create_sqlite(f"{cls.directory}/mail.db", _SCRATCH)
+        cls.tables = mail_database.table_files(cls.workspace, *cls.servers.values(), sqlite=cls.sqlite)
+        cls.values = {kind: {"user": server.USER, "host": server.host, "port": str(server.port),
+                             "db": mail_database.DATABASE, "directory": cls.directory}
+                      for kind, server in cls.servers.items()}
+        cls.values["pgsql"]["socket"] = postgres.socket_directory
+        cls.values["mysql"]["socket"] = mariadb.socket
+        cls.values["sqlite"] = {"directory": cls.directory}
         cls.names = {(row.what, kind): cls.add_row(number, row, kind) for number, row in enumerate(table_rows.ALL)
                      for kind in row.kinds}
-        cls.silent = SilentServer()
-        cls.workspace.on_close(cls.silent.close)
-        cls.dying = DyingPostgres()
-        cls.workspace.on_close(cls.dying.close)
         cls.more = cls.add_more_tables(cls.tables)
-        cls.postfix = Postfix(cls.workspace, scenario.tested(), {
-            "proxy_read_maps": cls.tables.proxied() + " proxy:pgsql:pgmain",
-            "pgmain_hosts": "127.0.0.1:$pgmain_port",
-            "pgmain_port": str(cls.postgres.port),
-            "pgmain_user": cls.postgres.SUPERUSER,
-            "pgmain_dbname": mail_database.DATABASE,
-            "pgmain_q": "SELECT dest",
-            "pgmain_query": "$pgmain_q || '$$x' FROM aliases WHERE addr = '%s'",
-        }, f"lookup_timeout = {_LOOKUP_TIMEOUT}s\nconnect_timeout = 2s\n").start()
+        main_cf = {"proxy_read_maps": cls.tables.proxied()}
+        for kind, server in cls.servers.items():
+            main_cf["proxy_read_maps"] += f" proxy:{kind}:{kind}main"
+            main_cf.update({f"{kind}main_{parameter}": value for parameter, value in {
+                "hosts": f"127.0.0.1:${kind}main_port",
+                "port": str(server.port),
+                "user": server.USER,
+                "password": server.PASSWORD,
+                "dbname": mail_database.DATABASE,
+                "q": "SELECT concat(dest,",
+                "query": f"${kind}main_q '$$x') FROM aliases WHERE addr = '%s'",
+            }.items()})
+        cls.postfix = Postfix(cls.workspace, scenario.tested(), main_cf,
+                              f"lookup_timeout = {_LOOKUP_TIMEOUT}s\nconnect_timeout = 2s\n").start()
 
     @classmethod
-    def fill(cls, text):
-        """Puts the servers' addresses into a row's text; other braces stay."""
-        return re.sub(r"\{(\w+)\}", lambda match: cls.values.get(match[1], match[0]), text)
+    def fill(cls, text, kind):
+        """Puts the server's addresses into a row's text; other braces stay."""
+        return re.sub(r"\{(\w+)\}", lambda match: cls.values[kind].get(match[1], match[0]), text)
 
     @classmethod
     def add_row(cls, number, row, kind):
@@ -62,24 +76,27 @@ class TablesTest(scenario.Scenario):
             with open(os.path.join(cls.directory, file), "w", encoding="utf-8") as stream:
                 stream.write(text)
         if isinstance(row.table, dict):
-            parameters = {key: cls.fill(value) if isinstance(value, str) else value for key, value in row.table.items()}
+            parameters = {key: cls.fill(value, kind) if isinstance(value, str) else value
+                          for key, value in row.table.items()}
             return cls.tables.add(kind, name, **parameters)
         if row.table is None:
             return cls.tables.add_text(kind, name, None)
-        if kind == "pgsql":
-            connect = (f"hosts = 127.0.0.1:{cls.postgres.port}\nuser = {cls.postgres.SUPERUSER}\n"
-                       f"dbname = {mail_database.DATABASE}\n")
-        else:
-            connect = f"dbpath = {cls.sqlite}\n"
-        return cls.tables.add_text(kind, name, row.table.replace("{connect}", connect))
+        return cls.tables.add_text(kind, name, row.table.replace("{connect}", cls.tables.connection(kind)))
 
     @classmethod
     def add_more_tables(cls, tables):
         one_row = "SELECT dest FROM aliases WHERE addr='%s'"
-        return {
-            "dest": tables.add("pgsql", "dest", query=one_row),
-            "dying": tables.add("pgsql", "dying", query="SELECT '%s'", hosts=f"127.0.0.1:{cls.dying.port}"),
-            "silent": tables.add("pgsql", "silent", query="SELECT '%s'", hosts=f"127.0.0.1:{cls.silent.port}"),
+        more = {}
+        for kind, dying in (("pgsql", DyingPostgres()), ("mysql", DyingMysql())):
+            silent = SilentServer()
+            more[kind] = {
+                "dest": tables.add(kind, f"{kind}-dest", query=one_row),
+                "dying": tables.add(kind, f"{kind}-dying", query="SELECT '%s'", hosts=f"127.0.0.1:{dying.port}"),
+                "silent": tables.add(kind, f"{kind}-silent", query="SELECT '%s'", hosts=f"127.0.0.1:{silent.port}"),
+            }
+            for server in (dying, silent):
+                cls.workspace.on_close(server.close)
+        more["sqlite"] = {
             "missing-db": tables.add("sqlite", "missing-db", query="SELECT 1",
                                      dbpath=f"{cls.directory}/never-created.db"),
             "locked": tables.add("sqlite", "locked", query=one_row,
@@ -87,6 +104,11 @@ class TablesTest(scenario.Scenario):
             "replaced": tables.add("sqlite", "replaced", query=one_row,
                                    dbpath=mail_database.create_sqlite(f"{cls.directory}/replaced.db")),
         }
+        return more
+
+    def setUp(self):
+        for server in self.servers.values():
+            server.start()
 
     def connect(self):
         connection = Connection(self.postfix.socket())
@@ -117,61 +139,83 @@ class TablesTest(scenario.Scenario):
 
     # Databases that come and go
 
+    def assert_works(self, kind, connection=None, within=1.0):
+        """The table `dest` of a type has its answer, in `within` seconds."""
+        started = time.monotonic()
+        self.assertEqual((connection or self.connect()).lookup(self.more[kind]["dest"], "postmaster").value, b"root")
+        self.assertLess(time.monotonic() - started, within)
+
+    def start_lookups(self, which):
+        """Asks a table of each type; returns the connections on which the answers come."""
+        waiting = {kind: self.connect() for kind in self.servers}
+        for kind, connection in waiting.items():
+            connection.send(proxymap_client.lookup_request(self.more[kind][which], "postmaster"))
+        return waiting
+
+    def assert_retry(self, waiting):
+        for kind, connection in waiting.items():
+            with self.subTest(kind=kind):
+                self.assertEqual(connection.receive(_LOOKUP_TIMEOUT + 2).status, proxymap_client.RETRY)
+
     def test_main_cf_form(self):
-        self.assertEqual(self.connect().lookup("pgsql:pgmain", "postmaster").value, b"root$x")
+        for kind in self.servers:
+            with self.subTest(kind=kind):
+                self.assertEqual(self.connect().lookup(f"{kind}:{kind}main", "postmaster").value, b"root$x")
 
     def test_a_cut_database_connection_is_not_noticed(self):
-        connection = self.connect()
-        self.assertEqual(connection.lookup(self.more["dest"], "postmaster").value, b"root")
-        for turn in range(3 if scenario.tested().is_proxyd else 0):
-            self.assertGreater(self.postgres.terminate_backends(mail_database.DATABASE), 0)
-            self.assertEqual(connection.lookup(self.more["dest"], "postmaster").value, b"root", f"turn {turn}")
+        for kind, server in self.servers.items():
+            with self.subTest(kind=kind):
+                connection = self.connect()
+                self.assert_works(kind, connection)
+                for _ in range(3 if scenario.tested().is_proxyd else 0):
+                    self.assertGreater(server.terminate_backends(mail_database.DATABASE), 0)
+                    self.assert_works(kind, connection)
 
     @not_with_stock("a minute of temporary errors")
     def test_the_database_down_and_up_again(self):
-        connection = self.connect()
-        self.assertEqual(connection.lookup(self.more["dest"], "postmaster").value, b"root")
-        self.postgres.stop()
+        for kind, server in self.servers.items():
+            with self.subTest(kind=kind):
+                self.assert_works(kind)
+                server.stop()
         started = time.monotonic()
-        self.assertEqual(connection.lookup(self.more["dest"], "postmaster").status, proxymap_client.RETRY)
+        self.assert_retry(self.start_lookups("dest"))
         self.assertLess(time.monotonic() - started, _LOOKUP_TIMEOUT + 1)
-        self.postgres.start()
-        started = time.monotonic()
-        self.assertEqual(connection.lookup(self.more["dest"], "postmaster").value, b"root")
-        self.assertLess(time.monotonic() - started, 1.5)
+        for kind, server in self.servers.items():
+            with self.subTest(kind=kind):
+                server.start()
+                self.assert_works(kind, within=1.5)
 
     @not_with_stock("a minute of temporary errors")
     def test_a_lookup_waits_for_the_database(self):
-        self.postgres.stop()
-        later = threading.Timer(1.0, self.postgres.start)
-        later.start()
-        try:
-            self.assertEqual(self.connect().lookup(self.more["dest"], "postmaster").value, b"root")
-        finally:
-            later.join()
+        for kind, server in self.servers.items():
+            with self.subTest(kind=kind):
+                server.stop()
+                waiting = self.connect()
+                waiting.send(proxymap_client.lookup_request(self.more[kind]["dest"], "postmaster"))
+                time.sleep(1.0)
+                server.start()
+                self.assertEqual(waiting.receive().value, b"root")
+
+    def assert_harms_no_other(self, which):
+        """A server that answers nothing of use costs its own table an answer, and no other."""
+        waiting = self.start_lookups(which)
+        time.sleep(0.5)
+        for kind in self.servers:
+            self.assert_works(kind)
+        self.assert_retry(waiting)
 
     @not_with_stock("waits for ever")
     def test_a_server_that_never_answers(self):
-        waiting = self.connect()
-        waiting.send(proxymap_client.lookup_request(self.more["silent"], "k"))
-        started = time.monotonic()
-        self.assertEqual(self.connect().lookup(self.more["dest"], "postmaster").value, b"root")
-        self.assertLess(time.monotonic() - started, 1.0, "one dead server holds up another")
-        self.assertEqual(waiting.receive(_LOOKUP_TIMEOUT + 2).status, proxymap_client.RETRY)
+        self.assert_harms_no_other("silent")
 
     @not_with_stock("takes it for an error of the query")
     def test_a_server_that_dies_in_the_middle_of_an_answer(self):
-        waiting = self.connect()
-        waiting.send(proxymap_client.lookup_request(self.more["dying"], "k"))
-        time.sleep(0.5)
-        started = time.monotonic()
-        self.assertEqual(self.connect().lookup(self.more["dest"], "postmaster").value, b"root")
-        self.assertLess(time.monotonic() - started, 1.0, "one dying server holds up another")
-        self.assertEqual(waiting.receive(_LOOKUP_TIMEOUT + 2).status, proxymap_client.RETRY)
+        self.assert_harms_no_other("dying")
 
     def test_a_missing_sqlite_file_is_not_created(self):
         if scenario.tested().is_proxyd:
-            self.assertEqual(self.connect().lookup(self.more["missing-db"], "k").status, proxymap_client.RETRY)
+            reply = self.connect().lookup(self.more["sqlite"]["missing-db"], "k")
+            self.assertEqual(reply.status, proxymap_client.RETRY)
         self.assertFalse(os.path.exists(f"{self.directory}/never-created.db"))
 
     @not_with_stock("the process dies")
@@ -181,9 +225,9 @@ class TablesTest(scenario.Scenario):
         writer.execute("BEGIN EXCLUSIVE")
         connection = self.connect()
         started = time.monotonic()
-        self.assertEqual(connection.lookup(self.more["locked"], "postmaster").status, proxymap_client.RETRY)
+        self.assertEqual(connection.lookup(self.more["sqlite"]["locked"], "postmaster").status, proxymap_client.RETRY)
         self.assertLess(time.monotonic() - started, _LOOKUP_TIMEOUT + 1.5)
-        connection.send(proxymap_client.lookup_request(self.more["locked"], "postmaster"))
+        connection.send(proxymap_client.lookup_request(self.more["sqlite"]["locked"], "postmaster"))
         time.sleep(0.3)
         writer.execute("COMMIT")
         self.assertEqual(connection.receive().value, b"root", "a lookup waits for the lock to go")
@@ -192,11 +236,11 @@ class TablesTest(scenario.Scenario):
     def test_a_replaced_sqlite_file(self):
         connection = self.connect()
         path = f"{self.directory}/replaced.db"
-        self.assertEqual(connection.lookup(self.more["replaced"], "postmaster").value, b"root")
+        self.assertEqual(connection.lookup(self.more["sqlite"]["replaced"], "postmaster").value, b"root")
         mail_database.create_sqlite(f"{path}.new", "UPDATE aliases SET dest = 'admin' WHERE addr = 'postmaster';")
         os.rename(f"{path}.new", path)
         time.sleep(1.5)
-        self.assertEqual(connection.lookup(self.more["replaced"], "postmaster").value, b"admin")
+        self.assertEqual(connection.lookup(self.more["sqlite"]["replaced"], "postmaster").value, b"admin")
 
 
 def _add_row_tests():

@@ -9,101 +9,15 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
-from functional import mail_database
+from functional import mail_database, wire_rows
 from harness import processes, proxymap_client, scenario
+from harness.mariadb import Mariadb
 from harness.postfix import Postfix
 from harness.postgres import Postgres
 from harness.proxymap_client import DAEMON_INSTANCE, DAEMON_LOOKUP, GREETING, Connection, lookup_request, shown, wire
 from harness.scenario import not_with_stock
 
 _NEW_LAYOUT = "knows the older layout only"
-
-# What, request, reply. {PG} is a table; {OTHER} one that is not approved. Flags of open replies are compared by the
-# bits that the server decides on, in the older layout.
-OLD_LAYOUT = [
-    ("open", "request¦open¦table¦{PG}¦flags¦0¦¦", "status¦0¦flags¦16¦¦"),
-    ("open with flags", "request¦open¦table¦{PG}¦flags¦540736¦¦", "status¦0¦flags¦16¦¦"),
-    ("open, not approved", "request¦open¦table¦{OTHER}¦flags¦0¦¦", "status¦4¦flags¦0¦¦"),
-    ("lookup", "request¦lookup¦table¦{PG}¦flags¦16448¦key¦postmaster¦¦", "status¦0¦value¦root¦¦"),
-    ("lookup, unknown", "request¦lookup¦table¦{PG}¦flags¦16448¦key¦x¦¦", "status¦1¦value¦¦¦"),
-    ("lookup, not approved", "request¦lookup¦table¦{OTHER}¦flags¦16448¦key¦x¦¦", "status¦4¦value¦¦¦"),
-    ("lookup, table without type", "request¦lookup¦table¦pgsql¦flags¦0¦key¦x¦¦", "status¦3¦value¦¦¦"),
-    ("lookup, no table name", "request¦lookup¦table¦¦flags¦0¦key¦x¦¦", "status¦3¦value¦¦¦"),
-    ("open, table without type", "request¦open¦table¦pgsql¦flags¦0¦¦", "status¦3¦flags¦0¦¦"),
-    ("lookup, proxy: in front", "request¦lookup¦table¦proxy:proxy:{PG}¦flags¦0¦key¦postmaster¦¦",
-     "status¦0¦value¦root¦¦"),
-    ("update", "request¦update¦table¦{PG}¦flags¦0¦key¦k¦value¦v¦¦", "status¦4¦¦"),
-    ("update, unknown table", "request¦update¦table¦nonsense¦flags¦0¦key¦k¦value¦v¦¦", "status¦4¦¦"),
-    ("delete", "request¦delete¦table¦{PG}¦flags¦0¦key¦k¦¦", "status¦4¦¦"),
-    ("delete, unknown table", "request¦delete¦table¦{OTHER}¦flags¦0¦key¦k¦¦", "status¦4¦¦"),
-    ("sequence, unknown function", "request¦sequence¦table¦{PG}¦flags¦0¦function¦2¦¦", "status¦3¦key¦¦value¦¦¦"),
-    ("sequence, not approved", "request¦sequence¦table¦{OTHER}¦flags¦0¦function¦0¦¦", "status¦4¦key¦¦value¦¦¦"),
-    ("unknown request", "request¦frob¦¦", "status¦3¦¦"),
-    ("unknown request with attributes", "request¦frob¦table¦x¦flags¦0¦¦", "status¦3¦¦"),
-    ("empty request name", "request¦¦¦", "status¦3¦¦"),
-    ("lookup without key", "request¦lookup¦table¦{PG}¦flags¦0¦¦", "status¦3¦value¦¦¦"),
-    ("flags before table", "request¦lookup¦flags¦0¦table¦{PG}¦key¦postmaster¦¦", "status¦3¦value¦¦¦"),
-    ("attribute after the last", "request¦lookup¦table¦{PG}¦flags¦0¦key¦postmaster¦zzz¦1¦¦", "status¦0¦value¦root¦¦"),
-    ("second key", "request¦lookup¦table¦{PG}¦flags¦0¦key¦postmaster¦key¦x¦¦", "status¦0¦value¦root¦¦"),
-    ("strange attribute before table", "request¦lookup¦zzz¦1¦table¦{PG}¦flags¦0¦key¦postmaster¦¦", "status¦3¦value¦¦¦"),
-    ("group before table", "request¦lookup¦{{¦a¦b¦}}¦table¦{PG}¦flags¦0¦key¦postmaster¦¦", "status¦3¦value¦¦¦"),
-    ("flags with blank", "request¦lookup¦table¦{PG}¦flags¦ 16¦key¦postmaster¦¦", "status¦0¦value¦root¦¦"),
-    ("flags with sign", "request¦lookup¦table¦{PG}¦flags¦+0¦key¦postmaster¦¦", "status¦0¦value¦root¦¦"),
-    ("flags with zeros", "request¦lookup¦table¦{PG}¦flags¦00¦key¦postmaster¦¦", "status¦0¦value¦root¦¦"),
-    ("flags empty", "request¦lookup¦table¦{PG}¦flags¦¦key¦postmaster¦¦", "status¦3¦value¦¦¦"),
-    ("flags no number", "request¦lookup¦table¦{PG}¦flags¦abc¦key¦postmaster¦¦", "status¦3¦value¦¦¦"),
-    ("flags hexadecimal", "request¦lookup¦table¦{PG}¦flags¦0x10¦key¦postmaster¦¦", "status¦3¦value¦¦¦"),
-    ("flags with blank behind", "request¦lookup¦table¦{PG}¦flags¦5 ¦key¦postmaster¦¦", "status¦3¦value¦¦¦"),
-    ("flags beyond 32 bits", "request¦lookup¦table¦{PG}¦flags¦68719476736¦key¦postmaster¦¦", "status¦0¦value¦root¦¦"),
-]
-
-NEW_LAYOUT = [
-    ("open", "request¦open¦table¦{PG}¦instance_flags¦540736¦¦",
-     ("status¦0¦flags¦1589328¦¦", "status¦0¦flags¦540752¦¦")),
-    ("open by postmap", "request¦open¦table¦{PG}¦instance_flags¦540737¦¦",
-     ("status¦0¦flags¦1589329¦¦", "status¦0¦flags¦540753¦¦")),
-    ("open, no flags", "request¦open¦table¦{PG}¦instance_flags¦0¦¦", ("status¦0¦flags¦16¦¦",)),
-    ("open, LOCK", "request¦open¦table¦{PG}¦instance_flags¦64¦¦", ("status¦0¦flags¦80¦¦",)),
-    ("open, FOLD_FIX", "request¦open¦table¦{PG}¦instance_flags¦16384¦¦", ("status¦0¦flags¦16400¦¦",)),
-    ("open, not approved", "request¦open¦table¦{OTHER}¦instance_flags¦540736¦¦", ("status¦4¦flags¦0¦¦",)),
-    ("lookup", "request¦lookup¦table¦{PG}¦instance_flags¦540736¦flags¦1589328¦key¦Postmaster¦¦",
-     ("status¦0¦flags¦1589328¦value¦root¦¦",)),
-    ("lookup, unknown", "request¦lookup¦table¦{PG}¦instance_flags¦540736¦flags¦1589328¦key¦x¦¦",
-     ("status¦1¦flags¦1589328¦value¦¦¦",)),
-    ("lookup, error", "request¦lookup¦table¦{BROKEN}¦instance_flags¦540736¦flags¦1589328¦key¦x¦¦",
-     ("status¦2¦flags¦1589328¦value¦¦¦",)),
-    ("lookup, invalid value", "request¦lookup¦table¦{LATIN1}¦instance_flags¦540736¦flags¦1589328¦key¦utf@example.com¦¦",
-     ("status¦5¦flags¦1589328¦value¦¦¦",)),
-    ("lookup, not approved", "request¦lookup¦table¦{OTHER}¦instance_flags¦540736¦flags¦1589328¦key¦x¦¦",
-     ("status¦4¦flags¦0¦value¦¦¦",)),
-    ("lookup without key", "request¦lookup¦table¦{PG}¦instance_flags¦540736¦flags¦1589328¦¦",
-     ("status¦3¦flags¦0¦value¦¦¦",)),
-    ("lookup, other flags", "request¦lookup¦table¦{PG}¦instance_flags¦64¦flags¦80¦key¦postmaster¦¦",
-     ("status¦0¦flags¦80¦value¦root¦¦",)),
-    ("update", "request¦update¦table¦{PG}¦instance_flags¦64¦flags¦64¦key¦k¦value¦v¦¦", ("status¦4¦flags¦0¦¦",)),
-    ("delete", "request¦delete¦table¦{PG}¦instance_flags¦64¦flags¦64¦key¦k¦¦", ("status¦4¦flags¦0¦¦",)),
-    ("sequence", "request¦sequence¦table¦{PG}¦instance_flags¦64¦flags¦80¦function¦0¦¦",
-     ("status¦2¦flags¦80¦key¦¦value¦¦¦",)),
-    ("sequence, not approved", "request¦sequence¦table¦{OTHER}¦instance_flags¦64¦flags¦80¦function¦0¦¦",
-     ("status¦4¦flags¦0¦key¦¦value¦¦¦",)),
-    ("unknown request", "request¦frob¦table¦{PG}¦instance_flags¦0¦¦", ("status¦3¦¦",)),
-]
-
-# On the proxywrite service, for a table in proxy_write_maps. SQL tables cannot be written.
-PROXYWRITE_OLD_LAYOUT = [
-    ("open", "request¦open¦table¦{PG}¦flags¦0¦¦", "status¦0¦flags¦32¦¦"),
-    ("lookup", "request¦lookup¦table¦{PG}¦flags¦64¦key¦postmaster¦¦", "status¦2¦value¦¦¦"),
-    ("update", "request¦update¦table¦{PG}¦flags¦64¦key¦k¦value¦v¦¦", "status¦2¦¦"),
-    ("delete", "request¦delete¦table¦{PG}¦flags¦64¦key¦k¦¦", "status¦2¦¦"),
-    ("sequence", "request¦sequence¦table¦{PG}¦flags¦64¦function¦0¦¦", "status¦2¦key¦¦value¦¦¦"),
-    ("open, for reading only", "request¦open¦table¦{ECHO}¦flags¦0¦¦", "status¦4¦flags¦0¦¦"),
-]
-PROXYWRITE_NEW_LAYOUT = [
-    ("update", "request¦update¦table¦{PG}¦instance_flags¦64¦flags¦64¦key¦k¦value¦v¦¦", ("status¦2¦flags¦448¦¦",)),
-    ("delete", "request¦delete¦table¦{PG}¦instance_flags¦64¦flags¦64¦key¦k¦¦", ("status¦2¦flags¦320¦¦",)),
-    ("sequence", "request¦sequence¦table¦{PG}¦instance_flags¦64¦flags¦64¦function¦0¦¦",
-     ("status¦2¦flags¦64¦key¦¦value¦¦¦",)),
-]
 
 
 def _comparable(raw, request):
@@ -115,26 +29,29 @@ def _comparable(raw, request):
 
 
 class WireTest(scenario.Scenario):
+    server_class = Postgres
+
     @classmethod
     def set_up_servers(cls):
-        cls.postgres = Postgres(cls.workspace).start()
-        mail_database.create_in_postgres(cls.postgres)
-        cls.postgres.create_database("untouched")
-        tables = mail_database.table_files(cls.workspace, cls.postgres)
+        cls.database = mail_database.start(cls.workspace, cls.server_class)
+        cls.database.create_database("untouched")
+        cls.kind = kind = cls.database.KIND
+        tables = mail_database.table_files(cls.workspace, cls.database)
         cls.names = {
-            "PG": tables.add("pgsql", "pg", query="SELECT dest FROM aliases WHERE addr='%s'"),
-            "ECHO": tables.add("pgsql", "echo", query="SELECT '%s'"),
-            "LONG": tables.add("pgsql", "long", query="SELECT repeat('x', %u)"),
-            "LATIN1": tables.add("pgsql", "latin1", query="SELECT dest FROM aliases WHERE addr='%s'",
-                                 encoding="LATIN1"),
-            "BROKEN": tables.add_text("pgsql", "broken", None),
-            "UNTOUCHED": tables.add("pgsql", "untouched", query="SELECT '%s'", dbname="untouched"),
+            "KIND": kind,
+            "MAP": tables.add(kind, "map", query="SELECT dest FROM aliases WHERE addr='%s'"),
+            "ECHO": tables.add(kind, "echo", query="SELECT '%s'"),
+            "LONG": tables.add(kind, "long", query="SELECT repeat('x', %u)"),
+            "LATIN1": tables.add(kind, "latin1", query="SELECT dest FROM aliases WHERE addr='%s'",
+                                 **mail_database.LATIN1[kind]),
+            "BROKEN": tables.add_text(kind, "broken", None),
+            "UNTOUCHED": tables.add(kind, "untouched", query="SELECT '%s'", dbname="untouched"),
         }
         cls.postfix = Postfix(cls.workspace, scenario.tested(), {
             "proxy_read_maps": tables.proxied(),
-            "proxy_write_maps": f"proxy:{cls.names['PG']}",
+            "proxy_write_maps": f"proxy:{cls.names['MAP']}",
         }, "lookup_timeout = 5s\n").start()
-        cls.names["OTHER"] = tables.name("pgsql", "not-approved")
+        cls.names["OTHER"] = tables.name(kind, "not-approved")
 
     def connect(self, **keywords):
         service = keywords.pop("service", "proxymap")
@@ -143,7 +60,7 @@ class WireTest(scenario.Scenario):
         return connection
 
     def assert_works(self, connection):
-        self.assertEqual(shown(connection.lookup(self.names["PG"], "postmaster").raw), "status¦0¦value¦root¦¦")
+        self.assertEqual(shown(connection.lookup(self.names["MAP"], "postmaster").raw), "status¦0¦value¦root¦¦")
 
     def assert_still_serves(self):
         with Connection(self.postfix.socket()) as connection:
@@ -179,24 +96,24 @@ class WireTest(scenario.Scenario):
                                  "bytes after the reply")
 
     def test_older_layout(self):
-        self.check_rows(OLD_LAYOUT, "proxymap", _comparable)
+        self.check_rows(wire_rows.OLD_LAYOUT, "proxymap", _comparable)
 
     @not_with_stock(_NEW_LAYOUT)
     def test_newer_layout(self):
-        self.check_rows(NEW_LAYOUT, "proxymap", lambda raw, _: shown(raw))
+        self.check_rows(wire_rows.NEW_LAYOUT, "proxymap", lambda raw, _: shown(raw))
 
     def test_proxywrite_older_layout(self):
-        self.check_rows(PROXYWRITE_OLD_LAYOUT, "proxywrite", _comparable)
+        self.check_rows(wire_rows.PROXYWRITE_OLD_LAYOUT, "proxywrite", _comparable)
 
     @not_with_stock(_NEW_LAYOUT)
     def test_proxywrite_newer_layout(self):
-        self.check_rows(PROXYWRITE_NEW_LAYOUT, "proxywrite", lambda raw, _: shown(raw))
+        self.check_rows(wire_rows.PROXYWRITE_NEW_LAYOUT, "proxywrite", lambda raw, _: shown(raw))
 
     @not_with_stock(_NEW_LAYOUT)
     def test_both_layouts_on_one_connection(self):
         connection = self.connect()
         self.assert_works(connection)
-        reply = connection.lookup(self.names["PG"], "Postmaster", DAEMON_LOOKUP, DAEMON_INSTANCE)
+        reply = connection.lookup(self.names["MAP"], "Postmaster", DAEMON_LOOKUP, DAEMON_INSTANCE)
         self.assertEqual(shown(reply.raw), "status¦0¦flags¦1589328¦value¦root¦¦")
         self.assert_works(connection)
 
@@ -206,7 +123,7 @@ class WireTest(scenario.Scenario):
         self.addCleanup(self.postfix.reload_and_settle)
         self.addCleanup(lambda: self.postfix.write_main_cf(smtputf8_enable=None))
         self.postfix.reload_and_settle()
-        reply = self.connect().open(self.names["PG"], DAEMON_INSTANCE, layout="instance_flags")
+        reply = self.connect().open(self.names["MAP"], DAEMON_INSTANCE, layout="instance_flags")
         self.assertEqual(shown(reply.raw), "status¦0¦flags¦540752¦¦")
 
     def test_the_connection_works_after_an_unknown_request(self):
@@ -217,7 +134,7 @@ class WireTest(scenario.Scenario):
 
     def test_the_connection_works_after_an_extra_attribute(self):
         connection = self.connect()
-        request = f"request¦lookup¦table¦{self.names['PG']}¦flags¦0¦key¦postmaster¦zzz¦1¦¦"
+        request = f"request¦lookup¦table¦{self.names['MAP']}¦flags¦0¦key¦postmaster¦zzz¦1¦¦"
         self.assertEqual(shown(connection.ask(request).raw), "status¦0¦value¦root¦¦")
         self.assert_works(connection)
 
@@ -235,8 +152,7 @@ class WireTest(scenario.Scenario):
     def test_open_makes_no_database_connection(self):
         self.assertEqual(self.connect().open(self.names["UNTOUCHED"], DAEMON_INSTANCE).status, proxymap_client.OK)
         time.sleep(0.2)
-        self.assertEqual(self.postgres.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = 'untouched'"),
-                         [["0"]])
+        self.assertEqual(self.database.connections("untouched"), 0)
 
     def test_a_lookup_as_first_request_of_a_new_process(self):
         self.postfix.reload_and_settle()
@@ -246,7 +162,7 @@ class WireTest(scenario.Scenario):
     def test_sequence_is_answered_with_an_error(self):
         connection = self.connect()
         for function in (0, 1):
-            reply = connection.ask(f"request¦sequence¦table¦{self.names['PG']}¦flags¦0¦function¦{function}¦¦")
+            reply = connection.ask(f"request¦sequence¦table¦{self.names['MAP']}¦flags¦0¦function¦{function}¦¦")
             self.assertEqual(shown(reply.raw), "status¦2¦key¦¦value¦¦¦")
         self.assert_works(connection)
 
@@ -254,9 +170,9 @@ class WireTest(scenario.Scenario):
     def test_all_flags_set_do_no_harm(self):
         for flags in ("4294967295", "-1"):
             connection = self.connect()
-            reply = connection.ask(f"request¦open¦table¦{self.names['PG']}¦flags¦{flags}¦¦")
+            reply = connection.ask(f"request¦open¦table¦{self.names['MAP']}¦flags¦{flags}¦¦")
             self.assertEqual(reply.status, proxymap_client.OK)
-            reply = connection.ask(f"request¦lookup¦table¦{self.names['PG']}¦flags¦{flags}¦key¦postmaster¦¦")
+            reply = connection.ask(f"request¦lookup¦table¦{self.names['MAP']}¦flags¦{flags}¦key¦postmaster¦¦")
             self.assertEqual(reply.status, proxymap_client.OK)
         self.assert_still_serves()
 
@@ -264,14 +180,14 @@ class WireTest(scenario.Scenario):
 
     def test_a_request_byte_by_byte(self):
         connection = self.connect()
-        for byte in lookup_request(self.names["PG"], "postmaster"):
+        for byte in lookup_request(self.names["MAP"], "postmaster"):
             connection.send(bytes([byte]))
             time.sleep(0.001)
         self.assertEqual(shown(connection.receive_message()), "status¦0¦value¦root¦¦")
 
     def test_a_request_with_a_short_pause(self):
         connection = self.connect()
-        request = lookup_request(self.names["PG"], "postmaster")
+        request = lookup_request(self.names["MAP"], "postmaster")
         connection.send(request[:30])
         time.sleep(0.5)
         connection.send(request[30:])
@@ -280,7 +196,7 @@ class WireTest(scenario.Scenario):
     @not_with_stock("the connection hangs, the process spins")
     def test_a_request_with_a_long_pause(self):
         connection = self.connect()
-        request = lookup_request(self.names["PG"], "postmaster")
+        request = lookup_request(self.names["MAP"], "postmaster")
         connection.send(request[:30])
         time.sleep(1.5)
         try:
@@ -293,7 +209,7 @@ class WireTest(scenario.Scenario):
     @not_with_stock("the process spins")
     def test_an_abandoned_half_request_costs_no_time(self):
         connection = self.connect()
-        connection.send(lookup_request(self.names["PG"], "postmaster")[:30])
+        connection.send(lookup_request(self.names["MAP"], "postmaster")[:30])
         time.sleep(1.2)
         connection.send(b"more\0")
         connection.close()
@@ -312,14 +228,14 @@ class WireTest(scenario.Scenario):
 
     def test_half_close_after_a_request(self):
         connection = self.connect()
-        connection.send(lookup_request(self.names["PG"], "postmaster"))
+        connection.send(lookup_request(self.names["MAP"], "postmaster"))
         connection.half_close()
         self.assertEqual(shown(connection.receive_message()), "status¦0¦value¦root¦¦")
         self.assertTrue(connection.closed_within(2.0))
 
     def test_half_close_inside_a_request(self):
         connection = self.connect()
-        connection.send(lookup_request(self.names["PG"], "postmaster")[:-5])
+        connection.send(lookup_request(self.names["MAP"], "postmaster")[:-5])
         connection.half_close()
         try:
             self.assertEqual(connection.receive().status, proxymap_client.BAD)
@@ -330,13 +246,13 @@ class WireTest(scenario.Scenario):
     # Sizes
 
     def test_a_long_key(self):
-        self.assertEqual(shown(self.connect().lookup(self.names["PG"], "k" * 100_000).raw), "status¦1¦value¦¦¦")
+        self.assertEqual(shown(self.connect().lookup(self.names["MAP"], "k" * 100_000).raw), "status¦1¦value¦¦¦")
 
     @not_with_stock("has no limit")
     def test_a_request_without_end_is_given_up(self):
         connection = self.connect()
         try:
-            connection.send(lookup_request(self.names["PG"], "")[:-2])
+            connection.send(lookup_request(self.names["MAP"], "")[:-2])
             for _ in range(64):
                 connection.send(b"k" * 65536)
         except (BrokenPipeError, ConnectionResetError, TimeoutError):
@@ -388,20 +304,20 @@ class WireTest(scenario.Scenario):
         """What action() made the server log. A request that is surely logged marks the end."""
         position = self.postfix.log_position()
         action()
-        mark = f"pgsql:/mark-{position}-{time.monotonic_ns()}"
+        mark = f"{self.kind}:/mark-{position}-{time.monotonic_ns()}"
         self.connect().open(mark)
         self.postfix.wait_for_log(mark, position)
         return "".join(line for line in self.postfix.log_since(position).splitlines(True) if mark not in line)
 
     def test_a_denied_table_is_logged_with_what_to_do(self):
-        name = "pgsql:/denied-and-logged.cf"
+        name = f"{self.kind}:/denied-and-logged.cf"
         position = self.postfix.log_position()
         self.connect().open(name)
         self.postfix.wait_for_log(f'warning: request for unapproved table: "{name}"', position)
         self.postfix.wait_for_log(f"list proxy:{name} in main.cf:proxy_read_maps", position)
 
     def test_a_denied_table_of_proxywrite_is_logged_with_its_parameter(self):
-        name = "pgsql:/denied-for-writing.cf"
+        name = f"{self.kind}:/denied-for-writing.cf"
         position = self.postfix.log_position()
         self.connect(service="proxywrite").open(name)
         self.postfix.wait_for_log(f"list proxy:{name} in main.cf:proxy_write_maps", position)
@@ -411,13 +327,17 @@ class WireTest(scenario.Scenario):
         self.assertNotIn("unapproved", self.logged_by(lambda: self.connect().lookup(name, "x")))
 
     def test_a_refused_update_is_logged(self):
-        table = "pgsql:/refused-update.cf"
+        table = f"{self.kind}:/refused-update.cf"
         position = self.postfix.log_position()
         self.connect().ask(f"request¦update¦table¦{table}¦flags¦0¦key¦k¦value¦v¦¦")
         self.postfix.wait_for_log(f"warning: refusing {table} update request on non-proxywrite service", position)
 
     def test_wire_notation(self):
         self.assertEqual(wire("status¦0¦¦"), b"status\x000\x00\x00")
+
+
+class MysqlWireTest(WireTest):
+    server_class = Mariadb
 
 
 if __name__ == "__main__":

@@ -38,28 +38,66 @@ class SilentServer:
             connection.close()
 
 
-def _message(kind, body=b""):
-    return kind + (len(body) + 4).to_bytes(4, "big") + body
-
-
-class DyingPostgres(SilentServer):
-    """Speaks PostgreSQL's protocol up to the first query; answers that with an error and is gone before the sync."""
+class _DyingServer(SilentServer):
+    """Talks in a thread for each connection, and is gone afterwards."""
 
     def serve(self, connection):
-        threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+        threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
+
+    def _talk(self, connection):
+        with connection:
+            try:
+                self.talk(connection)
+            except OSError:
+                pass  # the client went first
+
+    def talk(self, connection):
+        raise NotImplementedError
+
+
+class DyingPostgres(_DyingServer):
+    """Speaks PostgreSQL's protocol up to the first query; answers that with an error and is gone before the sync."""
+
+    def talk(self, connection):
+        while True:
+            length = int.from_bytes(connection.recv(4), "big")
+            body = connection.recv(length - 4)
+            if body[:4] != (80877103).to_bytes(4, "big") and body[:4] != (80877104).to_bytes(4, "big"):
+                break
+            connection.sendall(b"N")  # no TLS, no GSSAPI
+        ready = self._message(b"Z", b"I")
+        connection.sendall(self._message(b"R", bytes(4)) + self._message(b"S", b"standard_conforming_strings\0on\0") +
+                           ready)
+        connection.recv(65536)  # the sync that shows that the connection works
+        connection.sendall(ready)
+        connection.recv(65536)
+        connection.sendall(self._message(b"E", b"SERROR\0C22001\0Mtoo long\0\0"))
 
     @staticmethod
-    def _converse(connection):
-        with connection:
-            while True:
-                length = int.from_bytes(connection.recv(4), "big")
-                body = connection.recv(length - 4)
-                if body[:4] != (80877103).to_bytes(4, "big") and body[:4] != (80877104).to_bytes(4, "big"):
-                    break
-                connection.sendall(b"N")  # no TLS, no GSSAPI
-            ready = _message(b"Z", b"I")
-            connection.sendall(_message(b"R", bytes(4)) + _message(b"S", b"standard_conforming_strings\0on\0") + ready)
-            connection.recv(65536)  # the sync that shows that the connection works
-            connection.sendall(ready)
-            connection.recv(65536)
-            connection.sendall(_message(b"E", b"SERROR\0C22001\0Mtoo long\0\0"))
+    def _message(kind, body=b""):
+        return kind + (len(body) + 4).to_bytes(4, "big") + body
+
+
+class DyingMysql(_DyingServer):
+    """Speaks MySQL's protocol up to the first SELECT; sends one row for an answer and is gone before its end."""
+
+    _GREETING = (b"\x0a5.5.5-10.11.0-MariaDB\0" + bytes(4) + b"saltsalt\0"
+                 b"\x09\xa2\x2d\x02\0\x0a\0\x15" + bytes(10) + b"saltsaltsalt\0mysql_native_password\0")
+    _OK = b"\0\0\0\x02\0\0\0"
+    _COLUMN = b"\x03def\0\0\0\x01v\0\x0c\x2d\0\xff\0\0\0\xfd" + bytes(5)
+    _END_OF_COLUMNS = b"\xfe\0\0\x02\0"
+
+    def talk(self, connection):
+        connection.sendall(self._packet(0, self._GREETING))
+        connection.recv(65536)
+        connection.sendall(self._packet(2, self._OK))
+        while not (heard := connection.recv(65536))[4:].startswith(b"\x03SELECT"):
+            if not heard:
+                return
+            connection.sendall(self._packet(1, self._OK))
+        answer = (b"\x01", self._COLUMN, self._END_OF_COLUMNS, b"\x04half")
+        connection.sendall(b"".join(self._packet(number, body) for number, body in enumerate(answer, 1)))
+
+    @staticmethod
+    def _packet(number, body):
+        return len(body).to_bytes(3, "little") + bytes([number]) + body

@@ -1,96 +1,51 @@
-"""A private MariaDB server, and a session to ask it things."""
+"""A private MariaDB server."""
 
 import os
-import pwd
 import signal
-import subprocess
-import threading
 
-from .ports import reserve_port
-from .waiting import wait_until
+from .database_server import DatabaseMissing, DatabaseServer
 
 _PROGRAMS = {"install": "/usr/bin/mariadb-install-db", "server": "/usr/sbin/mariadbd", "client": "/usr/bin/mariadb"}
 
 
-class MariadbMissing(RuntimeError):
-    """No MariaDB server is installed."""
+class Mariadb(DatabaseServer):
+    """See DatabaseServer."""
 
-
-def _unprivileged_user():
-    """Name of the user the server runs as, or None to stay who we are: it refuses to run as root."""
-    if os.geteuid() != 0:
-        return None
-    for name in ("mysql", "nobody"):
-        try:
-            pwd.getpwnam(name)
-            return name
-        except KeyError:
-            continue
-    raise MariadbMissing("no unprivileged user to run MariaDB as")
-
-
-class Mariadb:
-    """A server of its own: data directory, socket, loopback port.
-
-    root needs no password; USER may do everything with PASSWORD, from everywhere. `options` are those of mariadbd,
-    without dashes: "max_connections=20".
-    """
-
+    NAME = "MariaDB"
+    KIND = "mysql"
     SUPERUSER = "root"
     USER = "mail"
     PASSWORD = "mail-password"
+    _ACCOUNTS = ("mysql", "nobody")
+    _STOP_SIGNALS = {"immediate": signal.SIGKILL, "fast": signal.SIGTERM}
 
     def __init__(self, workspace, name="mariadb", options=()):
         for program in _PROGRAMS.values():
             if not os.access(program, os.X_OK):
-                raise MariadbMissing(f"no {program}")
-        self.port = reserve_port()
-        self.host = "127.0.0.1"
-        self._options = list(options)
-        self._user = _unprivileged_user()
-        self._process = None
+                raise DatabaseMissing(f"no {program}")
         self._prepared = False
-        self._sessions = []
-        self._janitor = workspace.janitor
-        owner = None
-        if self._user is not None:
-            entry = pwd.getpwnam(self._user)
-            owner = (entry.pw_uid, entry.pw_gid)
-        self.base = workspace.directory(name, 0o755, owner)
-        self.data = os.path.join(self.base, "data")
-        self.socket = os.path.join(self.base, "mariadb.sock")
-        self.log_file = os.path.join(self.base, "server.log")
-        subprocess.run([_PROGRAMS["install"], "--no-defaults", f"--datadir={self.data}",
-                        "--auth-root-authentication-method=normal", "--skip-test-db",
-                        *([f"--user={self._user}"] if self._user else [])],
-                       env=self._environment(), cwd="/", check=True, stdout=subprocess.DEVNULL)
-        workspace.on_close(self.stop)
+        super().__init__(workspace, name, options)
+        self.socket = os.path.join(self.socket_directory, "mariadb.sock")
 
-    @staticmethod
-    def _environment():
-        return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/nonexistent"}
+    def _install_arguments(self):
+        return [_PROGRAMS["install"], "--no-defaults", f"--datadir={self.data}", f"--tmpdir={self.temporary}",
+                "--auth-root-authentication-method=normal", "--skip-test-db"]
 
-    @property
-    def running(self):
-        return self._process is not None and self._process.poll() is None
+    def _server_arguments(self):
+        return [_PROGRAMS["server"], "--no-defaults"]
+
+    def _server_options(self):
+        # In a shared tmpdir a server that starts removes the temporary tables of those that run.
+        return [f"datadir={self.data}", f"tmpdir={self.temporary}", f"pid-file={self.base}/server.pid",
+                f"socket={self.socket}", f"port={self.port}", "bind-address=127.0.0.1", "skip-name-resolve",
+                "skip-log-bin",
+                # Commits survive the end of the server's process, which is all the tests bring about.
+                "innodb-flush-log-at-trx-commit=2", "innodb-buffer-pool-size=64M", "innodb-log-file-size=16M",
+                "performance-schema=OFF", "max-connections=150", "max-connect-errors=1000000",
+                "character-set-server=utf8mb4"]
 
     def start(self, options=()):
-        """Returns when the server accepts connections. `options` are for this time only."""
-        arguments = [
-            "no-defaults", f"datadir={self.data}", f"socket={self.socket}", f"port={self.port}",
-            "bind-address=127.0.0.1", f"pid-file={self.base}/server.pid", "skip-name-resolve", "skip-log-bin",
-            # Commits survive the end of the server's process, which is all the tests bring about.
-            "innodb-flush-log-at-trx-commit=2", "innodb-buffer-pool-size=64M", "innodb-log-file-size=16M",
-            "performance-schema=OFF", "max-connections=150", "max-connect-errors=1000000",
-            "character-set-server=utf8mb4", *([f"user={self._user}"] if self._user else []),
-            *self._options, *options,
-        ]
-        with open(self.log_file, "ab") as log:
-            self._process = subprocess.Popen([_PROGRAMS["server"], *(f"--{word}" for word in arguments)], cwd="/",
-                                             env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                             start_new_session=True)
-        self._janitor.note(f"pid {self._process.pid}")
-        wait_until(self._accepts, f"MariaDB answers on port {self.port} (see {self.log_file})", 60.0, 0.05)
+        super().start(options)
         if not self._prepared:
             self.sql(f"CREATE USER IF NOT EXISTS '{self.USER}'@'%' IDENTIFIED BY '{self.PASSWORD}';"
                      f"GRANT ALL ON *.* TO '{self.USER}'@'%' WITH GRANT OPTION; DELETE FROM mysql.global_priv "
@@ -98,97 +53,24 @@ class Mariadb:
             self._prepared = True
         return self
 
-    def _accepts(self):
-        if not self.running:
-            raise RuntimeError(f"MariaDB ended with status {self._process.returncode}:\n{self.log_tail()}")
-        done = subprocess.run([*self.client_arguments(""), "-e", "SELECT 1"], env=self._environment(),
-                              capture_output=True, check=False)
-        return done.returncode == 0
-
-    def stop(self, mode="immediate"):
-        """mode: immediate (a crash: the process is killed) or fast (clients are told)."""
-        for session in self._sessions:
-            session.close()
-        self._sessions.clear()
-        if not self.running:
-            return
-        self._process.send_signal({"immediate": signal.SIGKILL, "fast": signal.SIGTERM}[mode])
-        try:
-            self._process.wait(30.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def restart(self, mode="immediate", options=()):
-        self.stop(mode)
-        self.start(options)
-
-    def log_tail(self, size=4000):
-        with open(self.log_file, "rb") as file:
-            return file.read()[-size:].decode(errors="replace")
-
-    def client_arguments(self, database):
+    def client_arguments(self, database=None):
         return [_PROGRAMS["client"], "--no-defaults", "--batch", "--skip-column-names", "--unbuffered",
                 "--default-character-set=utf8mb4", f"--socket={self.socket}", f"--user={self.SUPERUSER}",
                 *([database] if database else [])]
 
-    def sql(self, text, database=""):
-        """Runs statements; returns the rows as lists of strings."""
-        done = subprocess.run(self.client_arguments(database), input=text.encode(), env=self._environment(),
-                              capture_output=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"mariadb: {done.stderr.decode(errors='replace')}")
-        return [line.split("\t") for line in done.stdout.decode(errors="replace").splitlines()]
+    def connections_query(self, database):
+        return f"SELECT COUNT(*) {self._connections(database)}"
 
-    def create_database(self, name, text="", charset="utf8mb4"):
-        self.sql(f"CREATE DATABASE {name} CHARACTER SET {charset}")
-        if text:
-            self.sql(text, name)
-        return name
-
-    def session(self, database=""):
-        """A session that stays open, for frequent questions."""
-        session = MariadbSession(self.client_arguments(database), self._environment())
-        self._sessions.append(session)
-        return session
+    def _create_statement(self, name, encoding):
+        return f"CREATE DATABASE {name} CHARACTER SET {encoding or 'utf8mb4'}"
 
     def terminate_backends(self, database):
-        """Cuts all client connections to a database; returns how many there were."""
-        ids = [row[0] for row in self.sql("SELECT id FROM information_schema.processlist WHERE "
-                                          f"db = '{database}' AND id <> CONNECTION_ID()")]
-        # One that has gone in the meantime is no error.
-        for number in ids:
-            subprocess.run([*self.client_arguments(""), "-e", f"KILL {number}"], env=self._environment(),
-                           capture_output=True, check=False)
+        ids = [row[0] for row in self.sql(f"SELECT id {self._connections(database)}")]
+        # --force: one that has gone in the meantime is no error.
+        self._run([*self.client_arguments(), "--force"], input="".join(f"KILL {one};\n" for one in ids).encode(),
+                  capture_output=True)
         return len(ids)
 
-
-class MariadbSession:
-    """One client program kept running; one question at a time."""
-
-    _MARK = "--end-of-answer--"
-
-    def __init__(self, arguments, environment):
-        self._process = subprocess.Popen(arguments, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._lock = threading.Lock()
-
-    def ask(self, statement):
-        """One statement without its semicolon; returns the rows as lists of strings."""
-        with self._lock:
-            self._process.stdin.write(f"{statement};\nSELECT '{self._MARK}';\n".encode())
-            self._process.stdin.flush()
-            rows = []
-            while True:
-                line = self._process.stdout.readline().decode(errors="replace")
-                if line == "":
-                    raise RuntimeError("MariaDB session ended")
-                if line.rstrip("\n") == self._MARK:
-                    return rows
-                rows.append(line.rstrip("\n").split("\t"))
-
-    def close(self):
-        with self._lock:
-            if self._process.poll() is None:
-                self._process.stdin.close()
-                self._process.wait(10.0)
-            self._process.stdout.close()
+    @staticmethod
+    def _connections(database):
+        return f"FROM information_schema.processlist WHERE db = '{database}' AND id <> CONNECTION_ID()"

@@ -6,12 +6,11 @@ import sys
 import unittest
 
 from . import server
-from .mariadb import MariadbMissing
+from .database_server import DatabaseMissing
 from .postfix import PostfixMissing
-from .postgres import PostgresMissing
 from .workspace import Workspace
 
-_SKIPPED = 77  # the exit status that CTest counts as "not run"
+SKIPPED = 77  # the exit status that CTest counts as "not run"
 _chosen = None
 
 
@@ -50,10 +49,10 @@ class Scenario(unittest.TestCase):
             cls.set_up_servers()
         except BaseException as error:
             cls.workspace.close()
-            missing = isinstance(error, (MariadbMissing, PostfixMissing, PostgresMissing))
+            missing = isinstance(error, (DatabaseMissing, PostfixMissing))
             if missing and os.environ.get("PROXYD_TEST_REQUIRED") != "1":
                 print(f"not run: {error}", file=sys.stderr)
-                sys.exit(_SKIPPED)
+                sys.exit(SKIPPED)
             raise
 
     @classmethod

@@ -19,6 +19,10 @@ class TableFiles:
         text = "".join(f"{parameter} = {value}\n" for parameter, value in merged.items() if value is not None)
         return self.add_text(kind, name, text)
 
+    def connection(self, kind):
+        """The lines of the defaults, for texts that are made by hand."""
+        return "".join(f"{parameter} = {value}\n" for parameter, value in self._defaults[kind].items())
+
     def add_text(self, kind, name, text):
         """Writes a table file as it is; text may be bytes, or None for a file that does not exist."""
         table = self.name(kind, name)
