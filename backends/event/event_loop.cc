@@ -1,15 +1,34 @@
 #include "backends/event/event_loop.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include <event2/event.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace proxyd {
+namespace {
+
+// A brief wait counts one, a long one takes two away: it polls while more than two in three are brief.
+constexpr int brief_enough = 4;
+constexpr int most_brief = 8;
+
+// What comes soon enough to be worth polling for takes longer when those who bring it and we have to be
+// woken.
+constexpr int sleep_factor = 4;
+
+// Where others want the processor, who sleeps is given it sooner than who yields it, and what polling takes
+// is missing elsewhere. This is when one poll in five has met them.
+constexpr int most_crowding = 16;
+constexpr std::chrono::seconds crowded_pause{2};
+
+}  // namespace
 
 // libevent calls a C function with the object's address; a callback may destroy its own object, so the
 // callable is moved to the stack for the time of the call and put back only if the object is still there.
@@ -35,7 +54,7 @@ class LibeventTimer final : public Timer {
   private:
     static void fired(int, short, void* self) {
         auto& timer = *static_cast<LibeventTimer*>(self);
-        timer.loop_.refresh_now();
+        timer.loop_.event_came();
         const auto callback = timer.callback_;
         (*callback)();
     }
@@ -70,7 +89,7 @@ class LibeventWatch final : public FdWatch {
   private:
     static void fired(int, short what, void* self) {
         auto& watch = *static_cast<LibeventWatch*>(self);
-        watch.loop_.refresh_now();
+        watch.loop_.event_came();
         const auto callback = watch.callback_;
         (*callback)(Ready{(what & EV_READ) != 0, (what & EV_WRITE) != 0});
     }
@@ -154,11 +173,55 @@ void EventLoop::run() {
     while (!stopped_) {
         if (!deferred_.empty()) run_deferred();
         if (stopped_) break;
-        const int flags = deferred_.empty() ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK;
-        if (event_base_loop(base_, flags) < 0) throw std::runtime_error("the event loop failed");
-        refresh_now();
+        if (deferred_.empty()) {
+            wait();
+        } else {
+            pass(EVLOOP_NONBLOCK);
+        }
     }
     stopped_ = false;
+}
+
+void EventLoop::event_came() {
+    refresh_now();
+    if (came_) return;
+    came_ = true;
+    came_at_ = now_;
+}
+
+void EventLoop::pass(int flags) {
+    if (event_base_loop(base_, EVLOOP_ONCE | flags) < 0) throw std::runtime_error("the event loop failed");
+    refresh_now();
+}
+
+// Sleeps until an event comes; when the last waits were brief only after having looked for it for a while.
+void EventLoop::wait() {
+    const auto began = now_;
+    came_ = false;
+    auto brief_limit = busy_poll_ * sleep_factor;
+    if (brief_waits_ >= brief_enough && began >= poll_from_) {
+        brief_limit = busy_poll_;
+        pass(EVLOOP_NONBLOCK);
+        if (!came_) poll(began + busy_poll_);
+    }
+    if (!came_ && !stopped_ && deferred_.empty()) pass(0);
+    const bool brief = came_ && came_at_ - began < brief_limit;
+    brief_waits_ = brief ? std::min(brief_waits_ + 1, most_brief) : std::max(brief_waits_ - 2, 0);
+}
+
+void EventLoop::poll(TimePoint until) {
+    while (!came_ && !stopped_ && deferred_.empty() && now_ < until) {
+        ++vain_polls_;
+        std::this_thread::yield();
+        pass(EVLOOP_NONBLOCK);
+    }
+    rusage used{};
+    (void)getrusage(RUSAGE_THREAD, &used);
+    const bool crowded = used.ru_nivcsw != std::exchange(switches_, used.ru_nivcsw);
+    crowding_ = crowded ? crowding_ + 4 : std::max(crowding_ - 1, 0);
+    if (crowding_ < most_crowding) return;
+    crowding_ = 0;
+    poll_from_ = now_ + crowded_pause;
 }
 
 void EventLoop::run_deferred() {

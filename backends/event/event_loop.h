@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -30,6 +31,13 @@ class EventLoop final : public Loop {
     // Calls `callback` in the loop when the signal arrives. Stays until the loop ends.
     void on_signal(int signal_number, std::function<void()> callback);
 
+    // While events follow each other within `window`, looks for the next one for so long before it sleeps. To
+    // fall asleep and be woken may take longer than a database needs for its answer. Zero: sleeps at once.
+    void set_busy_poll(Duration window) { busy_poll_ = window; }
+
+    // How often it has looked in vain before it slept or the next event came.
+    [[nodiscard]] std::uint64_t vain_polls() const { return vain_polls_; }
+
     // Runs until stop(); may be run again then.
     void run();
     void stop() { stopped_ = true; }
@@ -40,12 +48,24 @@ class EventLoop final : public Loop {
     struct SignalWatch;
 
     void refresh_now() { now_ = Clock::now(); }
+    void event_came();
+    void wait();
+    void poll(TimePoint until);
+    void pass(int flags);
     void run_deferred();
     void run_posted();
 
     event_base* base_;
     TimePoint now_;
     bool stopped_ = false;
+    Duration busy_poll_{};
+    bool came_ = false;      // an event, since the wait began
+    TimePoint came_at_{};    // the first of them
+    int brief_waits_ = 0;    // how many of the last waits were, roughly
+    TimePoint poll_from_{};  // not before
+    int crowding_ = 0;       // how often others wanted the processor during the last polls, roughly
+    long switches_ = 0;      // to another process, against our will
+    std::uint64_t vain_polls_ = 0;
     std::vector<std::function<void()>> deferred_;
     int wake_fd_ = -1;
     std::unique_ptr<FdWatch> wake_watch_;

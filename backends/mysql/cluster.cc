@@ -8,6 +8,8 @@
 #include <netdb.h>
 #include <strings.h>
 
+#include "backends/redact.h"
+
 namespace proxyd::mysql {
 namespace {
 
@@ -56,14 +58,15 @@ std::optional<Endpoint> parse_host(const std::string& host, std::string& error) 
     }
     endpoint.host = name;
     if (!port.empty() && !parse_port(port, endpoint.port)) {
-        error = fmt::format("host {}: {} is neither a port number nor a known TCP service", host, port);
+        error = fmt::format("host {}: port {} is neither a number nor a known TCP service", redact_host(host),
+                            redact_host(port));
         return std::nullopt;
     }
     return endpoint;
 }
 
 pool::HostInfo host_info(const std::string& host) {
-    return {host, host.starts_with(unix_prefix) ? rank_unix : rank_inet};
+    return {redact_host(host), host.starts_with(unix_prefix) ? rank_unix : rank_inet};
 }
 
 }  // namespace proxyd::mysql

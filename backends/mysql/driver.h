@@ -19,7 +19,13 @@ class Driver final : public pool::Driver {
 
     [[nodiscard]] std::unique_ptr<pool::Connection> make_connection(
         std::size_t host, pool::ConnectionObserver& observer) override;
-    [[nodiscard]] bool pipelines() const override { return false; }
+    [[nodiscard]] bool pipelines() const override {
+        return settings_->pipelining && loop_.now() >= pipelining_from_;
+    }
+
+    // Something between us and the server does not take a query before it has answered the last. It may be
+    // replaced by a better one: after a while this is tried again, with each new connection.
+    void stop_pipelining() { pipelining_from_ = loop_.now() + std::chrono::minutes(10); }
 
     [[nodiscard]] Loop& loop() const { return loop_; }
     [[nodiscard]] Resolver& resolver() const { return resolver_; }
@@ -31,6 +37,7 @@ class Driver final : public pool::Driver {
     Resolver& resolver_;
     ClusterIdentity cluster_;
     std::shared_ptr<const pool::DriverSettings> settings_;
+    TimePoint pipelining_from_{};
 };
 
 }  // namespace proxyd::mysql

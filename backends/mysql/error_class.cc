@@ -109,4 +109,14 @@ std::string_view hint(unsigned error_number) {
     }
 }
 
+pool::Failure failure_of(Handle& handle, Phase phase) {
+    const auto number = handle.error_number();
+    const auto said = handle.error_text();
+    const auto kind = classify(number, phase, said);
+    auto text = fmt::format("{} (error {})", said, number);
+    if (const auto what_to_do = hint(number); kind == FailureClass::configuration && !what_to_do.empty())
+        text += fmt::format("; {}", what_to_do);
+    return {kind, text};
+}
+
 }  // namespace proxyd::mysql

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "backends/mysql/handle.h"
 #include "backends/pool/failure.h"
 
 namespace proxyd::mysql {
@@ -15,5 +16,8 @@ enum class Phase { connecting, querying };
 
 // What an administrator can do about it, to be added to the message; "" when the message says it all.
 [[nodiscard]] std::string_view hint(unsigned error_number);
+
+// What the last call on the handle failed with.
+[[nodiscard]] pool::Failure failure_of(Handle& handle, Phase phase);
 
 }  // namespace proxyd::mysql

@@ -40,6 +40,8 @@ int Handle::start(const std::function<int()>& first, std::function<int(int)> nex
 int Handle::start_connecting(std::function<int()> first, std::function<int(int)> next,
                              std::function<void()> each_time) {
     each_time_ = std::move(each_time);
+    read_option_files();
+    each_time_();
     side_stack_ = std::make_unique<SideStack>();
     next_ = std::move(next);
     return step(std::move(first));
@@ -58,6 +60,18 @@ int Handle::go_on(int ready) {
     const int waits = next_(ready);
     if (waits == 0) next_ = nullptr;
     return waits;
+}
+
+// The library reads option files at the beginning of the call that connects, and goes by what they say at
+// once. So it is made to connect to an address to which the system connects nobody: then all is read, and can
+// still be changed. A time limit would make the library wait in the TLS handshake, whatever never_block()
+// says; the limits are ours to keep.
+void Handle::read_option_files() {
+    (void)mysql_real_connect(&mysql_, "255.255.255.255", nullptr, nullptr, nullptr, 0, nullptr,
+                             CLIENT_REMEMBER_OPTIONS);
+    const unsigned none = 0;
+    for (const auto limit : {MYSQL_OPT_CONNECT_TIMEOUT, MYSQL_OPT_READ_TIMEOUT, MYSQL_OPT_WRITE_TIMEOUT})
+        mysql_options(&mysql_, limit, &none);
 }
 
 // One step of the call that connects.

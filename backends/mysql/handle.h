@@ -29,13 +29,15 @@ class Handle {
     // Begins a call: the library's _start and _cont functions with their parameters bound. Both return what
     // is waited for (MYSQL_WAIT_READ ...), 0 when done.
     [[nodiscard]] int start(const std::function<int()>& first, std::function<int(int)> next);
-    // The same for the call that connects, which may shake hands for TLS.
+    // The same for the call that connects, which may shake hands for TLS. `each_time` is called before it
+    // begins, when option files have been read, and whenever it goes on.
     [[nodiscard]] int start_connecting(std::function<int()> first, std::function<int(int)> next,
                                        std::function<void()> each_time);
     // Goes on with it when some of what it waited for has come.
     [[nodiscard]] int go_on(int ready);
 
   private:
+    void read_option_files();
     static int wait_hook(my_socket fd, my_bool for_reading, int timeout_ms);
     [[nodiscard]] int step(std::function<int()> call);
     [[nodiscard]] int step_result();
@@ -46,7 +48,7 @@ class Handle {
     int step_returned_ = 0;
     int step_waits_ = 0;               // what the side stack was left for
     int ready_ = 0;                    // what has come of it
-    std::function<void()> each_time_;  // called whenever the connecting call goes on
+    std::function<void()> each_time_;  // of the connecting call
     std::function<int(int)> next_;     // of the call under way; empty: none
 };
 

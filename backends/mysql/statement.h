@@ -11,7 +11,8 @@ class Statement final : public pool::Statement {
     Statement(table::Template query, bool may_write, bool require_result_set)
         : query_(std::move(query)), repeatable_(!may_write), require_result_set_(require_result_set) {}
 
-    [[nodiscard]] bool exclusive() const override { return false; }
+    // What only reads gives one result set; anything else may give several, or do anything.
+    [[nodiscard]] bool exclusive() const override { return !repeatable_; }
     [[nodiscard]] bool repeatable() const override { return repeatable_; }
 
     [[nodiscard]] const table::Template& query() const { return query_; }

@@ -43,10 +43,11 @@ class Connection {
     virtual void send(QueryToken token, const Query& query) = 0;
 };
 
-// The times that a driver keeps to. They may change; what is begun later goes by the new ones.
+// What a driver keeps to. It may change; what is begun later goes by the new ones.
 struct DriverSettings {
     std::chrono::milliseconds connect_timeout{3000};    // shared by the addresses of one host
     std::chrono::milliseconds statement_timeout{9000};  // enforced by the server, where it can
+    bool pipelining = true;                             // pipeline_depth is above 1
 };
 
 class Driver {

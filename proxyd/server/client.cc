@@ -178,7 +178,7 @@ void Client::serve(const protocol::DecodeResult& decoded) {
             answered_ = true;
             last_reply_ = server_.loop().now();
             protocol::append_unknown_request_reply(out_);
-            write_out();
+            write_later();
             return;
         case Decoded::no_request:
         case Decoded::incomplete: return;
@@ -199,8 +199,20 @@ void Client::reply(protocol::Command command, protocol::Layout layout, const Rep
     answered_ = true;
     last_reply_ = server_.loop().now();
     protocol::append(out_, command, layout, answer);
+    write_later();
+}
+
+void Client::write_later() {
+    if (write_pending_) return;
+    write_pending_ = true;
+    server_.write_later(shared_from_this());
+}
+
+void Client::write_now() {
+    write_pending_ = false;
+    if (closed_) return;
     write_out();
-    if (!closed_ && !serving_ && out_.empty()) serve_next();
+    if (!closed_ && out_.empty()) serve_next();
 }
 
 void Client::write_out() {
@@ -250,8 +262,9 @@ void Client::after_reply() {
 void Client::update_interest() {
     if (closed_ || !watch_) return;
     const bool room = in_.size() <= server_.settings().limits.message_bytes + scratch.size();
-    watch_->want(!end_of_input_ && room, !out_.empty());
-    if (!out_.empty()) server_.watch_time();
+    const bool blocked = !out_.empty() && !write_pending_;
+    watch_->want(!end_of_input_ && room, blocked);
+    if (blocked) server_.watch_time();
 }
 
 void Client::close() {

@@ -36,6 +36,9 @@ class Client : public std::enable_shared_from_this<Client> {
     // Closes it if it has kept a request or a reply unfinished for too long. True: look again later.
     [[nodiscard]] bool check_time(TimePoint now);
 
+    // Sends the replies that Server::write_later() was told of.
+    void write_now();
+
     [[nodiscard]] int fd() const { return fd_; }
 
   private:
@@ -47,6 +50,7 @@ class Client : public std::enable_shared_from_this<Client> {
     void serve(const protocol::DecodeResult& decoded);
     void serve_request(const protocol::Request& request);
     void reply(protocol::Command command, protocol::Layout layout, const protocol::Reply& reply);
+    void write_later();
     void write_out();
     void after_reply();
     void update_interest();
@@ -65,6 +69,7 @@ class Client : public std::enable_shared_from_this<Client> {
     bool busy_ = false;      // a request is being answered
     bool serving_ = false;   // inside serve_requests()
     bool answered_ = false;  // at least one request
+    bool write_pending_ = false;  // the server will call write_now()
     bool end_of_input_ = false;
     bool finishing_ = false;
     bool closed_ = false;

@@ -99,6 +99,30 @@ void Server::client_closed(int fd) {
     }
 }
 
+bool Server::serves(pid_t process) const {
+    for (const auto& [fd, client] : clients_) {
+        ucred peer{};
+        socklen_t size = sizeof peer;
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == process) return true;
+    }
+    return false;
+}
+
+void Server::write_later(std::shared_ptr<Client> client) {
+    if (writers_.empty()) {
+        loop_.defer([this, alive = std::weak_ptr<bool>(alive_)] {
+            if (alive.lock()) write_replies();
+        });
+    }
+    writers_.push_back(std::move(client));
+}
+
+void Server::write_replies() {
+    std::vector<std::shared_ptr<Client>> writers;
+    writers.swap(writers_);
+    for (const auto& client : writers) client->write_now();
+}
+
 void Server::watch_time() {
     if (!time_timer_->running()) time_timer_->start(time_check_interval);
 }

@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include <sys/types.h>
+
 #include "backends/event/loop.h"
 #include "protocol/request_decoder.h"
 #include "proxyd/server/client.h"
@@ -57,6 +59,9 @@ class Server {
 
     [[nodiscard]] std::size_t clients() const { return clients_.size(); }
 
+    // Whether a process is among the clients: the one that opened the connection.
+    [[nodiscard]] bool serves(pid_t process) const;
+
     // For Client.
     [[nodiscard]] Loop& loop() { return loop_; }
     [[nodiscard]] Service& service() { return service_; }
@@ -65,6 +70,9 @@ class Server {
         if (served_) served_();
     }
     void client_closed(int fd);
+    // Calls the client's write_now() at the end of this pass of the loop. Replies sent together wake the
+    // clients together, and the queries that the databases work on meanwhile have gone out before.
+    void write_later(std::shared_ptr<Client> client);
     void watch_time();
 
   private:
@@ -76,6 +84,7 @@ class Server {
     void pause_accepting();
     void check_times();
     void drain_more();
+    void write_replies();
     [[nodiscard]] std::vector<std::shared_ptr<Client>> all_clients() const;
 
     Loop& loop_;
@@ -83,12 +92,14 @@ class Server {
     ServerSettings settings_;
     std::vector<Listener> listeners_;
     std::unordered_map<int, std::shared_ptr<Client>> clients_;
+    std::vector<std::shared_ptr<Client>> writers_;  // with replies to be sent
     std::unique_ptr<Timer> accept_timer_;
     std::unique_ptr<Timer> time_timer_;
     std::unique_ptr<Timer> drain_timer_;
     TimePoint drain_ends_{};
     std::function<void()> drained_;
     std::function<void()> served_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for work deferred past the server's end
 };
 
 }  // namespace proxyd::server

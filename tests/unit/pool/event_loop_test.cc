@@ -181,5 +181,50 @@ TEST(EventLoop, SignalsAndTheTime) {
     loop.run();
 }
 
+// Exchanges so many bytes with another thread, which waits before each reply.
+std::uint64_t vain_polls_of_an_exchange(Duration window, Duration reply_after, int count) {
+    EventLoop loop;
+    loop.set_busy_poll(window);
+    int ends[2];
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    std::thread echo([fd = ends[1], reply_after] {
+        char byte = 0;
+        while (read(fd, &byte, 1) == 1) {
+            std::this_thread::sleep_for(reply_after);
+            if (write(fd, &byte, 1) != 1) break;
+        }
+    });
+    const auto send = [fd = ends[0]] { EXPECT_EQ(write(fd, "x", 1), 1); };
+    const auto watch = loop.watch(ends[0], [&](Ready) {
+        char byte = 0;
+        EXPECT_EQ(read(ends[0], &byte, 1), 1);
+        if (--count > 0) {
+            send();
+        } else {
+            loop.stop();
+        }
+    });
+    watch->want(true, false);
+    send();
+    loop.run();
+    (void)shutdown(ends[0], SHUT_RDWR);
+    echo.join();
+    close(ends[0]);
+    close(ends[1]);
+    return loop.vain_polls();
+}
+
+TEST(EventLoop, LooksForTheNextEventWhileTheyFollowEachOther) {
+    EXPECT_GT(vain_polls_of_an_exchange(10s, 100us, 20), 0U);
+}
+
+TEST(EventLoop, SleepsAtOnceWhenEventsAreFarApart) {
+    EXPECT_EQ(vain_polls_of_an_exchange(50us, 2ms, 20), 0U);
+}
+
+TEST(EventLoop, SleepsAtOnceWithoutAWindow) {
+    EXPECT_EQ(vain_polls_of_an_exchange(0us, 0us, 200), 0U);
+}
+
 }  // namespace
 }  // namespace proxyd
