@@ -168,6 +168,13 @@ std::string redact_uri(std::string_view uri) {
     return out;
 }
 
+std::string redact_host(std::string_view host) {
+    if (host.find("://") != std::string_view::npos) return redact_uri(host);
+    const auto at = host.rfind('@');
+    if (at == std::string_view::npos || at == 0 || host.starts_with("unix:")) return std::string(host);
+    return std::string(hidden).append(host.substr(at));
+}
+
 std::string redact_conninfo(std::string_view text) {
     return redact_text(text, false);
 }

@@ -10,6 +10,10 @@ namespace proxyd {
 // malformed (a raw `@`, `/` or `?` in the password) it hides too much rather than too little.
 [[nodiscard]] std::string redact_uri(std::string_view uri);
 
+// One item of a table's `hosts`: a URI as above. No table type understands user:password@host, but some try
+// it: what stands in front of the '@' is hidden.
+[[nodiscard]] std::string redact_host(std::string_view host);
+
 // libpq connection text (`host=x password='a b'`, blanks around `=` allowed) with the values of all keywords
 // that end in "password" or "passwd" replaced by `***`.
 [[nodiscard]] std::string redact_conninfo(std::string_view text);

@@ -42,6 +42,16 @@ std::string quoted(std::string_view text) {
     return '"' + std::string(text) + '"';
 }
 
+// A line of a table file for the log: without what may be a password.
+std::string presentable(std::string_view line) {
+    std::string lower(line);
+    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    for (const char* secret : {"pass", "://", "hosts", "dbname"}) {
+        if (lower.find(secret) != std::string::npos) return "(not shown: it may hold a password)";
+    }
+    return std::string(line);
+}
+
 std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::size_t> row(b.size() + 1);
     std::iota(row.begin(), row.end(), std::size_t{0});
@@ -81,7 +91,7 @@ LogicalLines split_logical_lines(std::string_view text) {
         const LogicalLine& first = result.lines.front();
         result.warnings.push_back(
             {first.number, "ignored, because it starts with white space and continues nothing: " +
-                               quoted(trim(first.text))});
+                               quoted(presentable(trim(first.text)))});
         result.lines.erase(result.lines.begin());
     }
     return result;
@@ -91,20 +101,6 @@ const Parameter* ParameterFile::find(std::string_view name) const {
     const auto found = parameters.find(name);
     return found == parameters.end() ? nullptr : &found->second;
 }
-
-namespace {
-
-// A line of a table file for the log: without what may be a password.
-std::string presentable(std::string_view line) {
-    std::string lower(line);
-    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    for (const char* secret : {"pass", "://", "hosts", "dbname"}) {
-        if (lower.find(secret) != std::string::npos) return "(not shown: it may hold a password)";
-    }
-    return std::string(line);
-}
-
-}  // namespace
 
 ParameterFile parse_parameters(std::string_view text, std::string path) {
     ParameterFile file;
@@ -117,13 +113,13 @@ ParameterFile parse_parameters(std::string_view text, std::string path) {
         const std::string_view name = content.substr(0, name_end);
         const std::string_view rest = trim(content.substr(name_end));
         if (name.empty()) {
-            file.errors.push_back({line.number, "missing name, expected \"name = value\": " +
-                                                    quoted(presentable(trim(content)))});
+            file.errors.push_back({line.number, "missing name before '=', expected \"name = value\""});
             continue;
         }
         if (!rest.starts_with('=')) {
-            file.errors.push_back({line.number, "missing '=' after the name, expected \"name = value\": " +
-                                                    quoted(presentable(trim(content)))});
+            // What stands alone may as well be a value that was put on a line of its own.
+            file.errors.push_back({line.number, "missing '=' after the name, expected \"name = value\"" +
+                                                    (rest.empty() ? "" : ": " + quoted(presentable(name)))});
             continue;
         }
         Parameter parameter{std::string(trim(rest.substr(1))), line.number};

@@ -88,8 +88,7 @@ bool is_uri(std::string_view host) {
 }
 
 pool::HostInfo host_info(const std::string& host) {
-    if (is_uri(host)) return {redact_uri(host), rank_uri};
-    return {host, is_unix(host) ? rank_unix : rank_inet};
+    return {redact_host(host), is_uri(host) ? rank_uri : is_unix(host) ? rank_unix : rank_inet};
 }
 
 std::vector<Endpoint> endpoints(const ClusterIdentity& cluster, const std::string& host, std::string& error) {
@@ -127,7 +126,7 @@ std::vector<Endpoint> endpoints(const ClusterIdentity& cluster, const std::strin
     const auto ports = split_commas(base.contains("port") ? base["port"] : "");
     for (const auto& port : ports) {
         if (!port.empty() && !is_port(port)) {
-            error = "port \"" + port + "\" is not a number from 1 to 65535";
+            error = "port " + redact_host(port) + " is not a number from 1 to 65535";
             return {};
         }
     }

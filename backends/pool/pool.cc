@@ -28,12 +28,12 @@ void Slot::closed(const Failure& failure) {
 }
 
 Pool::Pool(Loop& loop, std::string name, std::vector<HostInfo> hosts, std::unique_ptr<Driver> driver,
-           PoolSettings settings)
+           PoolSettings settings, unsigned seed)
     : loop_(loop),
       name_(std::move(name)),
       driver_(std::move(driver)),
       settings_(settings),
-      random_(std::random_device{}()),
+      random_(seed),
       sweep_timer_(loop.make_timer([this] { sweep(); })),
       wake_timer_(loop.make_timer([this] { dispatch(); })) {
     for (auto& host : hosts) hosts_.emplace_back(std::move(host));

@@ -40,9 +40,10 @@ struct PoolStats {
 
 class Pool {
   public:
-    // `name` says which database it is, in the log. The loop outlives the pool.
+    // `name` says which database it is, in the log. The loop outlives the pool. `seed` is that of the choices
+    // among equal hosts and of the jitter.
     Pool(Loop& loop, std::string name, std::vector<HostInfo> hosts, std::unique_ptr<Driver> driver,
-         PoolSettings settings);
+         PoolSettings settings, unsigned seed = std::random_device{}());
     ~Pool();
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
@@ -60,6 +61,7 @@ class Pool {
     // Closes what is idle, now and from now on.
     void wind_down();
 
+    [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] PoolStats stats() const;
 
   private:

@@ -175,8 +175,9 @@ void Pool::rebalance(TimePoint now) {
         retire_one_of(worse);
         make_room_for(fewest, worse);
     } else if (uneven) {
-        retire_one_of([most](const Slot& slot) { return slot.host == most; });
-        make_room_for(fewest, {});
+        const auto crowded = [most](const Slot& slot) { return slot.host == most; };
+        retire_one_of(crowded);
+        make_room_for(fewest, crowded);
     }
 }
 

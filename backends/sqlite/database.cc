@@ -17,6 +17,10 @@ using pool::Outcome;
 constexpr std::chrono::milliseconds sweep_interval{20};
 constexpr std::chrono::milliseconds grace{20};  // the worker knows better why it could not answer
 
+// How long the end of a database waits for its worker: what runs is stopped, so it takes longer only where
+// the system does not return from a call (a network file system whose server is away).
+constexpr std::chrono::milliseconds last_moment{50};
+
 class AnswerRows final : public pool::Rows {
   public:
     explicit AnswerRows(const Answer& answer) : answer_(answer) {}
@@ -84,17 +88,23 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
         }
     }
 
-    void stop() {
+    // From now on the worker touches nothing but itself. Returns whether it ends within the time.
+    [[nodiscard]] bool stop(Duration within) {
         handle_.stop();
-        {
-            const std::lock_guard lock(mutex_);
-            stopping_ = true;
-        }
-        wake_.notify_one();
+        std::unique_lock lock(mutex_);
+        stopping_ = true;
+        wake_.notify_all();
+        return wake_.wait_for(lock, within, [this] { return ended_; });
     }
 
     // The worker's thread.
     void work() {
+        work_until_stopped();
+        const std::lock_guard lock(mutex_);
+        ended_ = true;
+        wake_.notify_all();
+    }
+    void work_until_stopped() {
         for (;;) {
             Job job;
             {
@@ -112,14 +122,11 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
             } else {
                 job.answer = handle_.run(*job.statement, job.key, job.deadline, job.prepare_only);
             }
-            bool first = false;
-            {
-                const std::lock_guard lock(mutex_);
-                first = done_.empty();
-                done_.push_back(std::move(job));
-                if (stopping_) return;
-            }
-            if (first) loop_.post([self = shared_from_this()] { self->deliver(); });
+            // Under the lock: once stop() has it, the loop may be gone.
+            const std::lock_guard lock(mutex_);
+            if (stopping_) return;
+            if (done_.empty()) loop_.post([self = shared_from_this()] { self->deliver(); });
+            done_.push_back(std::move(job));
         }
     }
 
@@ -144,7 +151,7 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
         }
     }
 
-    // After the thread has ended: who still waits gets a failure.
+    // After stop(): who still waits gets a failure.
     void give_up() {
         deliver();
         timer_.reset();
@@ -171,6 +178,7 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
     std::deque<Job> waiting_;
     std::vector<Job> done_;
     bool stopping_ = false;
+    bool ended_ = false;
 };
 
 Database::Database(Loop& loop, std::string path)
@@ -180,8 +188,11 @@ Database::Database(Loop& loop, std::string path)
       thread_([worker = worker_] { worker->work(); }) {}
 
 Database::~Database() {
-    worker_->stop();
-    thread_.join();  // within milliseconds: what runs is stopped
+    if (worker_->stop(last_moment)) {
+        thread_.join();
+    } else {
+        thread_.detach();
+    }
     worker_->give_up();
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 namespace proxyd::sqlite {
 namespace {
@@ -24,6 +25,17 @@ Answer failed(FailureClass kind, std::string message) {
     answer.failed = true;
     answer.failure = {kind, std::move(message)};
     return answer;
+}
+
+// What stands under this name when it is no database file, and "" when it may be one. The library would wait
+// for somebody to write to a FIFO, for ever.
+std::string strange_kind(const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return "";
+    if (S_ISDIR(status.st_mode)) return "a directory";
+    if (S_ISFIFO(status.st_mode)) return "a FIFO";
+    if (S_ISSOCK(status.st_mode)) return "a socket";
+    return "a device";
 }
 
 std::string expanded(const Statement& statement, const table::KeyParts& key) {
@@ -81,6 +93,10 @@ bool Handle::open(std::string& error) {
     }
     prepared_.clear();
     database_.reset();
+    if (const auto kind = strange_kind(path_); !kind.empty()) {
+        error = fmt::format("database {}: is {}, not a regular file", path_, kind);
+        return false;
+    }
     sqlite3* raw = nullptr;
     const int status =
         sqlite3_open_v2(path_.c_str(), &raw, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr);

@@ -205,6 +205,12 @@ TEST_F(MysqlAnswers, OptionFileAndGroup) {
     EXPECT_EQ(answer(file("option_group = client\nhosts = " + host(), "b.cf"), "x"), "unlocked");
     EXPECT_EQ(answer(file("option_group = mine\n", "c.cf"), "x"), "unlocked") << recorded.text();
     settings.lookup_timeout = 1s;
+    admin.each(
+        {"CREATE OR REPLACE USER 'locked'@'%' IDENTIFIED BY 'key'", "GRANT SELECT ON *.* TO 'locked'@'%'"});
+    std::ofstream(options, std::ios::app) << "[locked]\nuser = locked\npassword = key\n";
+    EXPECT_EQ(answer(file("option_group = locked\nhosts = " + host(), "p.cf"), "x"), "RETRY");
+    EXPECT_EQ(answer(file("option_group = locked\npassword = key\nhosts = " + host(), "q.cf"), "x"),
+              "locked");
     EXPECT_EQ(answer(file("option_group = wrong\nhosts = " + host(), "d.cf"), "x"), "RETRY");
     // What the table file says goes before what the option file says.
     EXPECT_EQ(answer(file(fmt::format("option_group = wrong\nhosts = {}\nuser = {}\npassword = {}\n", host(),

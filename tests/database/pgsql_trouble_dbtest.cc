@@ -1,39 +1,11 @@
 // What the clients notice of a database's troubles: as little as possible.
+#include "tests/database/lookup_stream.h"
 #include "tests/database/pgsql_scene.h"
 
 namespace proxyd {
 namespace {
 
-class PgsqlTrouble : public PgsqlScene {
-  protected:
-    // Lookups one after the other by several clients, while `event` happens.
-    template <typename Event>
-    void stream_while(const std::string& name, Event&& event, Duration before, Duration after) {
-        std::vector<std::shared_ptr<Lookup>> now(8);
-        bool stopping = false;
-        const auto pump = [&] {
-            for (auto& one : now) {
-                if (one && one->answers == 0) continue;
-                if (one) {
-                    ++answered;
-                    if (one->status != Status::ok) ++failed;
-                    slowest = std::max(slowest, one->took);
-                }
-                one = stopping ? nullptr : start(name, "alice@example.com");
-            }
-            return stopping && std::all_of(now.begin(), now.end(), [](const auto& one) { return !one; });
-        };
-        (void)run_until(pump, before);
-        event();
-        (void)run_until(pump, after);
-        stopping = true;
-        EXPECT_TRUE(run_until(pump)) << "some have no answer";
-    }
-
-    int answered = 0;
-    int failed = 0;
-    Duration slowest{};
-};
+using PgsqlTrouble = WithStream<PgsqlScene>;
 
 TEST_F(PgsqlTrouble, ConnectionsThatAreCutAreNotNoticed) {
     const auto name = table(by_address);

@@ -244,7 +244,7 @@ TEST_F(ConfigDirectory, LoadSaysWhyMainCfCannotBeUsed) {
     write("main.cf", "a = 1\nbad line\n");
     EXPECT_EQ(
         fault(),
-        directory_ + "/main.cf, line 2: missing '=' after the name, expected \"name = value\": \"bad line\"");
+        directory_ + "/main.cf, line 2: missing '=' after the name, expected \"name = value\": \"bad\"");
 }
 
 // postconf(1) prints one blank for each run of white space.

@@ -44,6 +44,15 @@ TEST(RedactUri, HidesTooMuchRatherThanTooLittleOfAMalformedOne) {
     }
 }
 
+TEST(RedactHost, HidesWhatStandsBeforeAnAt) {
+    for (const auto* harmless :
+         {"h", "h:5432", "[::1]:5432", "inet:h:3306", "unix:/run/a@b", "/run/s", "@abstract", ""})
+        EXPECT_EQ(redact_host(harmless), harmless);
+    EXPECT_EQ(redact_host("u:secret@h:5432"), "***@h:5432");
+    EXPECT_EQ(redact_host("h:u:se@cret@x"), "***@x");
+    EXPECT_EQ(redact_host("mysql://u:secret@h/d"), "mysql://u:***@h/d");
+}
+
 TEST(RedactConninfo, HidesPasswordValuesOfAnyQuoting) {
     const Case cases[] = {
         {"host=x password=secret dbname=y", "host=x password=*** dbname=y"},

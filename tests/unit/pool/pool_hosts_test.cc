@@ -46,6 +46,7 @@ TEST_F(PoolHosts, EqualHostsAreChosenByChance) {
     std::set<std::size_t> first;
     for (int round = 0; round < 60; ++round) {
         ranks = {1, 1, 1};
+        ++seed;
         (void)stream(lane("t"), 1);
         loop.advance(10ms);
         first.insert(database->sent.front().host);
@@ -206,6 +207,39 @@ TEST_F(PoolHosts, ThePreferredHostIsUsedAgainWhenItReturns) {
     (void)stream(table, 1000);
     for (const auto& query : db().sent) ASSERT_EQ(query.host, 0U);
     EXPECT_EQ(db().connections_to(1), 0U);
+}
+
+// Most connections of a full pool are on their way to one host, so there is none to give up in favour of
+// another.
+TEST_F(PoolHosts, AFullPoolWhoseConnectionsAreStillBeingOpenedIsNotRebalanced) {
+    ranks = {1, 1};
+    settings.size = 4;
+    db().pipelines = false;
+    const auto table = lane("t");
+    expect_all_found(stream(table, 100));
+    // Such connections are not used again: both hosts are well, and there is no connection.
+    for (int i = 0; i < 8; ++i) (void)ask(table, "w" + std::to_string(i), 10s, writing);
+    loop.advance(2s);
+    ASSERT_EQ(db().connections.size(), 0U);
+
+    host(1).mode = HostMode::full;
+    db().react = [](auto, const auto& key) {
+        return Reaction{key == "stuck" ? Reaction::Kind::never : Reaction::Kind::rows};
+    };
+    const auto stuck = ask(table, "stuck");
+    loop.advance(1s);
+    ASSERT_EQ(db().connections_to(0), 1U);
+    host(0).mode = HostMode::full;
+    host(1).mode = HostMode::silent;
+    std::vector<std::shared_ptr<Asked>> all;
+    for (int i = 0; i < 3; ++i) all.push_back(ask(table, "k" + std::to_string(i)));
+    loop.advance(200ms);
+    ASSERT_EQ(db().connections_to(1), 3U);
+    loop.advance(1s);
+    host(0).mode = HostMode::up;
+    host(1).mode = HostMode::up;
+    loop.advance(4s);
+    expect_all_found(all);
 }
 
 TEST_F(PoolHosts, AMisconfiguredHostBesideAGoodOneHarmsNothing) {

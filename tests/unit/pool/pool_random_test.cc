@@ -1,5 +1,7 @@
 // Thousands of random steps; what must always hold is looked at after each.
+#include <cstdlib>
 #include <random>
+#include <string>
 
 #include "tests/unit/pool/pool_scene.h"
 
@@ -10,7 +12,10 @@ class PoolRandom : public PoolScene, public testing::WithParamInterface<unsigned
   protected:
     [[nodiscard]] unsigned below(unsigned limit) { return static_cast<unsigned>(random_() % limit); }
 
-    void SetUp() override { random_.seed(GetParam()); }
+    void SetUp() override {
+        seed = GetParam();
+        random_.seed(seed);
+    }
 
     std::mt19937 random_;
 };
@@ -123,7 +128,17 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, PoolRandom, testing::Range(1U, 41U));
+// PROXYD_TEST_SEED: of the first of them; PROXYD_TEST_POOLS: how many.
+unsigned number_from(const char* variable, unsigned otherwise) {
+    const char* text = std::getenv(variable);
+    return text != nullptr ? static_cast<unsigned>(std::strtoul(text, nullptr, 10)) : otherwise;
+}
+
+const unsigned first_seed = number_from("PROXYD_TEST_SEED", 1);
+
+INSTANTIATE_TEST_SUITE_P(Seeds, PoolRandom,
+                         testing::Range(first_seed, first_seed + number_from("PROXYD_TEST_POOLS", 40)),
+                         [](const auto& one) { return std::to_string(one.param); });
 
 }  // namespace
 }  // namespace proxyd::pool

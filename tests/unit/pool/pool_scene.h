@@ -29,6 +29,7 @@ class PoolScene : public testing::Test {
     // Ranks of the hosts; the pool is made at the first use.
     std::vector<int> ranks{1};
     PoolSettings settings;
+    unsigned seed = 1;
 
     FakeLoop loop;
     std::unique_ptr<FakeDatabase> database;
@@ -52,7 +53,7 @@ class PoolScene : public testing::Test {
             for (std::size_t i = 0; i < ranks.size(); ++i)
                 infos.push_back({"host" + std::to_string(i), ranks[i]});
             pool = std::make_unique<Pool>(loop, "test", infos, std::make_unique<FakeDriver>(*database),
-                                          settings);
+                                          settings, seed);
         }
         return *pool;
     }

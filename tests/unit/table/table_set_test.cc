@@ -1,117 +1,12 @@
 // Tables by name: read at first use, kept up to date with their files, none harmed by another.
-#include "backends/table/table_set.h"
-
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-
-#include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "tests/unit/pool/fake_loop.h"
+#include "tests/unit/table/table_set_scene.h"
 
 namespace proxyd::table {
 namespace {
 
-using namespace std::chrono_literals;
-using protocol::Status;
-
-class EchoRows final : public pool::Rows {
-  public:
-    explicit EchoRows(std::string value) : value_(std::move(value)) {}
-    [[nodiscard]] std::size_t rows() const override { return value_.empty() ? 0 : 1; }
-    [[nodiscard]] std::size_t columns() const override { return 1; }
-    [[nodiscard]] std::optional<std::string_view> cell(std::size_t, std::size_t) const override {
-        return value_;
-    }
-
-  private:
-    std::string value_;
-};
-
-// Answers with the parameter `answer`; `answer = later` keeps the callback, `answer = fails` fails.
-class FakeRunner final : public QueryRunner {
-  public:
-    FakeRunner(std::string answer, std::vector<pool::OutcomeCallback>& kept)
-        : answer_(std::move(answer)), kept_(kept) {}
-    void run(const KeyParts&, Deadline, pool::OutcomeCallback callback) override {
-        if (answer_ == "later") {
-            kept_.push_back(std::move(callback));
-        } else if (answer_ == "fails") {
-            callback({nullptr, {pool::FailureClass::query, "bad"}});
-        } else {
-            const EchoRows rows(answer_);
-            callback({&rows, {}});
-        }
-    }
-    void prepare_only(Deadline, pool::OutcomeCallback) override {}
-
-  private:
-    std::string answer_;
-    std::vector<pool::OutcomeCallback>& kept_;
-};
-
-class FakeBackend final : public TableBackend {
-  public:
-    FakeBackend(std::vector<pool::OutcomeCallback>& kept, int& made) : kept_(kept), made_(made) {}
-    [[nodiscard]] SqlDialect dialect() const override { return SqlDialect::pgsql; }
-    [[nodiscard]] std::vector<std::string_view> parameter_names() const override { return {"answer"}; }
-    [[nodiscard]] std::unique_ptr<QueryRunner> make_runner(const std::string&, TableParameters& parameters,
-                                                           const SqlDefinition&,
-                                                           const TableSettings&) override {
-        if (!parameters.errors().empty()) return nullptr;
-        ++made_;
-        return std::make_unique<FakeRunner>(parameters.text("answer", ""), kept_);
-    }
-
-  private:
-    std::vector<pool::OutcomeCallback>& kept_;
-    int& made_;
-};
-
-class TableSetTest : public testing::Test {
-  protected:
-    TableSetTest() {
-        std::string pattern = testing::TempDir() + "proxyd-set-XXXXXX";
-        directory = mkdtemp(pattern.data());
-        tables.add_backend("fake", std::make_unique<FakeBackend>(kept, made));
-    }
-    ~TableSetTest() override { std::filesystem::remove_all(directory); }
-    TableSetTest(const TableSetTest&) = delete;
-    TableSetTest& operator=(const TableSetTest&) = delete;
-
-    std::string write(const std::string& text, const std::string& name = "t.cf") const {
-        const auto path = directory + "/" + name;
-        std::ofstream(path) << text;
-        return "fake:" + path;
-    }
-    std::string answer(const std::string& name, const std::string& key = "user@example.com") {
-        std::string got = "NO ANSWER";
-        tables.lookup(name, key, {false, false}, [&](const LookupResult& result) {
-            got = result.status == Status::ok      ? result.value
-                  : result.status == Status::nokey ? "NOT FOUND"
-                  : result.status == Status::retry ? "RETRY"
-                                                   : "OTHER";
-        });
-        return got;
-    }
-    // Time for a change to be seen and to be seen as settled.
-    void wait_for_looks(const std::string& name) {
-        for (int i = 0; i < 3; ++i) {
-            loop.advance(1100ms);
-            tables.open(name);
-        }
-    }
-
-    FakeLoop loop;
-    std::vector<pool::OutcomeCallback> kept;
-    int made = 0;
-    TableSet tables{loop, {}};
-    std::string directory;
-};
-
-const std::string ask_a = "query = SELECT '%s'\nanswer = a\n";
-const std::string ask_b = "query = SELECT '%s'\nanswer = b\n";
+using TableSetTest = TableSetScene;
 
 TEST_F(TableSetTest, AFileIsReadOnceAndAgainWhenItChanged) {
     const auto name = write(ask_a);
@@ -221,6 +116,27 @@ TEST_F(TableSetTest, ADomainTableIsAskedForTheDomain) {
     EXPECT_EQ(answer(name), "RETRY");
     EXPECT_EQ(answer(name, "plain"), "NOT FOUND") << "no domain, no question";
     EXPECT_EQ(answer(write(ask_a + "domain = fake:/nonexistent\n", "u.cf")), "RETRY");
+}
+
+TEST_F(TableSetTest, TablesMadeOfOthersAreServedWhenAllOfTheseAre) {
+    const auto a = write(ask_a, "a.cf");
+    const auto b = write("query = SELECT '%s'\nanswer = b\n", "b.cf");
+    for (const auto& table : {a, "unionmap:{" + a + "}", "pipemap:{unionmap:{" + a + "}, " + b + " }"}) {
+        EXPECT_TRUE(tables.serves(table)) << table;
+    }
+    for (const auto& table :
+         {std::string("hash:/a"), "unionmap:{" + a + ",hash:/a}", std::string("unionmap:{}"),
+          "pipemap:{unionmap:{hash:/a}," + a + "}", "unionmap:" + a, "unionmap:{proxy:" + a + "}"}) {
+        EXPECT_FALSE(tables.serves(table)) << table;
+    }
+    EXPECT_EQ(answer("unionmap:{" + a + "," + b + "}"), "a,b");
+    EXPECT_EQ(answer("pipemap:{" + a + "," + b + "}"), "b");
+    EXPECT_EQ(answer("unionmap:{" + a + ",fake:/nonexistent}"), "RETRY");
+    EXPECT_EQ(tables.inspect("unionmap:{" + a + "}").members, std::vector{a});
+    // A member that is mended is used at once.
+    write("query = SELECT '%s'\nanswer = c\n", "b.cf");
+    wait_for_looks(b);
+    EXPECT_EQ(answer("unionmap:{" + a + "," + b + "}"), "a,c");
 }
 
 TEST_F(TableSetTest, ATableThatNamesItselfAsItsDomains) {

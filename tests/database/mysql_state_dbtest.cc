@@ -1,0 +1,126 @@
+// What one lookup leaves behind reaches no other: on the server, in the client library, in the table of
+// descriptors.
+#include "tests/database/loop_server.h"
+#include "tests/database/mysql_scene.h"
+#include "tests/database/scripted_server.h"
+
+namespace proxyd {
+namespace {
+
+class MysqlState : public MysqlScene {
+  protected:
+    // Asks `first`, and while it is under way and from inside its answer `second`; returns both answers of
+    // that.
+    std::vector<std::string> behind(const std::string& first, const std::string& second) {
+        std::shared_ptr<Lookup> waiting;
+        std::shared_ptr<Lookup> next;
+        bool answered = false;
+        tables->lookup(first, "x", {false, false}, [&](const table::LookupResult&) {
+            answered = true;
+            next = start(second, "y");
+        });
+        waiting = start(second, "x");
+        EXPECT_TRUE(run_until([&] { return answered && waiting->answers + next->answers == 2; }));
+        return {waiting->value, next->value};
+    }
+
+    // A server of MySQL's protocol that lets us in, sets what we wish, and selects constants; the rest is the
+    // test's.
+    [[nodiscard]] std::unique_ptr<LoopServer> willing_server() {
+        return std::make_unique<LoopServer>(
+            loop, ScriptedServer::greeting("mysql_native_password"), [](const std::string& heard) {
+                std::string said;
+                for (std::size_t at = 0; at + 4 < heard.size();) {
+                    const auto byte = [&](std::size_t i) {
+                        return static_cast<unsigned char>(heard[at + i]);
+                    };
+                    const std::size_t size = byte(0) | byte(1) << 8 | byte(2) << 16;
+                    const auto number = byte(3);
+                    const auto query = heard.substr(at + 5, size - 1);
+                    at += 4 + size;
+                    if (number == 1) said += ScriptedServer::ok(2);  // the client's part of the handshake
+                    if (number == 0 && query.starts_with("SET ")) said += ScriptedServer::ok(1);
+                    if (number == 0 && query.ends_with("'first'")) said += ScriptedServer::rows("first");
+                    if (number == 0 && query.starts_with("SELECT ") &&
+                        query.find(' ', 7) == std::string::npos)
+                        said += ScriptedServer::rows(query.substr(7));
+                }
+                return said;
+            });
+    }
+    // A table of that server, which has been asked once, so that there is a connection.
+    std::string table_of_willing(const LoopServer& server) {
+        const auto name = table_at("127.0.0.1:" + server.port, "query = SELECT v FROM t WHERE k = '%s'");
+        EXPECT_EQ(answer(name, "first"), "first") << recorded.text();
+        return name;
+    }
+};
+
+TEST_F(MysqlState, ASettingOrATransactionIsSeenByNoOtherTable) {
+    settings.pool_size = 1;
+    admin.each({"CREATE PROCEDURE sets(k text) BEGIN SET @left = k; SELECT k; END"}, dbname);
+    const auto clean = table("query = SELECT CONCAT(COALESCE(@left, 'clean'), @@in_transaction)", "clean.cf");
+    int count = 0;
+    for (const std::string query : {"SET @left = '%s'", "CALL sets('%s')", "BEGIN", "SET autocommit = 0",
+                                    "SELECT '%s' INTO @left", "SELECT number INTO @left FROM alias LIMIT 1",
+                                    "UPDATE alias SET number = (@left := 1) WHERE address = '%s'"}) {
+        const auto leaves =
+            table("require_result_set = no\nquery = " + query, fmt::format("l{}.cf", ++count));
+        const std::vector<std::string> none{"clean0", "clean0"};
+        EXPECT_EQ(behind(leaves, clean), none) << query;
+        EXPECT_EQ(answer(clean, "later"), "clean0") << query;
+    }
+}
+
+// The library keeps what it has read beyond the answer that it was asked for: nothing wakes us for that.
+TEST_F(MysqlState, AnswersThatComeTogetherAreAllRead) {
+    settings.pool_size = 1;
+    const auto server = willing_server();
+    const auto name = table_of_willing(*server);
+
+    const auto answered = [](const auto& lookup) { return lookup->answers > 0; };
+    auto one = start(name, "b");
+    auto two = start(name, "c");
+    run_for(5ms);
+    server->say(ScriptedServer::rows("second") + ScriptedServer::rows("third"));
+    EXPECT_TRUE(run_until([&] { return answered(one) && answered(two); }, 1s));
+    EXPECT_EQ(one->value, "second") << recorded.text();
+    EXPECT_EQ(two->value, "third");
+
+    const auto cut = ScriptedServer::rows("fifth");
+    one = start(name, "d");
+    two = start(name, "e");
+    run_for(5ms);
+    server->say(ScriptedServer::rows("fourth") + cut.substr(0, 3));
+    EXPECT_TRUE(run_until([&] { return answered(one); }, 1s));
+    EXPECT_EQ(one->value, "fourth") << recorded.text();
+    EXPECT_EQ(two->answers, 0);
+    server->say(cut.substr(3));
+    EXPECT_TRUE(run_until([&] { return answered(two); }, 1s));
+    EXPECT_EQ(two->value, "fifth") << recorded.text();
+    EXPECT_EQ(recorded.text(), "") << "no connection broke";
+}
+
+// The library closes its socket when it cannot write. A new client gets the number of that descriptor.
+TEST_F(MysqlState, ADescriptorThatTheLibraryHasClosedIsNotWatched) {
+    settings.pool_size = 1;
+    const auto server = willing_server();
+    const int number = next_number();
+    const auto name = table_of_willing(*server);
+
+    std::shared_ptr<Lookup> lookup;
+    std::unique_ptr<TakenNumber> client;
+    loop.defer([&] {
+        server->reset();
+        lookup = start(name, "b");
+        client = std::make_unique<TakenNumber>(loop);
+    });
+    EXPECT_TRUE(run_until([&] { return client && server->clients() == 1; })) << "it connects again";
+    EXPECT_GE(client->number(), number) << "the number of an open descriptor";
+    client->wake();
+    EXPECT_TRUE(run_until([&] { return client->fired() > 0; }, 2s)) << "the new client is not heard";
+    EXPECT_EQ(client->fired(), 1);
+}
+
+}  // namespace
+}  // namespace proxyd

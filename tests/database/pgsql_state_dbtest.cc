@@ -1,0 +1,151 @@
+// What one lookup, or an earlier one, leaves behind changes no answer: on the server, in its prepared
+// statements, in the table of descriptors.
+#include <deque>
+#include <set>
+
+#include "tests/database/loop_server.h"
+#include "tests/database/pgsql_scene.h"
+
+namespace proxyd {
+namespace {
+
+class PgsqlState : public PgsqlScene {};
+
+TEST_F(PgsqlState, ASettingOrATransactionIsSeenByNoOtherTable) {
+    settings.pool_size = 1;
+    const auto clean = table("query = SELECT current_setting('application_name')", "clean.cf");
+    int count = 0;
+    for (const std::string query :
+         {"SET application_name = 'left'", "SET application_name = 'left'; SELECT '%s'",
+          "SELECT '%s'; SET application_name = 'left'", "BEGIN; SET LOCAL application_name = 'left'",
+          "BEGIN; SET LOCAL application_name = 'left'; SELECT '%s'",
+          "SELECT set_config('application_name', 'left', false); SELECT '%s'",
+          "DO $$ BEGIN SET application_name = 'left'; END $$"}) {
+        const auto leaves = table("query = " + query, fmt::format("l{}.cf", ++count));
+        std::shared_ptr<Lookup> next;
+        tables->lookup(leaves, "x", {false, false},
+                       [&](const table::LookupResult&) { next = start(clean, "from its answer"); });
+        const auto waiting = start(clean, "while it is asked");
+        EXPECT_TRUE(run_until([&] { return next && waiting->answers + next->answers == 2; }));
+        EXPECT_EQ(waiting->value, "proxyd") << query;
+        EXPECT_EQ(next->value, "proxyd") << query;
+        EXPECT_EQ(answer(clean, "later"), "proxyd") << query;
+    }
+}
+
+// PostgreSQL makes a point in time of these words when it parses them, so a prepared statement would keep the
+// first.
+TEST_F(PgsqlState, WordsForAPointInTimeAreReadEachTime) {
+    for (const std::string now : {"'now'", "'NOW'", "' now'", "timestamptz 'now'"}) {
+        const auto name =
+            table("query = SELECT 'current' WHERE now() = " + now + " AND '%s' <> ''", "now.cf");
+        tables->reload({{}, {}, [this](table::TableParameters&) { return settings; }});
+        for (int again = 0; again < 3; ++again) EXPECT_EQ(answer(name, "x"), "current") << now;
+    }
+    const std::string prepared = "SELECT count(*) FROM pg_prepared_statements WHERE '%s' <> ''";
+    EXPECT_NE(answer(table("query = " + prepared, "p.cf"), "x"), "0");
+    settings.pool_size = 2;
+    int count = 0;
+    for (const std::string word : {"today", "tomorrow", "yesterday", "Now"}) {
+        const auto name =
+            table(fmt::format("query = {} AND statement LIKE '%%proxyd{}%%' AND prepare_time <> '{}'",
+                              prepared, ++count, word),
+                  word + ".cf");
+        EXPECT_EQ(answer(name, "x"), "0") << word;
+    }
+}
+
+// What the server itself does not take as a reason to look at a prepared statement anew shows within seconds.
+TEST_F(PgsqlState, PreparedStatementsAreNotKeptForLong) {
+    settings.pool_size = 1;
+    admin.sql(
+        "CREATE SCHEMA postgres; CREATE TABLE public.moved AS SELECT 'old'::text AS v;"
+        "CREATE VIEW seen AS SELECT 'old'::text AS v; CREATE TABLE padded (k text); INSERT INTO padded "
+        "VALUES ('a')",
+        dbname);
+    const auto type = table("query = SELECT 'found' FROM padded WHERE k = '%s'", "type.cf");
+    const auto path = table("query = SELECT v FROM moved WHERE '%s' <> ''", "path.cf");
+    const auto view = table("query = SELECT v FROM seen WHERE '%s' <> ''", "view.cf");
+    EXPECT_EQ(answer(type, "a "), "NOT FOUND");
+    EXPECT_EQ(answer(path, "x"), "old");
+    EXPECT_EQ(answer(view, "x"), "old");
+    admin.sql(
+        "ALTER TABLE padded ALTER COLUMN k TYPE char(10);"
+        "CREATE TABLE postgres.moved AS SELECT 'new'::text AS v;"
+        "CREATE OR REPLACE VIEW seen AS SELECT 'new'::text AS v",
+        dbname);
+    EXPECT_EQ(answer(view, "x"), "new") << "at once";
+    const auto begin = Clock::now();
+    const auto right = [&] { return answer(type, "a ") == "found" && answer(path, "x") == "new"; };
+    while (!right() && Clock::now() - begin < 6s) run_for(100ms);
+    EXPECT_TRUE(right());
+    // As all this went over one connection, it was not a new one that mended it.
+    EXPECT_EQ(connections(), 1);
+}
+
+TEST_F(PgsqlState, AConnectionWithManyPreparedStatementsIsRenewed) {
+    settings.pool_size = 1;
+    std::set<std::string> sessions;
+    for (int i = 0; i < 250; ++i) {
+        const auto name = table(
+            fmt::format(
+                "query = SELECT pg_backend_pid() FROM (SELECT count(*) AS n FROM pg_prepared_statements) p "
+                "WHERE n <= 200 AND '%s' <> 'table {}'",
+                i),
+            fmt::format("t{}.cf", i));
+        const auto session = answer(name, "x");
+        ASSERT_NE(session, "NOT FOUND") << "more than 200 statements";
+        ASSERT_NE(session, "RETRY");
+        sessions.insert(session);
+    }
+    EXPECT_EQ(sessions.size(), 2U);
+    EXPECT_EQ(recorded.text(), "");
+}
+
+// One message of the protocol, from the server.
+std::string message(char kind, const std::string& body) {
+    const auto size = body.size() + 4;
+    std::string text(1, kind);
+    for (const int shift : {24, 16, 8, 0}) text += static_cast<char>(size >> shift & 0xff);
+    return text + body;
+}
+
+// libpq closes its socket when it sees the end of the connection while it writes. A new client gets the
+// number of that descriptor.
+TEST_F(PgsqlState, ADescriptorThatTheLibraryHasClosedIsNotWatched) {
+    settings.pool_size = 1;
+    const auto ready = message('Z', "I");
+    const auto row =
+        message('T', std::string("\0\1v\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0", 22)) +
+        message('D', std::string("\0\1\0\0\0\1x", 7)) + message('C', std::string("SELECT 1\0", 9));
+    std::deque<std::string> answers{message('R', std::string(4, '\0')) + ready, ready,
+                                    message('1', "") + message('2', "") + row + ready};
+    LoopServer server(loop, "", [&answers](const std::string&) {
+        if (answers.empty()) return std::string();
+        const auto answer = answers.front();
+        answers.pop_front();
+        return answer;
+    });
+    const int number = next_number();
+    const auto name = "pgsql:" + write("l.cf", fmt::format("hosts = postgresql://postgres@127.0.0.1:{}/"
+                                                           "db?sslmode=disable&gssencmode=disable\n"
+                                                           "query = SELECT '%s'\n",
+                                                           server.port));
+    EXPECT_EQ(answer(name, "a"), "x") << recorded.text();
+
+    std::shared_ptr<Lookup> lookup;
+    std::unique_ptr<TakenNumber> client;
+    loop.defer([&] {
+        server.fall_silent();
+        lookup = start(name, std::string(30'000'000, 'k'));  // more than the system takes without a reader
+        client = std::make_unique<TakenNumber>(loop);
+    });
+    EXPECT_TRUE(run_until([&] { return client && server.clients() == 2; })) << "it connects again";
+    EXPECT_GE(client->number(), number) << "the number of an open descriptor";
+    client->wake();
+    EXPECT_TRUE(run_until([&] { return client->fired() > 0; }, 2s)) << "the new client is not heard";
+    EXPECT_EQ(client->fired(), 1);
+}
+
+}  // namespace
+}  // namespace proxyd

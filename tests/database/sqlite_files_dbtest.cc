@@ -1,0 +1,124 @@
+// What happens to the file of an SQLite table, and what else may stand under its name.
+#include <condition_variable>
+#include <fstream>
+#include <thread>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/database/sqlite_scene.h"
+
+namespace proxyd {
+namespace {
+
+class SqliteFiles : public SqliteScene {
+  protected:
+    // As cp does it: the same file, other bytes.
+    void overwrite_in_place(const std::string& target) const {
+        const auto other = directory + "/other.db";
+        make(other, target);
+        const auto before = table::stamp_of(path);
+        std::ifstream in(other, std::ios::binary);
+        std::ofstream(path, std::ios::binary | std::ios::trunc) << in.rdbuf();
+        std::filesystem::remove(other);
+        const auto after = table::stamp_of(path);
+        ASSERT_EQ(after.inode, before.inode);
+        ASSERT_EQ(after.size, before.size);
+    }
+};
+
+// Both files have been written to equally often, so that the library sees no difference by itself.
+TEST_F(SqliteFiles, AFileThatIsOverwrittenInPlace) {
+    const auto name = table(by_name);
+    const auto text = table("SELECT target FROM alias WHERE address = \"%s\"", "text.cf");
+    for (int i = 1; i <= 5; ++i) {
+        EXPECT_EQ(answer(name, "alice"), "alice" + std::to_string(i));
+        EXPECT_EQ(answer(text, "alice"), "alice" + std::to_string(i));
+        run_for(20ms);  // longer than the system's clock for files needs to go on
+        overwrite_in_place("alice" + std::to_string(i + 1));
+    }
+}
+
+TEST_F(SqliteFiles, AFileThatIsReplacedWithRename) {
+    const auto name = table(by_name);
+    for (int i = 1; i <= 5; ++i) {
+        EXPECT_EQ(answer(name, "alice"), "alice" + std::to_string(i));
+        make(directory + "/new.db", "alice" + std::to_string(i + 1));
+        std::filesystem::rename(directory + "/new.db", path);
+    }
+}
+
+TEST_F(SqliteFiles, WhatIsNoRegularFileIsRefusedAtOnce) {
+    const auto fifo = directory + "/fifo";
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    const auto socket_path = directory + "/socket";
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    socket_path.copy(address.sun_path, sizeof address.sun_path - 1);
+    ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    (void)::close(fd);
+    const std::pair<std::string, std::string> rows[] = {
+        {fifo, "a FIFO"}, {directory, "a directory"}, {socket_path, "a socket"}, {"/dev/null", "a device"}};
+    for (const auto& [what, kind] : rows) {
+        path = what;
+        const auto lookup =
+            ask(table(by_name, std::filesystem::path(what).filename().string() + ".cf"), "alice");
+        EXPECT_EQ(lookup.status, Status::retry);
+        EXPECT_LT(lookup.took, 1s) << kind;
+        EXPECT_NE(recorded.text().find("database " + what + ": is " + kind), std::string::npos)
+            << kind << recorded.text();
+    }
+}
+
+TEST_F(SqliteFiles, AFifoInThePlaceOfTheFileThatWasOpen) {
+    const auto name = table(by_name);
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    std::filesystem::remove(path);
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    const auto lookup = ask(name, "alice");
+    EXPECT_EQ(lookup.status, Status::retry);
+    EXPECT_LT(lookup.took, 1s);
+    std::filesystem::remove(path);
+    make(path, "alice2");
+    EXPECT_EQ(answer(name, "alice"), "alice2");
+}
+
+// The library opens the journal beside the file, and the system does not return from that: as with a network
+// file system whose server is away.
+TEST_F(SqliteFiles, AWorkerThatIsStuckDelaysNoEnd) {
+    settings.lookup_timeout = 300ms;
+    const auto journal = path + "-journal";
+    ASSERT_EQ(::mkfifo(journal.c_str(), 0600), 0);
+    const auto name = table(by_name);
+    const auto late = ask(name, "alice");
+    EXPECT_EQ(late.status, Status::retry);
+    EXPECT_LT(late.took, 600ms);
+
+    // Should the end wait for the worker, it is let go in a while, so that this test ends, too.
+    std::mutex mutex;
+    std::condition_variable wake;
+    bool over = false;
+    std::thread rescue([&] {
+        std::unique_lock lock(mutex);
+        (void)wake.wait_for(lock, 5s, [&] { return over; });
+        if (const int fd = ::open(journal.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC); fd >= 0)
+            (void)::close(fd);
+    });
+    const auto begin = Clock::now();
+    tables.reset();
+    const auto took = Clock::now() - begin;
+    {
+        const std::lock_guard lock(mutex);
+        over = true;
+    }
+    wake.notify_all();
+    rescue.join();
+    EXPECT_LT(took, 2s);
+}
+
+}  // namespace
+}  // namespace proxyd

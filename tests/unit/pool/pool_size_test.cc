@@ -1,0 +1,147 @@
+// How many connections there are, and how many queries on each.
+#include "tests/unit/pool/pool_scene.h"
+
+namespace proxyd::pool {
+namespace {
+
+using PoolSize = PoolScene;
+
+TEST_F(PoolSize, NeverHasMoreConnectionsThanItsSizeEvenWhileClosingThem) {
+    settings.size = 3;
+    settings.pipeline_depth = 1;
+    const auto table = lane("t");
+    db().react = [](auto, const auto& key) {
+        return Reaction{key.ends_with("7") ? Reaction::Kind::breaks : Reaction::Kind::rows, 5ms};
+    };
+    for (int i = 0; i < 300; ++i) {
+        (void)ask(table, std::to_string(i));
+        loop.advance(1ms);
+    }
+    loop.advance(20s);
+    EXPECT_EQ(database->most_connections, 3U);
+}
+
+TEST_F(PoolSize, IdleConnectionsAreClosed) {
+    settings.idle_interval = 5s;
+    const auto table = lane("t");
+    warm_up(table, 3);
+    loop.advance(3s);
+    EXPECT_EQ(database->connections.size(), 3U);
+    loop.advance(4s);
+    EXPECT_EQ(database->connections.size(), 0U);
+    const auto fired = loop.fired();
+    loop.advance(1h);
+    EXPECT_EQ(loop.fired(), fired) << "an idle pool wakes nobody";
+}
+
+TEST_F(PoolSize, SendsBehindOthersOnlyToTheDepthAllowed) {
+    settings.size = 2;
+    settings.pipeline_depth = 4;
+    const auto table = lane("t");
+    warm_up(table, 2);
+    for (int i = 0; i < 100; ++i) (void)ask(table, std::to_string(i));
+    loop.advance(1s);
+    EXPECT_EQ(database->deepest, 4U);
+}
+
+TEST_F(PoolSize, OpensNoConnectionsForABurstThatIsServedQuickly) {
+    const auto table = lane("t");
+    warm_up(table, 1);
+    for (int i = 0; i < 16; ++i) (void)ask(table, std::to_string(i));
+    loop.advance(1s);
+    EXPECT_EQ(database->most_connections, 1U);
+}
+
+TEST_F(PoolSize, NothingIsSentBehindWhatIsOverdue) {
+    settings.size = 2;
+    const auto table = lane("t");
+    const auto other = lane("other");
+    warm_up(table, 1);
+    (void)ask(other, "warm");
+    loop.advance(10ms);
+    db().react = [](auto, const auto& key) {
+        return Reaction{key == "stuck" ? Reaction::Kind::never : Reaction::Kind::rows};
+    };
+    const auto stuck = ask(table, "stuck");
+    loop.advance(11ms);
+    std::vector<std::shared_ptr<Asked>> all;
+    for (int i = 0; i < 50; ++i) all.push_back(ask(other, std::to_string(i)));
+    loop.advance(50ms);
+    for (int i = 0; i < 50; ++i) {
+        EXPECT_FOUND(all[i], std::to_string(i));
+    }
+    EXPECT_EQ(stuck->answers, 0);
+}
+
+TEST_F(PoolSize, ExclusiveQueriesAreAloneOnTheirConnection) {
+    settings.size = 3;
+    const auto text = lane("text");
+    const auto fast = lane("fast");
+    warm_up(fast, 2);
+    std::vector<std::shared_ptr<Asked>> all;
+    for (int i = 0; i < 100; ++i) {
+        all.push_back(ask(text, "t" + std::to_string(i), 10s, exclusive));
+        all.push_back(ask(fast, "f" + std::to_string(i)));
+        if (i % 10 == 0) loop.advance(300us);
+    }
+    loop.advance(5s);
+    for (const auto& one : all) EXPECT_TRUE(one->ok) << one->failure.message;
+}
+
+TEST_F(PoolSize, WithoutPipelinesOneQueryAtATime) {
+    settings.size = 4;
+    db().pipelines = false;
+    const auto table = lane("t");
+    std::vector<std::shared_ptr<Asked>> all;
+    for (int i = 0; i < 100; ++i) all.push_back(ask(table, std::to_string(i)));
+    loop.advance(1s);
+    for (int i = 0; i < 100; ++i) {
+        EXPECT_FOUND(all[i], std::to_string(i));
+    }
+    EXPECT_EQ(database->deepest, 1U);
+    EXPECT_EQ(database->most_connections, 4U);
+}
+
+TEST_F(PoolSize, ASmallerSizeHoldsSoonEvenUnderLoad) {
+    settings.size = 6;
+    const auto table = lane("t");
+    warm_up(table, 6);
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 3ms}; };
+    std::vector<std::shared_ptr<Asked>> all;
+    const auto load = [&](int rounds) {
+        for (int i = 0; i < rounds; ++i) {
+            for (int j = 0; j < 2; ++j) all.push_back(ask(table, std::to_string(all.size())));
+            loop.advance(1ms);
+        }
+    };
+    load(100);
+    settings.size = 2;
+    loop.event([&] { pool->change(settings); });
+    load(300);
+    EXPECT_LE(database->connections.size(), 2U);
+    loop.advance(8s);
+    for (const auto& one : all) EXPECT_TRUE(one->ok) << one->failure.message;
+}
+
+TEST_F(PoolSize, ASmallerSizeClosesIdleConnectionsAtOnce) {
+    settings.size = 6;
+    const auto table = lane("t");
+    warm_up(table, 6);
+    settings.size = 1;
+    loop.event([&] { pool->change(settings); });
+    loop.advance(1100ms);
+    EXPECT_EQ(database->connections.size(), 1U);
+}
+
+TEST_F(PoolSize, ALargerSizeIsUsed) {
+    settings.size = 1;
+    const auto table = lane("t");
+    warm_up(table, 1);
+    settings.size = 4;
+    loop.event([&] { pool->change(settings); });
+    warm_up(table, 4);
+    EXPECT_EQ(database->connections.size(), 4U);
+}
+
+}  // namespace
+}  // namespace proxyd::pool

@@ -1,0 +1,186 @@
+// One host in trouble: connections that break, a server that is full, that refuses us, that is away.
+#include <map>
+
+#include "tests/unit/pool/pool_scene.h"
+
+namespace proxyd::pool {
+namespace {
+
+using PoolTrouble = PoolScene;
+
+TEST_F(PoolTrouble, WhatWasLostIsAskedAgainInOrder) {
+    settings.size = 1;
+    const auto table = lane("t");
+    warm_up(table, 1);
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::never}; };
+    std::vector<std::shared_ptr<Asked>> all;
+    std::vector<std::string> keys;
+    for (int i = 0; i < 10; ++i) {
+        keys.push_back("k" + std::to_string(i));
+        all.push_back(ask(table, keys.back()));
+    }
+    EXPECT_EQ(database->sent_keys(), keys);
+    db().sent.clear();
+    db().react = [](auto, const auto&) { return Reaction{}; };
+    db().break_connections(0);
+    loop.advance(1s);
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_FOUND(all[i], keys[i]);
+    }
+    EXPECT_EQ(database->sent_keys(), keys);
+}
+
+TEST_F(PoolTrouble, WritingQueriesAreNotAskedAgain) {
+    const auto table = lane("t");
+    warm_up(table, 1);
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::never}; };
+    const auto asked = ask(table, "update", 10s, writing);
+    db().break_connections(0);
+    loop.advance(0s);
+    EXPECT_FAILED(asked, FailureClass::lost);
+    loop.advance(5s);
+    EXPECT_EQ(asked->answers, 1);
+    EXPECT_EQ(database->sent.size(), 1U);
+}
+
+TEST_F(PoolTrouble, WhatBreaksEveryConnectionIsGivenUp) {
+    const auto table = lane("t");
+    warm_up(table, 2);
+    db().react = [](auto, const auto& key) {
+        return Reaction{key == "killer" ? Reaction::Kind::breaks : Reaction::Kind::rows, 100us};
+    };
+    const auto killer = ask(table, "killer");
+    std::vector<std::shared_ptr<Asked>> others;
+    for (int i = 0; i < 30; ++i) {
+        others.push_back(ask(table, std::to_string(i)));
+        loop.advance(1ms);
+    }
+    loop.advance(1s);
+    EXPECT_FAILED(killer, FailureClass::lost);
+    for (int i = 0; i < 30; ++i) {
+        EXPECT_FOUND(others[i], std::to_string(i));
+    }
+}
+
+TEST_F(PoolTrouble, AConnectionThatIsSilentForTooLongIsGivenUpAndItsLookupsAskedElsewhere) {
+    settings.reply_limit = 2s;
+    const auto table = lane("t");
+    warm_up(table, 1);
+    bool first = true;
+    db().react = [&first](auto, const auto&) {
+        return Reaction{std::exchange(first, false) ? Reaction::Kind::never : Reaction::Kind::rows};
+    };
+    const auto asked = ask(table, "a");
+    loop.advance(1900ms);
+    EXPECT_EQ(asked->answers, 0);
+    loop.advance(200ms);
+    EXPECT_FOUND(asked, "a");
+}
+
+TEST_F(PoolTrouble, GoesOnWithTheConnectionsThatAServerGrants) {
+    settings.size = 8;
+    const auto table = lane("t");
+    warm_up(table, 2);
+    host(0).mode = HostMode::full;
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 5ms}; };
+    std::vector<std::shared_ptr<Asked>> all;
+    for (int i = 0; i < 200; ++i) all.push_back(ask(table, std::to_string(i)));
+    loop.advance(5s);
+    for (int i = 0; i < 200; ++i) {
+        EXPECT_FOUND(all[i], std::to_string(i));
+    }
+    EXPECT_LT(host(0).attempts, 100U);
+}
+
+TEST_F(PoolTrouble, WaitsForAFullServer) {
+    host(0).mode = HostMode::full;
+    const auto asked = ask(lane("t"), "a");
+    loop.advance(3s);
+    EXPECT_EQ(asked->answers, 0);
+    host(0).mode = HostMode::up;
+    loop.advance(600ms);
+    EXPECT_FOUND(asked, "a");
+}
+
+TEST_F(PoolTrouble, AWrongPasswordIsAnsweredAtOnceAndHealsByItself) {
+    host(0).mode = HostMode::wrong_password;
+    const auto table = lane("t");
+    const auto first = ask(table, "a");
+    loop.advance(10ms);
+    EXPECT_FAILED(first, FailureClass::configuration);
+    const auto second = ask(table, "b");
+    EXPECT_FAILED(second, FailureClass::configuration);
+    for (int i = 0; i < 1000; ++i) {
+        (void)ask(table, std::to_string(i));
+        loop.advance(10ms);
+    }
+    EXPECT_LT(host(0).attempts, 10U) << "accounts get locked by too many tries";
+    host(0).mode = HostMode::up;
+    loop.advance(5s);
+    const auto third = ask(table, "c");
+    loop.advance(10ms);
+    EXPECT_FOUND(third, "c");
+}
+
+TEST_F(PoolTrouble, AHostThatReturnsIsUsedWithinASecond) {
+    host(0).mode = HostMode::refuses;
+    const auto table = lane("t");
+    const auto asked = ask(table, "a", 60s);
+    loop.advance(30s);
+    EXPECT_EQ(asked->answers, 0);
+    host(0).mode = HostMode::up;
+    loop.advance(600ms);
+    EXPECT_FOUND(asked, "a");
+}
+
+TEST_F(PoolTrouble, AHostThatIsDownIsNotKnockedAtAllTheTime) {
+    host(0).mode = HostMode::refuses;
+    const auto table = lane("t");
+    for (int i = 0; i < 10000; ++i) {
+        (void)ask(table, std::to_string(i));
+        loop.advance(1ms);
+    }
+    EXPECT_LT(host(0).attempts, 45U);
+}
+
+TEST_F(PoolTrouble, ABrokenIdleConnectionIsNotNoticedByAnyLookup) {
+    const auto table = lane("t");
+    warm_up(table, 2);
+    db().break_connections(0);
+    const auto asked = ask(table, "a");
+    loop.advance(10ms);
+    EXPECT_FOUND(asked, "a");
+}
+
+TEST_F(PoolTrouble, AStatementThatMustBeSentInAnotherWayIsSentAgain) {
+    const auto table = lane("t");
+    std::map<std::string, int> tries;
+    db().react = [&](auto, const auto& key) {
+        return Reaction{++tries[key] <= 2 ? Reaction::Kind::resend : Reaction::Kind::rows};
+    };
+    const auto asked = ask(table, "a");
+    loop.advance(100ms);
+    EXPECT_FOUND(asked, "a");
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::resend}; };
+    const auto endless = ask(table, "b");
+    loop.advance(100ms);
+    EXPECT_EQ(endless->answers, 1);
+    EXPECT_FALSE(endless->ok);
+}
+
+TEST_F(PoolTrouble, AnErrorOfTheQueryHarmsNothingElse) {
+    const auto table = lane("t");
+    warm_up(table, 1);
+    db().react = [](auto, const auto& key) {
+        return Reaction{key == "bad" ? Reaction::Kind::query_error : Reaction::Kind::rows};
+    };
+    const auto bad = ask(table, "bad");
+    const auto good = ask(table, "good");
+    loop.advance(5ms);
+    EXPECT_FAILED(bad, FailureClass::query);
+    EXPECT_FOUND(good, "good");
+    EXPECT_EQ(host(0).attempts, 1U);
+}
+
+}  // namespace
+}  // namespace proxyd::pool

@@ -1,0 +1,125 @@
+// When a changed table file is noticed, and what the log says of it.
+#include <thread>
+
+#include <sys/resource.h>
+
+#include "proxyd/logging/repeat_limiter.h"
+#include "tests/unit/table/table_set_scene.h"
+
+namespace proxyd::table {
+namespace {
+
+// What would be written: as the daemon's log does it, lines of one topic are counted for a while.
+class LimitedLog final : public Log {
+  public:
+    explicit LimitedLog(const FakeLoop& loop) : loop_(loop) { set_log(*this); }
+    void write(Severity severity, std::string_view topic, std::string_view text) override {
+        if (topic.empty() || limiter_.admit(severity, topic, text, loop_.now()).write)
+            lines_.emplace_back(text);
+    }
+    // How many lines hold the text.
+    [[nodiscard]] long count(const std::string& text) const {
+        return std::count_if(lines_.begin(), lines_.end(),
+                             [&](const auto& line) { return line.find(text) != std::string::npos; });
+    }
+
+  private:
+    const FakeLoop& loop_;
+    logging::RepeatLimiter limiter_{1h};
+    std::vector<std::string> lines_;
+};
+
+class TableChanges : public TableSetScene {
+  protected:
+    LimitedLog written{loop};
+};
+
+// In its life nothing can be opened.
+class NoMoreDescriptors {
+  public:
+    NoMoreDescriptors() {
+        (void)::getrlimit(RLIMIT_NOFILE, &before_);
+        auto none = before_;
+        none.rlim_cur = 0;
+        (void)::setrlimit(RLIMIT_NOFILE, &none);
+    }
+    ~NoMoreDescriptors() { (void)::setrlimit(RLIMIT_NOFILE, &before_); }
+    NoMoreDescriptors(const NoMoreDescriptors&) = delete;
+    NoMoreDescriptors& operator=(const NoMoreDescriptors&) = delete;
+
+  private:
+    rlimit before_{};
+};
+
+TEST_F(TableChanges, AFileThatCouldNotBeReadIsTriedAgainThoughItHasNotChanged) {
+    const auto name = write(ask_a);
+    {
+        const NoMoreDescriptors now;
+        EXPECT_EQ(answer(name), "RETRY");
+    }
+    for (int i = 0; i < 4; ++i) {
+        loop.advance(1100ms);
+        EXPECT_EQ(answer(name), "RETRY") << "not read for every lookup";
+    }
+    EXPECT_EQ(made, 0);
+    loop.advance(700ms);
+    EXPECT_EQ(answer(name), "RETRY");
+    loop.advance(1100ms);
+    EXPECT_EQ(answer(name), "a");
+    EXPECT_EQ(made, 1);
+}
+
+TEST_F(TableChanges, AFileThatStaysBrokenIsReadEveryFewSecondsAtMost) {
+    const auto name = write("query = %q\n");
+    EXPECT_EQ(answer(name), "RETRY");
+    write(ask_a, "good.cf");
+    for (int i = 0; i < 3; ++i) {
+        loop.advance(5100ms);
+        EXPECT_EQ(answer(name), "RETRY");
+    }
+    EXPECT_EQ(written.count("%q"), 2) << "once for the file, once for those who ask";
+}
+
+// Two looks are for files that are being written. The times of files are of the system's clock, so this one
+// is real.
+TEST_F(TableChanges, AChangeThatIsOldEnoughIsTakenOverAtTheFirstLook) {
+    const auto name = write(ask_a);
+    EXPECT_EQ(answer(name), "a");
+    loop.advance(10s);
+    write(ask_b);
+    std::this_thread::sleep_for(1050ms);
+    EXPECT_EQ(answer(name), "b");
+}
+
+TEST_F(TableChanges, ATableThatBreaksAgainIsLoggedAgainAtOnce) {
+    const std::string failing = "query = SELECT '%s'\nanswer = fails\n";
+    const auto name = write(failing);
+    for (int round = 1; round <= 3; ++round) {
+        for (int i = 0; i < 5; ++i) EXPECT_EQ(answer(name), "RETRY");
+        EXPECT_EQ(written.count("lookup error: bad"), round);
+        write(ask_a);
+        wait_for_looks(name);
+        EXPECT_EQ(answer(name), "a");
+        write(failing);
+        wait_for_looks(name);
+    }
+}
+
+TEST_F(TableChanges, AFileThatBreaksAgainIsLoggedAgainAtOnce) {
+    const auto name = write(ask_a);
+    EXPECT_EQ(answer(name), "a");
+    for (int round = 1; round <= 3; ++round) {
+        write("query = %q\n");
+        wait_for_looks(name);
+        for (int i = 0; i < 3; ++i) EXPECT_EQ(answer(name), "a");
+        EXPECT_EQ(written.count("stays as it was"), round);
+        write(ask_b);
+        wait_for_looks(name);
+        EXPECT_EQ(answer(name), "b");
+        write(ask_a);
+        wait_for_looks(name);
+    }
+}
+
+}  // namespace
+}  // namespace proxyd::table
