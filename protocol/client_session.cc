@@ -10,11 +10,6 @@ namespace {
 
 using namespace flag;
 
-// What only a table's implementation knows, what a caller may ask for in each request, and (everything else)
-// what Postfix before 3.11 regarded as the identity of an open table.
-constexpr Flags implementation = fixed | pattern | multi_writer;
-constexpr Flags requested = fold_fix | fold_mul | lock | dup_replace | dup_warn | dup_ignore | sync_update |
-                            no_regsub | no_proxy | no_unauth | utf8_request;
 constexpr Flags fold = fold_fix | fold_mul;
 
 bool take(AttributeReader& attributes, Attribute wanted, Reply& reply) {
@@ -31,8 +26,7 @@ bool take(AttributeReader& attributes, Attribute wanted, Reply& reply) {
             reply.status = static_cast<Status>(status);
             return true;
         }
-        case Attribute::flags:
-            return attributes.take_number(wanted, reply.flags);
+        case Attribute::flags: return attributes.take_number(wanted, reply.flags);
         case Attribute::key:
         case Attribute::value:
             if (!attributes.take(wanted)) {
@@ -42,8 +36,7 @@ bool take(AttributeReader& attributes, Attribute wanted, Reply& reply) {
             return true;
         case Attribute::table:  // the rest only in requests
         case Attribute::instance_flags:
-        case Attribute::function:
-            break;
+        case Attribute::function: break;
     }
     return false;
 }

@@ -32,6 +32,12 @@ inline constexpr Flags utf8_request = 1U << 19;  // the caller wants UTF-8 check
 inline constexpr Flags utf8_active = 1U << 20;   // the side that answered does it
 inline constexpr Flags src_rhs_is_file = 1U << 21;
 inline constexpr Flags surrogate = 1U << 22;  // stands in for a table that could not be opened
+
+// What only a table's implementation knows, what a caller may ask for in each request, and (everything else)
+// what Postfix before 3.11 regards as the identity of an open table.
+inline constexpr Flags implementation = fixed | pattern | multi_writer;
+inline constexpr Flags requested = fold_fix | fold_mul | lock | dup_replace | dup_warn | dup_ignore |
+                                   sync_update | no_regsub | no_proxy | no_unauth | utf8_request;
 }  // namespace flag
 
 }  // namespace proxyd::protocol

@@ -26,6 +26,17 @@ void append_number(std::string& out, std::string_view name, std::uint32_t number
 
 }  // namespace
 
+Flags echoed_flags(const Request& request) {
+    switch (request.command) {
+        case Command::update: return request.flags | flag::dup_replace | flag::sync_update;
+        case Command::remove: return request.flags | flag::sync_update;
+        case Command::open:
+        case Command::lookup:
+        case Command::sequence: break;
+    }
+    return request.flags;
+}
+
 void append(std::string& out, const Request& request) {
     append_text(out, "request", name(request.command));
     for (const Attribute attribute : request_form(request.command, request.layout)) {

@@ -56,6 +56,11 @@ struct Reply {
     std::string_view value;  // lookup, sequence
 };
 
+// The flag word that a client of the newer layout finds in a reply, whatever the status, and takes over as
+// that of its table; not for open. Only the statuses bad and deny, which end the client's use of the table,
+// go with 0.
+[[nodiscard]] Flags echoed_flags(const Request& request);
+
 // The command's name on the wire ("open", "lookup", "update", "delete", "sequence").
 [[nodiscard]] std::string_view name(Command command);
 

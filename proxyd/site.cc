@@ -64,6 +64,14 @@ std::optional<postfix::Version> installed_version() {
     }
 }
 
+// The socket of a service that may be given by its path or its name in master.cf; empty: there is none.
+std::string service_socket(const std::string& service, const Site& site, bool chroot) {
+    if (service.empty() || service.starts_with('/')) return service;
+    if (!site.main_cf) return {};
+    // The working directory of a service in a chroot is the queue directory, and the root.
+    return fmt::format("{}/private/{}", chroot ? "" : site.main_cf->value("queue_directory"), service);
+}
+
 server::Greeting greeting_for(YesNoAuto wanted, const postfix::MainCf* main_cf) {
     if (wanted == YesNoAuto::yes) return server::Greeting::yes;
     if (wanted == YesNoAuto::no) return server::Greeting::no;
@@ -158,6 +166,34 @@ table::TableSetOptions table_set_options(const Site& site) {
         return table_settings(options, parameters);
     };
     return result;
+}
+
+relay::RelaySettings relay_settings(const Site& site, const master::DaemonArguments& arguments) {
+    const bool write = arguments.read_write();
+    const auto& service = write ? site.options.relay_write_service : site.options.relay_service;
+    relay::RelaySettings settings;
+    // A request for itself would come back for ever.
+    const bool is_itself = service == arguments.service_name;
+    if (!is_itself) settings.path = service_socket(service, site, arguments.chroot);
+    if (settings.path.empty()) {
+        settings.advice = fmt::format(": see relay_service in proxyd.cf(5){}",
+                                      is_itself ? ", it names this service itself" : "");
+    } else if (!service.starts_with('/')) {
+        settings.advice = fmt::format(
+            " -- tables of this type are asked of the stock server: add the line \"{} unix - - n - {} "
+            "proxymap "
+            "-n {}\" to master.cf, then reload Postfix",
+            service, write ? "1" : "-", write ? "proxywrite" : "proxymap");
+    }
+    settings.connections = site.options.relay_connections;
+    settings.queue_limit = site.options.queue_limit;
+    settings.lookup_timeout = site.options.lookup_timeout;
+    if (site.main_cf) {
+        const auto version = site.main_cf->mail_version();
+        settings.greeting = postfix::needs_greeting(version) ? relay::Greeting::yes : relay::Greeting::no;
+        if (version.at_least(3, 11)) settings.layout = protocol::Layout::instance_flags;
+    }
+    return settings;
 }
 
 server::ServerSettings server_settings(const Site& site) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/relay/relay.h"
 #include "backends/table/settings.h"
 #include "backends/table/table_set.h"
 #include "proxyd/master/environment.h"
@@ -42,6 +43,8 @@ inline constexpr const char* default_config_directory = "/etc/postfix";
 [[nodiscard]] server::ServerSettings server_settings(const Site& site);
 [[nodiscard]] server::ServiceSettings service_settings(const Site& site,
                                                        const master::DaemonArguments& arguments);
+
+[[nodiscard]] relay::RelaySettings relay_settings(const Site& site, const master::DaemonArguments& arguments);
 
 // The options that concern tables, as one table's parameters change them.
 [[nodiscard]] table::TableSettings table_settings(Options options, table::TableParameters& parameters);

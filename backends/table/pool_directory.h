@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/event/loop.h"
+#include "backends/table/query_runner.h"
 #include "backends/table/shared_pool.h"
 
 namespace proxyd::table {
@@ -40,6 +41,17 @@ class PoolDirectory {
                                          });
         known = made;
         return made;
+    }
+
+    [[nodiscard]] std::vector<DatabaseReport> databases() const {
+        std::vector<DatabaseReport> reports;
+        for (const auto& [identity, known] : pools_) {
+            const auto alive = known.lock();
+            if (!alive) continue;
+            const auto& pool = alive->pool();
+            reports.push_back({pool.name(), pool.settings().size, pool.stats()});
+        }
+        return reports;
     }
 
     // Closes what is idle, now and from now on.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backends/clock.h"
+#include "backends/pool/pool.h"
 #include "backends/pool/query.h"
 #include "backends/table/settings.h"
 #include "backends/table/sql_definition.h"
@@ -27,6 +28,13 @@ class QueryRunner {
     virtual void prepare_only(Deadline deadline, pool::OutcomeCallback callback) = 0;
 };
 
+// One database, as all tables that ask it share it.
+struct DatabaseReport {
+    std::string name;  // for people
+    std::size_t pool_size = 0;
+    pool::PoolStats stats;
+};
+
 // One database type ("pgsql", "sqlite" ...).
 class TableBackend {
   public:
@@ -43,6 +51,9 @@ class TableBackend {
                                                                    TableParameters& parameters,
                                                                    const SqlDefinition& definition,
                                                                    const TableSettings& settings) = 0;
+
+    // The databases with connection pools that are in use now.
+    [[nodiscard]] virtual std::vector<DatabaseReport> databases() const { return {}; }
 
     // The process is about to end: connections that are idle, or become it, are closed.
     virtual void wind_down() {}

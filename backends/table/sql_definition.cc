@@ -44,6 +44,13 @@ std::optional<SqlDefinition> read_sql_definition(TableParameters& parameters, Sq
         parameters.warning("query", fmt::format("{} not inside '...': the key is not safely quoted there",
                                                 fmt::join(definition.analysis.unquoted, " ")));
     }
+    if (!definition.analysis.double_quoted.empty()) {
+        const auto& specifiers = definition.analysis.double_quoted;
+        parameters.warning("query",
+                           fmt::format("{} inside \"...\": a server with ANSI_QUOTES in its sql_mode "
+                                       "takes it for a column name: write it in '...'",
+                                       fmt::join(specifiers, " ")));
+    }
     if (!parameters.errors().empty()) return std::nullopt;
     return definition;
 }

@@ -104,6 +104,10 @@ class Analyser {
 
     void collect_unquoted() {
         for (const Token& token : tokens()) {
+            if (token.kind == Kind::double_quoted) {
+                for (const TemplatePart* part : specifiers(token))
+                    result_.double_quoted.push_back(specifier_text(*part));
+            }
             const bool safe = token.kind == Kind::literal || token.kind == Kind::prefixed_literal ||
                               token.kind == Kind::double_quoted || token.kind == Kind::bad;
             if (safe) continue;

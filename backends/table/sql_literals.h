@@ -34,6 +34,7 @@ struct SqlAnalysis {
     bool may_write = false;  // does not begin with SELECT, WITH, VALUES or TABLE (or holds INSERT, ...)
     std::vector<std::string>
         unquoted;  // the specifiers that stand outside '...' (in mysql also outside "..."): unsafe
+    std::vector<std::string> double_quoted;  // mysql: those inside "...", a name where sql_mode has ANSI_QUOTES
 };
 
 [[nodiscard]] SqlAnalysis analyse(const Template& query, SqlDialect dialect);

@@ -23,6 +23,7 @@ using LookupCallback = std::function<void(LookupResult)>;
 struct KeyRules {
     bool utf8 = false;  // this side checks key and value, and folds by Unicode rules
     bool fold = false;
+    bool fold_in_members = false;  // of unionmap and pipemap tables
 };
 
 // Looks a domain up in another table, for `domain` lists. Calls back exactly once.

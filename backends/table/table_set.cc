@@ -8,6 +8,8 @@
 
 #include "backends/log.h"
 #include "backends/table/inline_table.h"
+#include "backends/table/map_list.h"
+#include "backends/table/map_list_lookup.h"
 
 namespace proxyd::table {
 namespace {
@@ -38,6 +40,10 @@ std::pair<std::string, std::string> split_name(const std::string& table_name) {
 
 }  // namespace
 
+std::string TableSet::Entry::topic() const {
+    return fmt::format("{} after {} versions: {}", name, versions, problem);
+}
+
 TableSet::TableSet(Loop& loop, TableSetOptions options) : loop_(loop), options_(std::move(options)) {}
 
 TableSet::~TableSet() = default;
@@ -46,20 +52,69 @@ void TableSet::add_backend(std::string type, std::unique_ptr<TableBackend> backe
     backends_.emplace(std::move(type), std::move(backend));
 }
 
+bool TableSet::serves(std::string_view name) const {
+    if (const auto list = MapList::parse(name)) {
+        return std::all_of(list->members.begin(), list->members.end(),
+                           [this](const std::string& member) { return serves(member); });
+    }
+    return backends_.contains(name.substr(0, name.find(':')));
+}
+
 void TableSet::open(std::string_view name) {
+    if (const auto list = MapList::parse(name)) {
+        for (const auto& member : list->members) open(member);
+        return;
+    }
     (void)entry(name);
 }
 
 void TableSet::lookup(std::string_view name, std::string_view key, KeyRules rules, LookupCallback callback) {
+    if (MapList::parse(name)) {
+        lookup_any(name, key, rules, {loop_.now() + timeout_of(name)}, std::move(callback));
+        return;
+    }
     auto& found = entry(name);
     if (!found.table) {
-        log().warning(fmt::format("{} unavailable {}", found.name, found.problem),
-                      fmt::format("{} is unavailable. {}", found.name, found.problem));
-        callback({protocol::Status::retry, ""});
+        unavailable(found, callback);
         return;
     }
     lookup_until(found, key, rules, {loop_.now() + found.table->settings().lookup_timeout},
                  std::move(callback));
+}
+
+// Of the tables that a unionmap or pipemap table is made of, the one that takes longest counts.
+std::chrono::milliseconds TableSet::timeout_of(std::string_view name) {
+    std::chrono::milliseconds longest{0};
+    if (const auto list = MapList::parse(name)) {
+        for (const auto& member : list->members) longest = std::max(longest, timeout_of(member));
+        return longest;
+    }
+    const auto& table = entry(name).table;
+    return table ? table->settings().lookup_timeout : longest;
+}
+
+void TableSet::unavailable(const Entry& entry, const LookupCallback& callback) const {
+    log().warning(entry.topic() + " unavailable",
+                  fmt::format("{} is unavailable. {}", entry.name, entry.problem));
+    callback({protocol::Status::retry, ""});
+}
+
+void TableSet::lookup_any(std::string_view name, std::string_view key, KeyRules rules, Deadline deadline,
+                          LookupCallback callback) {
+    if (const auto list = MapList::parse(name)) {
+        const auto ask = [this](const std::string& member, std::string_view member_key, KeyRules member_rules,
+                                Deadline until, LookupCallback done) {
+            lookup_any(member, member_key, member_rules, until, std::move(done));
+        };
+        lookup_list(std::string(name), *list, ask, key, rules, deadline, std::move(callback));
+        return;
+    }
+    auto& found = entry(name);
+    if (found.table) {
+        lookup_until(found, key, rules, deadline, std::move(callback));
+    } else {
+        unavailable(found, callback);
+    }
 }
 
 void TableSet::lookup_until(Entry& found, std::string_view key, KeyRules rules, Deadline deadline,
@@ -121,11 +176,12 @@ void TableSet::load(Entry& entry) {
         if (!first && file_changed)
             log().info(fmt::format("table {} has changed -- new version in use", entry.name));
         entry.table = std::move(inspection.table);
+        ++entry.versions;
         entry.problem.clear();
         return;
     }
     entry.problem = fmt::format("{}", fmt::join(inspection.errors, "; "));
-    log().error(fmt::format("{} {}", entry.name, entry.problem),
+    log().error(entry.topic(),
                 fmt::format("{}{}", entry.problem,
                             entry.table ? fmt::format(" -- table {} stays as it was", entry.name) : ""));
 }
@@ -152,6 +208,10 @@ TableParameters TableSet::read_parameters(const std::string& name, std::vector<s
 
 TableSet::Inspection TableSet::inspect(const std::string& table_name) {
     Inspection inspection;
+    if (auto list = MapList::parse(table_name); list && serves(table_name)) {
+        inspection.members = std::move(list->members);
+        return inspection;
+    }
     const auto [type, name] = split_name(table_name);
     const auto backend = backends_.find(type);
     if (backend == backends_.end()) {
@@ -175,14 +235,11 @@ TableSet::Inspection TableSet::inspect(const std::string& table_name) {
             if (runner && parameters.errors().empty()) {
                 const auto nested = [this](const std::string& table, std::string_view key, Deadline deadline,
                                            LookupCallback callback) {
-                    auto& found = entry(table);
-                    if (!found.table) {
-                        log().warning(fmt::format("{} unavailable {}", table, found.problem),
-                                      fmt::format("{} is unavailable. {}", table, found.problem));
-                        callback({protocol::Status::retry, ""});
-                        return;
+                    if (elsewhere_ && !serves(table)) {
+                        elsewhere_(table, key, deadline, std::move(callback));
+                    } else {
+                        lookup_any(table, key, {options_.utf8, false, false}, deadline, std::move(callback));
                     }
-                    lookup_until(found, key, {options_.utf8, false}, deadline, std::move(callback));
                 };
                 inspection.table = std::make_shared<SqlTable>(table_name, std::move(*definition), settings,
                                                               std::move(runner), nested);
@@ -197,6 +254,14 @@ TableSet::Inspection TableSet::inspect(const std::string& table_name) {
         inspection.warnings.push_back(parameters.describe(problem));
     inspection.parameters = std::move(parameters);
     return inspection;
+}
+
+std::vector<DatabaseReport> TableSet::databases() const {
+    std::vector<DatabaseReport> all;
+    for (const auto& [type, backend] : backends_) {
+        for (auto& report : backend->databases()) all.push_back(std::move(report));
+    }
+    return all;
 }
 
 void TableSet::wind_down() {

@@ -33,6 +33,13 @@ class TableSet {
 
     void add_backend(std::string type, std::unique_ptr<TableBackend> backend);
 
+    // Who looks domains up in tables of other types, for domain lists. Without, such lookups fail.
+    void ask_elsewhere(NestedLookup lookup) { elsewhere_ = std::move(lookup); }
+
+    // Whether tables of this name's type can be looked up here. A unionmap or pipemap table can when all of
+    // its members can.
+    [[nodiscard]] bool serves(std::string_view name) const;
+
     // Opens the table if it is new. Cheap: reads its file, never waits for a database.
     void open(std::string_view name);
 
@@ -48,8 +55,12 @@ class TableSet {
         std::vector<std::string> warnings;
         std::vector<std::string> files;
         std::optional<TableParameters> parameters;  // with the problems by line; none for an unknown type
+        std::vector<std::string> members;           // of a unionmap or pipemap table, which has nothing else
     };
     [[nodiscard]] Inspection inspect(const std::string& name);
+
+    // The databases of all types that have connection pools.
+    [[nodiscard]] std::vector<DatabaseReport> databases() const;
 
     // The process is about to end: only what is under way is finished.
     void wind_down();
@@ -67,6 +78,10 @@ class TableSet {
         TimePoint looked_at{};
         TimePoint tried_at{};
         bool stale = false;  // to be read again whatever the stamps say
+        int versions = 0;    // that came into force
+
+        // For the log: what was said before the last good version does not hide what is wrong with the next.
+        [[nodiscard]] std::string topic() const;
     };
 
     Entry& entry(std::string_view name);
@@ -74,10 +89,15 @@ class TableSet {
     void look_for_changes(Entry& entry);
     void lookup_until(Entry& entry, std::string_view key, KeyRules rules, Deadline deadline,
                       LookupCallback callback);
+    void lookup_any(std::string_view name, std::string_view key, KeyRules rules, Deadline deadline,
+                    LookupCallback callback);
+    void unavailable(const Entry& entry, const LookupCallback& callback) const;
+    [[nodiscard]] std::chrono::milliseconds timeout_of(std::string_view name);
     [[nodiscard]] TableParameters read_parameters(const std::string& name, std::vector<std::string>& files);
 
     Loop& loop_;
     TableSetOptions options_;
+    NestedLookup elsewhere_;
     std::map<std::string, std::unique_ptr<TableBackend>, std::less<>> backends_;
     std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries_;
 };

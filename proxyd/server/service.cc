@@ -23,28 +23,24 @@ std::string_view without_proxy(std::string_view table) {
     return table;
 }
 
-// What a client of the newer layout takes over as its table's flags from any reply.
-Flags echoed(const Request& request) {
-    switch (request.command) {
-        case Command::update: return request.flags | flag::dup_replace | flag::sync_update;
-        case Command::remove: return request.flags | flag::sync_update;
-        default: return request.flags;
-    }
-}
-
 }  // namespace
 
 table::KeyRules key_rules(const Request& request, bool smtputf8) {
     // Clients of the older layout check and fold UTF-8 themselves, or do not want it.
     const bool utf8 = smtputf8 && request.layout == Layout::instance_flags &&
                       (request.instance_flags & flag::utf8_request) != 0;
-    if (!utf8) return {false, (request.flags & flag::fold_fix) != 0};
+    // Members of unionmap and pipemap tables are opened with the flags of the whole table's instance, and
+    // these fold in the newer layout only.
+    const bool members =
+        request.layout == Layout::instance_flags && (request.instance_flags & flag::fold_fix) != 0;
+    if (!utf8) return {false, (request.flags & flag::fold_fix) != 0, members};
     const bool fixed = (request.flags & flag::fixed) != 0;
-    return {true, (request.flags & (fixed ? flag::fold_fix : flag::fold_mul)) != 0};
+    return {true, (request.flags & (fixed ? flag::fold_fix : flag::fold_mul)) != 0, members};
 }
 
-Service::Service(table::TableSet& tables, postfix::ApprovedTables approved, ServiceSettings settings)
-    : tables_(tables), approved_(std::move(approved)), settings_(std::move(settings)) {}
+Service::Service(table::TableSet& tables, relay::Relay& relay, postfix::ApprovedTables approved,
+                 ServiceSettings settings)
+    : tables_(tables), relay_(relay), approved_(std::move(approved)), settings_(std::move(settings)) {}
 
 void Service::change(postfix::ApprovedTables approved, ServiceSettings settings) {
     approved_ = std::move(approved);
@@ -69,6 +65,12 @@ void Service::serve(const Request& request, ReplyCallback reply) {
         deny(table, reply);
         return;
     }
+    if (!tables_.serves(table)) {
+        auto relayed = request;
+        relayed.table = table;
+        relay_.ask(relayed, std::move(reply));
+        return;
+    }
     switch (request.command) {
         case Command::open: open(request, table, reply); return;
         case Command::lookup: lookup(request, table, std::move(reply)); return;
@@ -79,7 +81,7 @@ void Service::serve(const Request& request, ReplyCallback reply) {
     // SQL tables can neither be changed nor listed.
     log().warning(fmt::format("{} {}", protocol::name(request.command), table),
                   fmt::format("table {}: {} is not supported", table, protocol::name(request.command)));
-    reply(Reply{Status::retry, echoed(request), {}, {}});
+    reply(Reply{Status::retry, protocol::echoed_flags(request), {}, {}});
 }
 
 // Always succeeds: what is wrong with a table shows in its lookups, as a soft error. A table that cannot be
@@ -114,13 +116,20 @@ void Service::lookup(const Request& request, std::string_view table, ReplyCallba
                    });
 }
 
+std::string Service::approval_advice(std::string_view table) const {
+    if (!tables_.serves(table) && !relay_.has_server()) {
+        return fmt::format("tables of type {} are not served here: ask for {} instead of proxy:{}",
+                           table.substr(0, table.find(':')), table, table);
+    }
+    return fmt::format("to approve this table for {} access, list proxy:{} in {}",
+                       settings_.access == postfix::Access::read ? "read-only" : "read-write", table,
+                       settings_.approval_hint);
+}
+
 void Service::deny(std::string_view table, const ReplyCallback& reply) const {
     log().warning(fmt::format("unapproved {}", table),
                   fmt::format("request for unapproved table: \"{}\"", table));
-    log().warning(fmt::format("approve {}", table),
-                  fmt::format("to approve this table for {} access, list proxy:{} in {}",
-                              settings_.access == postfix::Access::read ? "read-only" : "read-write", table,
-                              settings_.approval_hint));
+    log().warning(fmt::format("approve {}", table), approval_advice(table));
     reply(Reply{Status::deny, 0, {}, {}});
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string_view>
 
+#include "backends/relay/relay.h"
 #include "backends/table/table_set.h"
 #include "protocol/message.h"
 #include "proxyd/postfix/approved_tables.h"
@@ -17,13 +18,13 @@ struct ServiceSettings {
     std::string approval_hint = "main.cf:proxy_read_maps";
 };
 
-// The reply's views are readable only while the callback runs.
-using ReplyCallback = std::function<void(const protocol::Reply&)>;
+using ReplyCallback = relay::ReplyCallback;
 
 class Service {
   public:
-    // The tables outlive the service.
-    Service(table::TableSet& tables, postfix::ApprovedTables approved, ServiceSettings settings);
+    // The tables and the relay outlive the service.
+    Service(table::TableSet& tables, relay::Relay& relay, postfix::ApprovedTables approved,
+            ServiceSettings settings);
 
     // Calls back exactly once; perhaps before serve() returns. The request's views need not live longer than
     // the call.
@@ -36,8 +37,10 @@ class Service {
     void open(const protocol::Request& request, std::string_view table, const ReplyCallback& reply);
     void lookup(const protocol::Request& request, std::string_view table, ReplyCallback reply);
     void deny(std::string_view table, const ReplyCallback& reply) const;
+    [[nodiscard]] std::string approval_advice(std::string_view table) const;
 
     table::TableSet& tables_;
+    relay::Relay& relay_;
     postfix::ApprovedTables approved_;
     ServiceSettings settings_;
 };

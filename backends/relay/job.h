@@ -1,0 +1,46 @@
+// One request on its way to the stock server.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "backends/event/loop.h"
+#include "protocol/message.h"
+
+namespace proxyd::relay {
+
+// The reply's views are readable only while the callback runs.
+using ReplyCallback = std::function<void(const protocol::Reply&)>;
+
+struct Job {
+    Job(const protocol::Request& asked, ReplyCallback done)
+        : table(asked.table), key(asked.key), value(asked.value), request(asked), callback(std::move(done)) {
+        request.table = table;
+        request.key = key;
+        request.value = value;
+    }
+    Job(const Job&) = delete;
+    Job& operator=(const Job&) = delete;
+
+    // Whether it does no harm to ask twice.
+    [[nodiscard]] bool repeatable() const {
+        return request.command == protocol::Command::open || request.command == protocol::Command::lookup;
+    }
+    [[nodiscard]] bool answered() const { return !callback; }
+
+    const std::string table;
+    const std::string key;
+    const std::string value;
+    protocol::Request request;     // as the client sent it; its views are the strings above
+    ReplyCallback callback;        // none once the client has its reply
+    std::unique_ptr<Timer> timer;  // runs until then
+    int attempts = 0;              // that failed
+    std::uint64_t order = 0;       // among those that wait
+    protocol::Request sent;        // the one under way: not always the client's, and in the server's layout
+};
+
+using JobPtr = std::shared_ptr<Job>;
+
+}  // namespace proxyd::relay

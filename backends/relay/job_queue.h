@@ -1,0 +1,49 @@
+// The requests that wait for a connection, fair between tables: one that is slow cannot take all connections.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "backends/relay/job.h"
+
+namespace proxyd::relay {
+
+class JobQueue {
+  public:
+    void push(const JobPtr& job);
+    // One that was taken before and is to be asked again: ahead of younger ones of its table.
+    void push_again(const JobPtr& job);
+
+    // The oldest request whose table has fewer taken than there are free connections; null if there is none.
+    [[nodiscard]] JobPtr take(std::size_t free);
+    // Whether take() would find one.
+    [[nodiscard]] bool has_turn(std::size_t free) const;
+
+    // A request that was taken no longer has a connection.
+    void released(const Job& job);
+
+    void remove(const JobPtr& job);
+    // Empties it; the oldest comes first.
+    [[nodiscard]] std::vector<JobPtr> remove_all();
+
+    [[nodiscard]] std::size_t size() const { return size_; }
+
+  private:
+    struct Lane {
+        std::deque<JobPtr> waiting;
+        std::size_t taken = 0;
+    };
+    using Lanes = std::map<std::string, Lane, std::less<>>;  // by table
+
+    [[nodiscard]] Lanes::const_iterator next(std::size_t free) const;
+
+    Lanes lanes_;
+    std::size_t size_ = 0;
+    std::uint64_t last_order_ = 0;
+};
+
+}  // namespace proxyd::relay

@@ -1,0 +1,395 @@
+#!/usr/bin/env python3
+"""Tables that proxyd has the stock server look up: every type answers as when the stock server is asked itself."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# pylint: disable=wrong-import-position
+from functional import mail_database
+from harness import processes, proxymap_client, scenario
+from harness.fake_servers import SilentServer
+from harness.ports import reserve_port
+from harness.postfix import COMMANDS, Postfix, age
+from harness.proxymap_client import (DAEMON, DAEMON_INSTANCE, DAEMON_LOOKUP, FIXED, FOLD_FIX_LOCK,
+                                     IMPLEMENTATION_FLAGS, OK, PATTERN, RETRY, Connection, encode)
+from harness.scenario import not_with_stock
+from harness.smtp import SmtpSession
+from harness.waiting import wait_until
+
+STOCK_SERVICE = "proxymap-stock unix - - n - - proxymap -n proxymap"
+_KEYS = ("root", "Root", "postfix", "alice@example.com", "ALICE@example.com", "example.com", "@example.com", "127.0.0.1",
+         "10.1.2.3", "zebra", "nobody-of-that-name", "ab", "x")
+_OPEN_LOCK = 65536  # as programs that write open their tables
+
+
+class TableMaker:
+    """Files for tables of many types."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        done = subprocess.run([f"{COMMANDS}/postconf", "-m"], capture_output=True, check=True)
+        self.known = set(done.stdout.decode().split())
+
+    def write(self, name, text):
+        path = os.path.join(self.directory, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, 0o644)
+        age(path)
+        return path
+
+    def indexed(self, kind, name, text):
+        """A table that postmap makes from a file."""
+        path = self.write(name, text)
+        subprocess.run([f"{COMMANDS}/postmap", f"{kind}:{path}"], check=True)
+        return f"{kind}:{path}"
+
+    def of_many_types(self):
+        """At least ten, and those of the packages that are installed."""
+        users = "alice@example.com one\nexample.com two\n@example.com three\n127.0.0.1 four\n"
+        tables = [self.indexed(kind, f"users-{kind}", users) for kind in ("hash", "btree", "lmdb", "cdb")
+                  if kind in self.known]
+        patterns = self.write("patterns", "/^z(.*)/ found $1\n/@example\\.com$/ pattern\n")
+        tables += [f"{kind}:{patterns}" for kind in ("regexp", "pcre") if kind in self.known]
+        tables += [
+            "unix:passwd.byname", "unix:group.byname", "unix:no-such-database",
+            f"texthash:{self.write('users-texthash', users)}",
+            f"cidr:{self.write('networks', '127.0.0.0/8 local' + chr(10) + '10.0.0.0/8 private' + chr(10))}",
+            "inline:{ x=y, {ab = c d} }", "static:always", "fail:never", "randmap:{same}", "environ:x", "internal:y",
+            "unionmap:{static:one,inline:{ x=two }}", "pipemap:{inline:{ x=127.0.0.1 },cidr:/nonexistent}",
+            "pipemap:{inline:{ x=a },inline:{ a=b }}", "unionmap:{}", "no-such-type:x", "hash:/nonexistent",
+            "texthash:/nonexistent", f"memcache:{self.write('memcache.cf', 'memcache = inet:127.0.0.1:1' + chr(10))}",
+            f"socketmap:unix:{self.directory}/nobody:name",
+        ]
+        if "ldap" in self.known:
+            text = "server_host = ldap://127.0.0.1:1\nsearch_base = dc=example\nversion = 3\n"
+            tables.append(f"ldap:{self.write('ldap.cf', text)}")
+        return tables
+
+
+class SlowSocketmap(SilentServer):
+    """A socketmap server that takes requests and answers none."""
+
+    @property
+    def table(self):
+        return f"socketmap:inet:127.0.0.1:{self.port}:name"
+
+
+def _proxied(tables):
+    return " ".join(f"proxy:{table}" for table in tables)
+
+
+class RelayTest(scenario.Scenario):
+    @classmethod
+    def set_up_servers(cls):
+        cls.maker = TableMaker(cls.workspace.directory("tables"))
+        cls.tables = cls.maker.of_many_types()
+        cls.aliases = cls.maker.indexed("hash", "aliases", "info root\n")
+        cls.changing = cls.maker.indexed("hash", "changing", "key old\n")
+        cls.slow = SlowSocketmap()
+        cls.workspace.on_close(cls.slow.close)
+        cls.postfix = Postfix(cls.workspace, scenario.tested(), {
+            "proxy_read_maps": f"$local_recipient_maps {_proxied([*cls.tables, cls.changing, cls.slow.table])}",
+            "mydestination": "mx.test.example",
+            # As it is by default.
+            "local_recipient_maps": "proxy:unix:passwd.byname $alias_maps",
+            "alias_maps": cls.aliases,
+        }, services=[STOCK_SERVICE]).start()
+
+    def connect(self, service="proxymap", postfix=None):
+        connection = Connection((postfix or self.postfix).socket(service))
+        self.addCleanup(connection.close)
+        return connection
+
+    def test_every_type_is_answered_as_by_the_stock_server(self):
+        self.assertGreater(len({table.split(":")[0] for table in self.tables}), 15)
+        stock, ours = self.connect("proxymap-stock"), self.connect()
+        answered = 0
+        for table in self.tables:
+            with self.subTest(table=table):
+                opened = [connection.open(table) for connection in (stock, ours)]
+                self.assertEqual([reply.status for reply in opened], [OK, OK])
+                # Others are left from earlier requests, and no client looks at them.
+                self.assertEqual(*(reply.flags & IMPLEMENTATION_FLAGS for reply in opened))
+                for key in _KEYS:
+                    for flags in (0, FOLD_FIX_LOCK, DAEMON):
+                        replies = [connection.lookup(table, key, flags) for connection in (stock, ours)]
+                        self.assertEqual(replies[0].raw, replies[1].raw, f"{key} {flags}")
+                        answered += replies[1].status == OK
+        self.assertGreater(answered, 50)
+
+    @not_with_stock("knows the older layout only")
+    def test_clients_of_a_newer_postfix(self):
+        stock, ours = self.connect("proxymap-stock"), self.connect()
+        for table in self.tables:
+            with self.subTest(table=table):
+                kind = stock.open(table).flags & IMPLEMENTATION_FLAGS
+                opened = ours.open(table, DAEMON_INSTANCE, "instance_flags")
+                self.assertEqual((opened.status, opened.flags), (OK, DAEMON_INSTANCE | kind))
+                for key in _KEYS:
+                    expected = stock.lookup(table, key, DAEMON)
+                    # The client has folded the key itself, as the reply to open did not say that the server would.
+                    reply = ours.lookup(table, key, DAEMON_LOOKUP & ~16384, DAEMON_INSTANCE)
+                    self.assertEqual((reply.status, reply.value), (expected.status, expected.value), key)
+                    self.assertEqual(reply.flags, DAEMON_LOOKUP & ~16384)
+
+    def test_postmap(self):
+        for table, key, value in (("unix:passwd.byname", "root", "root:"), ("inline:{ x=y, {ab = c d} }", "ab", "c d"),
+                                  (self.aliases, "info", "root")):
+            with self.subTest(table=table):
+                done = self.postfix.postmap("-q", key, f"proxy:{table}")
+                if table == self.aliases:
+                    self.assertEqual(done.returncode, 1, "it is not proxied, so not approved")
+                else:
+                    self.assertTrue(done.stdout.decode().startswith(value), done)
+
+    def test_local_recipients_of_a_default_configuration(self):
+        with SmtpSession("127.0.0.1", self.postfix.smtp_port) as session:
+            self.assertEqual(session.rcpt("root@mx.test.example")[0], 250)
+            self.assertEqual(session.rcpt("Root+extension@mx.test.example")[0], 550)
+            self.assertEqual(session.rcpt("info@mx.test.example")[0], 250)
+            self.assertEqual(session.rcpt("no-such-user@mx.test.example")[0], 550)
+
+    def test_a_rebuilt_table_is_used_without_a_break(self):
+        connection = self.connect()
+        self.assertEqual(connection.lookup(self.changing, "key").value, b"old")
+        path = self.changing.split(":")[1]
+        for turn in range(3):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"key new{turn}\n")
+            subprocess.run([f"{COMMANDS}/postmap", self.changing], check=True)
+            # The stock server sees a change by the time in seconds.
+            os.utime(f"{path}.db", (time.time() - 60 * turn - 60,) * 2)
+            seen = []
+
+            def is_new(turn=turn, seen=seen):
+                reply = self.connect().lookup(self.changing, "key") if not scenario.tested().is_proxyd else (
+                    connection.lookup(self.changing, "key"))
+                seen.append((reply.status, reply.value))
+                return reply.value == f"new{turn}".encode()
+
+            wait_until(is_new, "the new table is used", 20.0)
+            self.assertEqual({status for status, _ in seen}, {OK})
+            self.assertLessEqual(len(set(seen)), 2, "the old value, then the new one")
+
+    @not_with_stock("clients of a dead process have to ask again")
+    def test_stock_processes_that_die_cost_no_lookup(self):
+        statuses = []
+        stop = threading.Event()
+
+        def ask():
+            with Connection(self.postfix.socket(), timeout=30.0) as connection:
+                while not stop.is_set():
+                    statuses.append(connection.lookup("inline:{ x=y, {ab = c d} }", "x").status)
+
+        askers = [threading.Thread(target=ask) for _ in range(4)]
+        for asker in askers:
+            asker.start()
+        for _ in range(3):
+            count = len(statuses)
+            wait_until(lambda count=count: len(statuses) > count + 50, "lookups go on", 20.0)
+            for pid in self.postfix.pids("proxymap"):
+                processes.send_signal(pid, signal.SIGKILL)
+        count = len(statuses)
+        wait_until(lambda: len(statuses) > count + 50, "lookups go on", 20.0)
+        stop.set()
+        for asker in askers:
+            asker.join()
+        self.assertEqual(set(statuses), {OK})
+
+    @not_with_stock("one process, one lookup at a time")
+    def test_a_slow_table_holds_up_no_other(self):
+        waiting = [self.connect() for _ in range(30)]
+        for connection in waiting:
+            connection.send(proxymap_client.lookup_request(self.slow.table, "k"))
+        try:
+            for table, key in (("unix:passwd.byname", "root"), ("static:always", "k"), (self.tables[0], "example.com")):
+                # In time for the first deadline of a slow lookup: 10 s.
+                self.assertEqual(self.connect().lookup(table, key, timeout=5.0).status, OK, table)
+            self.assertFalse(any(connection.readable() for connection in waiting))
+            self.assertEqual(waiting[0].receive(20.0).status, RETRY)
+        finally:
+            for connection in waiting:
+                connection.close()
+            # The stock processes wait for it, too.
+            for pid in self.postfix.pids("proxymap"):
+                processes.send_signal(pid, signal.SIGKILL)
+
+    def test_many_clients_at_once(self):
+        connections = [self.connect() for _ in range(100)]
+        for turn in range(5):
+            for number, connection in enumerate(connections):
+                connection.send(proxymap_client.lookup_request("pipemap:{inline:{ x=a },inline:{ a=b }}",
+                                                               "x" if (number + turn) % 2 else "y"))
+            for number, connection in enumerate(connections):
+                self.assertEqual(connection.receive().value, b"b" if (number + turn) % 2 else b"")
+
+    @not_with_stock("is the stock server")
+    def test_the_stock_service_is_missing_and_then_added(self):
+        tables = ["unix:passwd.byname", f"regexp:{self.maker.directory}/patterns"]
+        postfix = Postfix(self.workspace, scenario.tested(), {"proxy_read_maps": _proxied(tables)},
+                          name="missing").start()
+        self.addCleanup(postfix.stop)
+        connection = self.connect(postfix=postfix)
+        self.assertEqual(connection.lookup(tables[0], "root", timeout=5.0).status, RETRY)
+        postfix.wait_for_log(r'add the line "' + re.escape(STOCK_SERVICE) + '" to master.cf')
+        # Clients keep these flags, and would repeat an open that has another status for ever.
+        opened = [connection.open(table) for table in tables]
+        self.assertEqual([(reply.status, reply.flags & (FIXED | PATTERN)) for reply in opened],
+                         [(OK, FIXED), (OK, PATTERN)])
+        postfix.add_services(STOCK_SERVICE)
+        postfix.reload()
+        self.assertEqual(self.connect(postfix=postfix).lookup(tables[0], "root").status, OK)
+
+    @not_with_stock("is the stock server")
+    def test_in_a_chroot_and_at_a_path(self):
+        in_chroot = Postfix(self.workspace, scenario.tested(), {"proxy_read_maps": "proxy:static:x"},
+                            services=[STOCK_SERVICE], name="chroot", chroot=True).start()
+        self.addCleanup(in_chroot.stop)
+        self.assertEqual(self.connect(postfix=in_chroot).lookup("static:x", "k").value, b"x")
+        elsewhere = Postfix(self.workspace, scenario.tested(), {"proxy_read_maps": "proxy:static:x"},
+                            f"relay_service = {in_chroot.socket('proxymap-stock')}\n", name="elsewhere").start()
+        self.addCleanup(elsewhere.stop)
+        self.assertEqual(self.connect(postfix=elsewhere).lookup("static:x", "k").value, b"x")
+
+    @not_with_stock("is the stock server")
+    def test_a_relay_to_itself(self):
+        postfix = Postfix(self.workspace, scenario.tested(), {"proxy_read_maps": "proxy:static:x"},
+                          "relay_service = proxymap\n", name="itself").start()
+        self.addCleanup(postfix.stop)
+        self.assertEqual(self.connect(postfix=postfix).lookup("static:x", "k").status, RETRY)
+        postfix.wait_for_log("relay_service .* names this service itself")
+
+    @not_with_stock("opens them without approval")
+    def test_domains_in_a_table_of_another_type(self):
+        domains = self.maker.indexed("hash", "domains", "example.com x\n")
+        other = self.maker.indexed("hash", "other-domains", "example.com x\n")
+        database = mail_database.create_sqlite(f"{self.workspace.path}/mail.db")
+        tables = mail_database.table_files(self.workspace, sqlite=database, directory="sqlite")
+        approved = tables.add("sqlite", "approved", query="SELECT '%s'", domain=domains)
+        not_approved = tables.add("sqlite", "not-approved", query="SELECT '%s'", domain=other)
+        postfix = Postfix(self.workspace, scenario.tested(), {
+            "proxy_read_maps": _proxied([approved, not_approved, domains]),
+        }, services=[STOCK_SERVICE], name="domains").start()
+        self.addCleanup(postfix.stop)
+        connection = self.connect(postfix=postfix)
+        self.assertEqual(connection.lookup(approved, "user@Example.com").value, b"user@example.com")
+        self.assertEqual(connection.lookup(approved, "user@example.org").status, proxymap_client.NOKEY)
+        self.assertEqual(connection.lookup(not_approved, "user@example.com").status, RETRY)
+
+    @not_with_stock("is the stock server")
+    def test_a_table_that_only_proxyd_approves(self):
+        postfix = Postfix(self.workspace, scenario.tested(), {"proxy_read_maps": "proxy:static:x"},
+                          services=[f"{STOCK_SERVICE} -o proxy_read_maps="], name="stricter").start()
+        self.addCleanup(postfix.stop)
+        connection = self.connect(postfix=postfix)
+        # Anything else would end the client.
+        self.assertEqual(connection.open("static:x").status, OK)
+        self.assertEqual(connection.lookup("static:x", "k").status, RETRY)
+        postfix.wait_for_log("does not approve this table")
+
+
+class ProxywriteTest(scenario.Scenario):
+    """proxyd behind the proxywrite entry: the caches of postscreen and verify."""
+
+    @classmethod
+    def set_up_servers(cls):
+        cls.postscreen_port = reserve_port()
+        cls.postfix = Postfix(cls.workspace, scenario.tested(), {
+            "proxy_write_maps": "$address_verify_map $postscreen_cache_map proxy:btree:$data_directory/test",
+            "address_verify_map": "proxy:btree:$data_directory/verify_cache",
+            "postscreen_cache_map": "proxy:btree:$data_directory/postscreen_cache",
+            "postscreen_cache_cleanup_interval": "2s",
+            "postscreen_greet_wait": "1s",
+            "virtual_mailbox_domains": "verified.example",
+            "virtual_mailbox_maps": "static:x",
+            "virtual_transport": "discard:",
+            "smtpd_recipient_restrictions": "reject_unverified_recipient",
+            "address_verify_poll_count": "10",
+        }, services=[
+            "proxywrite-stock unix - - n - 1 proxymap -n proxywrite",
+            f"127.0.0.1:{cls.postscreen_port} inet n - n - 1 postscreen",
+            "smtpd pass - - n - - smtpd",
+            "tlsproxy unix - - n - 0 tlsproxy",
+            "dnsblog unix - - n - 0 dnsblog",
+        ]).start()
+        cls.table = f"btree:{cls.postfix.data}/test"
+
+    def connect(self, service="proxywrite"):
+        connection = Connection(self.postfix.socket(service))
+        self.addCleanup(connection.close)
+        return connection
+
+    @staticmethod
+    def request(name, table, *more, newer=False):
+        flags = [("instance_flags", _OPEN_LOCK)] if newer else []
+        return encode(("request", name), ("table", table), *flags, ("flags", _OPEN_LOCK), *more)
+
+    def check_requests(self, newer):
+        connection = self.connect()
+
+        def ask(name, *more):
+            return connection.ask(self.request(name, self.table, *more, newer=newer))
+
+        opened = connection.open(self.table, _OPEN_LOCK, "instance_flags" if newer else "flags")
+        self.assertEqual((opened.status, opened.flags & FIXED), (OK, FIXED))
+        key, value = ("key", "client"), ("value", "x;y")
+        self.assertEqual(ask("lookup", key).status, proxymap_client.NOKEY)
+        updated = ask("update", key, value)
+        self.assertEqual(updated.status, OK)
+        if newer:
+            self.assertEqual(updated.flags, _OPEN_LOCK | 384)
+        self.assertEqual(ask("lookup", key).value, b"x;y")
+        self.assertEqual(self.connect("proxywrite-stock" if scenario.tested().is_proxyd else "proxywrite").lookup(
+            self.table, "client", _OPEN_LOCK).value, b"x;y")
+        first = ask("sequence", ("function", 0))
+        self.assertEqual(dict(first.attributes)[b"key"], b"client")
+        self.assertEqual(ask("sequence", ("function", 1)).status, proxymap_client.NOKEY)
+        deleted = ask("delete", key)
+        self.assertEqual(deleted.status, OK)
+        if newer:
+            self.assertEqual(deleted.flags, _OPEN_LOCK | 256)
+        self.assertEqual(ask("delete", key).status, proxymap_client.NOKEY)
+
+    def test_all_requests(self):
+        self.check_requests(newer=False)
+
+    @not_with_stock("knows the older layout only")
+    def test_all_requests_of_a_newer_postfix(self):
+        self.check_requests(newer=True)
+
+    def test_an_unapproved_table_is_denied(self):
+        self.assertEqual(self.connect().open("btree:/etc/other", _OPEN_LOCK).status, proxymap_client.DENY)
+
+    def test_postscreen_remembers_who_has_passed(self):
+        since = self.postfix.log_position()
+        for expected in ("PASS NEW", "PASS OLD"):
+            session = self.postfix.log_position()
+            with socket.create_connection(("127.0.0.1", self.postscreen_port), timeout=30) as client:
+                client.recv(1024)
+                self.postfix.wait_for_log(expected, session, timeout=30.0)
+            # A client that is still there with another session is not said to have passed.
+            self.postfix.wait_for_log(r"smtpd\[\d+\]: disconnect from", session)
+        # Cleaning up goes through the whole table.
+        self.postfix.wait_for_log(r"cache proxy:btree:\S*postscreen_cache full cleanup: retained=1", since, timeout=30.0)
+        self.assertNotRegex(self.postfix.log_since(since), r"postscreen\[\d+\]: (warning|fatal|error)")
+
+    def test_verify_remembers_what_it_has_found_out(self):
+        with SmtpSession("127.0.0.1", self.postfix.smtp_port) as session:
+            self.assertEqual(session.rcpt("user@verified.example")[0], 250)
+        connection = self.connect()
+        table = f"btree:{self.postfix.data}/verify_cache"
+        reply = connection.ask(self.request("lookup", table, ("key", "user@verified.example")))
+        self.assertEqual(reply.status, OK, reply)
+        self.assertRegex(reply.value.decode(), r"^0:\d+:\d+:")
+
+
+if __name__ == "__main__":
+    scenario.main()
