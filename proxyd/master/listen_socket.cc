@@ -57,8 +57,35 @@ sockaddr_un make_address(const std::string& path) {
     return address;
 }
 
-// The address is taken: removes a socket that nobody answers at, or throws.
-void remove_stale(const std::string& path, const sockaddr_un& address) {
+// Somebody else who may write to a directory on the way must not choose where the socket is made, or which
+// one is removed.
+void refuse_strange_links(const std::string& path) {
+    bool open_to_all = false;  // the directory in which the next name is looked up
+    for (auto slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+        const auto directory = path.substr(0, slash);
+        struct stat status {};
+        if (::lstat(directory.c_str(), &status) != 0) return;  // bind() will say so
+        if (open_to_all && S_ISLNK(status.st_mode) && status.st_uid != 0 && status.st_uid != ::geteuid()) {
+            refuse(path,
+                   fmt::format("{} is a symbolic link that another user (id {}) has made in a directory "
+                               "open to all; not followed",
+                               directory, status.st_uid));
+        }
+        if (S_ISLNK(status.st_mode) && ::stat(directory.c_str(), &status) != 0) return;
+        open_to_all = (status.st_mode & S_IWOTH) != 0;
+    }
+}
+
+// Where the socket is made, to be moved to its path when it listens; the path itself where that name is too
+// long for an address.
+std::string draft_path(const std::string& path) {
+    const auto draft = fmt::format("{}.{}", path.substr(0, path.rfind('/') + 1), ::getpid());
+    return draft.size() < sizeof(sockaddr_un::sun_path) ? draft : path;
+}
+
+// Removes a socket that nobody answers at; throws when something else is there.
+void remove_stale(const std::string& path) {
+    const auto address = make_address(path);
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) {
         if (errno == ENOENT) {
@@ -69,6 +96,9 @@ void remove_stale(const std::string& path, const sockaddr_un& address) {
     if (!S_ISSOCK(status.st_mode)) {
         refuse(path, S_ISLNK(status.st_mode) ? "exists and is a symbolic link; not followed"
                                              : "exists and is not a socket; not removed");
+    }
+    if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
+        refuse(path, fmt::format("exists and belongs to another user (id {}); not removed", status.st_uid));
     }
     const Descriptor probe;
     if (probe.get() < 0) {
@@ -89,7 +119,7 @@ void remove_stale(const std::string& path, const sockaddr_un& address) {
     }
 }
 
-// Nobody can connect before listen(), but the file's mode must be right from the first moment.
+// The file's mode must be right from the first moment.
 bool bind_with_mode(int fd, const sockaddr_un& address, mode_t mode) {
     const mode_t before = ::umask(static_cast<mode_t>(~mode & 0777));
     const int result = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
@@ -102,29 +132,33 @@ bool bind_with_mode(int fd, const sockaddr_un& address, mode_t mode) {
 }  // namespace
 
 ListenSocket::ListenSocket(std::string path, mode_t mode) : path_(std::move(path)) {
-    const auto address = make_address(path_);
+    (void)make_address(path_);
+    refuse_strange_links(path_);
     Descriptor socket;
     if (socket.get() < 0) {
         refuse_errno(path_, "socket");
     }
-    if (!bind_with_mode(socket.get(), address, mode)) {
-        if (errno != EADDRINUSE) {
-            refuse_errno(path_, "bind");
-        }
-        remove_stale(path_, address);
-        if (!bind_with_mode(socket.get(), address, mode)) {
-            refuse_errno(path_, "bind");
-        }
+    remove_stale(path_);
+    // Who finds the socket can connect: so it gets its name when it listens.
+    const auto draft = draft_path(path_);
+    remove_stale(draft);
+    if (!bind_with_mode(socket.get(), make_address(draft), mode)) {
+        refuse_errno(path_, "bind");
     }
     struct stat status {};
-    if (::lstat(path_.c_str(), &status) != 0) {
+    if (::lstat(draft.c_str(), &status) != 0) {
         refuse_errno(path_, "lstat");
     }
-    if (::listen(socket.get(), backlog) != 0) {
-        const int error = errno;
-        ::unlink(path_.c_str());
+    const bool listens = ::listen(socket.get(), backlog) == 0;
+    // Unlike rename() it replaces nothing that another process has made in the meantime.
+    const bool named = listens && (draft == path_ || ::link(draft.c_str(), path_.c_str()) == 0);
+    const int error = errno;
+    if (!named || draft != path_) {
+        ::unlink(draft.c_str());
+    }
+    if (!named) {
         errno = error;
-        refuse_errno(path_, "listen");
+        refuse_errno(path_, listens ? "link" : "listen");
     }
     device_ = status.st_dev;
     inode_ = status.st_ino;
@@ -133,6 +167,13 @@ ListenSocket::ListenSocket(std::string path, mode_t mode) : path_(std::move(path
 
 ListenSocket::~ListenSocket() {
     close();
+}
+
+void ListenSocket::move_to(const std::string& path) {
+    if (::rename(path_.c_str(), path.c_str()) != 0) {
+        refuse_errno(path, "rename");
+    }
+    path_ = path;
 }
 
 void ListenSocket::close() {

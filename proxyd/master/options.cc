@@ -165,7 +165,7 @@ RunMode run_mode(const DaemonArguments& arguments, bool stand_alone_request) {
         return RunMode::stdio;
     }
     if (arguments.transport.empty()) {
-        throw UsageError(std::string(usage()));
+        throw UsageWanted(std::string(usage()));
     }
     return RunMode::master;
 }

@@ -16,6 +16,12 @@ class UsageError : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// The command line says nothing of what is to be done; what() is usage(), for the terminal.
+class UsageWanted : public UsageError {
+  public:
+    using UsageError::UsageError;
+};
+
 enum class RunMode {
     master,   // -t: started by master(8), descriptors inherited
     listen,   // --listen: own socket

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "proxyd/master/descriptors.h"
 
@@ -54,6 +55,17 @@ std::vector<int> activated_sockets(const GetEnv& get, pid_t self) {
         out.push_back(fd);
     }
     return out;
+}
+
+std::string socket_path(int fd) {
+    sockaddr_un address{};
+    socklen_t size = sizeof(address);
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+        address.sun_family != AF_UNIX) {
+        return {};
+    }
+    address.sun_path[sizeof(address.sun_path) - 1] = '\0';
+    return address.sun_path;
 }
 
 }  // namespace proxyd::master

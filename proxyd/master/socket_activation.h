@@ -1,6 +1,7 @@
 // Listen sockets that a service manager has opened for this process (sd_listen_fds(3)).
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include <sys/types.h>
@@ -13,5 +14,8 @@ namespace proxyd::master {
 // none when the variables are absent or meant for another process. Throws std::runtime_error when they are
 // malformed, or when a descriptor is not a listening stream socket.
 [[nodiscard]] std::vector<int> activated_sockets(const GetEnv& get, pid_t self);
+
+// Where a UNIX-domain socket listens; "" for any other one.
+[[nodiscard]] std::string socket_path(int fd);
 
 }  // namespace proxyd::master

@@ -1,5 +1,7 @@
 #include "proxyd/master/listen_socket.h"
 
+#include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -7,6 +9,8 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -48,7 +52,9 @@ class ListenSocketTest : public testing::Test {
         address.sun_family = AF_UNIX;
         path.copy(address.sun_path, path.size());
         const bool ok = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+        const int error = errno;
         ::close(fd);
+        errno = error;
         return ok;
     }
     static std::string error_of(const std::string& path) {
@@ -135,6 +141,63 @@ TEST_F(ListenSocketTest, NothingButASocketIsRemoved) {
     EXPECT_THAT(error_of(path_), HasSubstr("cannot be tested"));
     EXPECT_TRUE(fs::exists(path_));
     ::close(datagram);
+}
+
+TEST_F(ListenSocketTest, AStaleSocketOfAnotherUserIsNotReplaced) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    ::close(raw_socket(path_, SOCK_STREAM));
+    ASSERT_EQ(::lchown(path_.c_str(), 54321, 54321), 0);
+    EXPECT_THAT(error_of(path_), HasSubstr("another user (id 54321)"));
+    EXPECT_TRUE(fs::exists(path_));
+}
+
+TEST_F(ListenSocketTest, AnothersLinkInADirectoryOpenToAllIsNotFollowed) {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    const auto open = directory_ + "/open";
+    const auto link = open + "/link";
+    fs::create_directory(open);
+    fs::create_directory(directory_ + "/target");
+    ASSERT_EQ(::chmod(open.c_str(), 01777), 0);
+    fs::create_symlink(directory_ + "/target", link);
+    EXPECT_EQ(error_of(link + "/s"), "accepted") << "our own";
+    ASSERT_EQ(::lchown(link.c_str(), 54321, 54321), 0);
+    EXPECT_THAT(error_of(link + "/s"), HasSubstr(link + " is a symbolic link that another user (id 54321)"));
+    EXPECT_TRUE(fs::is_empty(directory_ + "/target"));
+    ASSERT_EQ(::chmod(open.c_str(), 0755), 0);
+    EXPECT_EQ(error_of(link + "/s"), "accepted") << "whoever may write there is trusted";
+}
+
+TEST_F(ListenSocketTest, WhoFindsItCanConnect) {
+    constexpr int rounds = 500;
+    const auto path = [this](int round) { return path_ + std::to_string(round); };
+    std::atomic<int> wanted{0};
+    int refused = 0;
+    std::thread client([&] {
+        for (; wanted < rounds; ++wanted) {
+            while (!answers(path(wanted))) refused += errno == ECONNREFUSED ? 1 : 0;
+        }
+    });
+    std::vector<std::unique_ptr<ListenSocket>> sockets;
+    for (int round = 0; round < rounds; ++round) {
+        while (wanted < round) std::this_thread::yield();
+        sockets.push_back(std::make_unique<ListenSocket>(path(round)));
+    }
+    client.join();
+    EXPECT_EQ(refused, 0);
+    const auto names = std::distance(fs::directory_iterator(directory_), fs::directory_iterator());
+    EXPECT_EQ(names, rounds) << "and nothing else is left";
+}
+
+TEST_F(ListenSocketTest, TheLongestPath) {
+    const auto directory = directory_ + "/" + std::string(104 - directory_.size(), 'd');
+    fs::create_directory(directory);
+    const auto path = directory + "/s";
+    ASSERT_EQ(path.size(), 107U);
+    {
+        const ListenSocket socket(path);
+        EXPECT_TRUE(answers(path));
+    }
+    EXPECT_TRUE(fs::is_empty(directory));
 }
 
 TEST_F(ListenSocketTest, ImpossiblePathsAreExplained) {
