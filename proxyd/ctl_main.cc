@@ -3,15 +3,20 @@
 #include <iostream>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include "proxyd/control/answerer.h"
 #include "proxyd/control/check.h"
 #include "proxyd/control/config_place.h"
 #include "proxyd/control/proxymap_connection.h"
 #include "proxyd/control/query.h"
+#include "proxyd/control/status.h"
+#include "proxyd/control/switch_over.h"
 #include "proxyd/master/environment.h"
 #include "proxyd/options.h"
 #include "proxyd/postfix/main_cf.h"
@@ -26,6 +31,9 @@ struct Arguments {
     std::string table;
     std::vector<std::string> keys;
     bool connect = false;
+    bool verbose = false;
+    bool dry_run = false;
+    bool json = false;
 };
 
 control::QuerySettings stand_alone(const Arguments& arguments) {
@@ -47,6 +55,18 @@ control::QuerySettings stand_alone(const Arguments& arguments) {
         }
     }
     return settings;
+}
+
+// On standard error, as what is found belongs to standard output.
+void tell_answerer(control::ProxymapConnection& connection, const std::string& path) {
+    const auto found = control::find_answerer(connection, path);
+    if (found.who == control::Who::proxyd) {
+        std::cerr << fmt::format("proxyctl: {}: proxyd {} answers, process {}\n", path,
+                                 found.status.value("version", "?"), found.status.value("process", 0));
+    } else {
+        std::cerr << fmt::format("proxyctl: {}: not proxyd, as far as one can see ({})\n", path,
+                                 found.problem);
+    }
 }
 
 int run_query(const Arguments& arguments, const master::Environment& environment) {
@@ -75,8 +95,11 @@ int run_query(const Arguments& arguments, const master::Environment& environment
                         control::without_proxy(arguments.table), place.directory);
         settings.log_hint = "The mail log says why";
     }
+    // As postmap does, scripts get nothing but the status; people shall see that it was no failure.
+    settings.tell_misses = isatty(STDERR_FILENO) != 0;
     control::ProxymapConnection connection(
         path, socket_hint, [](const std::string& text) { std::cerr << "proxyctl: " << text << '\n'; });
+    if (arguments.verbose) tell_answerer(connection, path);
     const control::Ask ask = [&connection](const protocol::Request& request) {
         return connection.ask(request);
     };
@@ -86,66 +109,126 @@ int run_query(const Arguments& arguments, const master::Environment& environment
     return control::query(settings, arguments.keys, ask, std::cout, std::cerr);
 }
 
-int run(int argc, char** argv) {
-    CLI::App app("Asks a running proxyd, and checks its configuration. See proxyctl(8).");
-    app.set_version_flag("--version", "proxyctl " PROXYD_VERSION);
-    app.require_subcommand(1);
-    Arguments arguments;
-    const auto add_config = [&arguments](CLI::App& command) {
-        command
-            .add_option("--config", arguments.config,
-                        "directory of main.cf and proxyd.cf, or the proxyd.cf of a stand-alone daemon")
-            ->type_name("DIR|FILE");
-    };
-
-    auto& query = *app.add_subcommand("query", "look up keys as postmap -q does");
-    query
-        .add_option("--socket", arguments.socket,
-                    "socket of the daemon; without it, that of the Postfix found")
-        ->type_name("PATH")
-        ->envname("PROXYD_SOCKET");
-    add_config(query);
-    query.add_option("table", arguments.table, "the table, with or without proxy:")
-        ->required()
-        ->type_name("TYPE:NAME");
-    query.add_option("key", arguments.keys, "keys, or - for keys on standard input")
-        ->required()
-        ->type_name("KEY");
-
-    auto& check = *app.add_subcommand("check", "check proxyd.cf and all tables that may be served");
-    check.add_flag("--connect", arguments.connect, "connect to the databases, too, and prepare each query");
-    add_config(check);
-
-    auto& options = *app.add_subcommand("options", "print the options in force");
-    add_config(options);
-
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 1;
-    }
-    const auto environment = master::read_environment([](const char* name) { return std::getenv(name); });
-    if (query.parsed()) return run_query(arguments, environment);
+int run_status(const Arguments& arguments, const master::Environment& environment) {
     const auto place = control::find_config(arguments.config, environment);
-    if (options.parsed()) {
-        control::print_options(place, environment, std::cout);
-        return 0;
-    }
-    // Database libraries read their environment; the daemon has none.
+    const auto status = control::find_status(arguments.socket, place, environment);
+    if (!arguments.json) return control::print_status(status, std::cout);
+    std::cout << status.dump(2) << '\n';
+    return status["answers"] == "proxyd" ? 0 : 1;
+}
+
+// Database libraries read their environment; the daemon has none.
+void clear_database_environment() {
     for (const char* name :
          {"PGPASSWORD", "PGPASSFILE", "PGUSER", "PGHOST", "PGPORT", "PGDATABASE", "PGSERVICE", "PGSSLMODE",
           "PGOPTIONS", "MYSQL_PWD", "MYSQL_HOST", "MYSQL_TCP_PORT", "HOME"}) {
         unsetenv(name);
     }
+}
+
+int run_options(const Arguments& arguments, const master::Environment& environment) {
+    return control::print_options(control::find_config(arguments.config, environment), environment, std::cout,
+                                  std::cerr);
+}
+
+int run_check(const Arguments& arguments, const master::Environment& environment) {
+    clear_database_environment();
+    const auto place = control::find_config(arguments.config, environment);
     return control::report(control::check(place, environment, arguments.connect), arguments.connect,
                            std::cout);
 }
+
+int run_enable(const Arguments& arguments, const master::Environment& environment) {
+    clear_database_environment();
+    const auto place = control::find_config(arguments.config, environment);
+    return control::SwitchOver(place, environment, std::cout).enable(arguments.dry_run);
+}
+
+int run_disable(const Arguments& arguments, const master::Environment& environment) {
+    const auto place = control::find_config(arguments.config, environment);
+    return control::SwitchOver(place, environment, std::cout).disable(arguments.dry_run);
+}
+
+using Run = int (*)(const Arguments& arguments, const master::Environment& environment);
+
+// The commands and their options, and which of them was given.
+class CommandLine {
+  public:
+    CommandLine() {
+        app_.set_version_flag("--version", "proxyctl " PROXYD_VERSION);
+        app_.require_subcommand(1);
+
+        auto& query = add("query", "look up keys as postmap -q does", run_query);
+        add_socket(query);
+        query.add_flag("-v,--verbose", arguments_.verbose, "say who answers, on standard error");
+        query.add_option("table", arguments_.table, "the table, with or without proxy:")
+            ->required()
+            ->type_name("TYPE:NAME");
+        query.add_option("key", arguments_.keys, "keys, or - for keys on standard input")
+            ->required()
+            ->type_name("KEY");
+
+        auto& check = add("check", "check proxyd.cf and all tables that may be served", run_check);
+        check.add_flag("--connect", arguments_.connect,
+                       "connect to the databases, too, and prepare each query");
+
+        add("options", "print the options in force", run_options);
+
+        add_dry_run(add("enable", "have proxyd answer for proxymap(8) in a Postfix", run_enable));
+        add_dry_run(add("disable", "give the lookups back to proxymap(8)", run_disable));
+
+        auto& status = add("status", "who answers the lookups, and how it is", run_status);
+        status.add_flag("--json", arguments_.json, "for programs");
+        add_socket(status);
+    }
+
+    int run(int argc, char** argv) {
+        try {
+            app_.parse(argc, argv);
+        } catch (const CLI::ParseError& error) {
+            return app_.exit(error) == 0 ? 0 : 1;
+        }
+        const auto environment = master::read_environment([](const char* name) { return std::getenv(name); });
+        for (const auto& [command, action] : commands_) {
+            if (command->parsed()) return action(arguments_, environment);
+        }
+        return 1;
+    }
+
+  private:
+    CLI::App& add(const char* name, const char* help, Run action) {
+        auto* command = app_.add_subcommand(name, help);
+        command
+            ->add_option("-c,--config", arguments_.config,
+                         "directory of main.cf and proxyd.cf, or the proxyd.cf of a stand-alone daemon")
+            ->type_name("DIR|FILE");
+        commands_.emplace_back(command, action);
+        return *command;
+    }
+
+    void add_socket(CLI::App& command) {
+        command
+            .add_option("--socket", arguments_.socket,
+                        "socket of the daemon; without it, that of the Postfix found")
+            ->type_name("PATH")
+            ->envname("PROXYD_SOCKET");
+    }
+
+    void add_dry_run(CLI::App& command) {
+        command.add_flag("--dry-run", arguments_.dry_run, "only show what would change");
+    }
+
+    CLI::App app_{
+        "Asks a running proxyd, checks its configuration, puts it into a Postfix. See proxyctl(8)."};
+    Arguments arguments_;
+    std::vector<std::pair<CLI::App*, Run>> commands_;
+};
 
 }  // namespace
 
 int main(int argc, char** argv) {
     try {
-        return run(argc, argv);
+        return CommandLine().run(argc, argv);
     } catch (const std::exception& error) {
         std::cerr << "proxyctl: " << error.what() << '\n';
         return 1;

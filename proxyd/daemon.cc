@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backends/event/event_loop.h"
@@ -19,6 +20,10 @@
 #include "backends/mysql/table_backend.h"
 #include "backends/pgsql/table_backend.h"
 #include "backends/sqlite/table_backend.h"
+#include "proxyd/channel/path.h"
+#include "proxyd/channel/server.h"
+#include "proxyd/hardening/capabilities.h"
+#include "proxyd/hardening/system_calls.h"
 #include "proxyd/logging/daemon_log.h"
 #include "proxyd/logging/line_format.h"
 #include "proxyd/master/descriptors.h"
@@ -27,11 +32,13 @@
 #include "proxyd/master/listen_socket.h"
 #include "proxyd/master/privileges.h"
 #include "proxyd/master/process_limits.h"
+#include "proxyd/master/service_manager.h"
 #include "proxyd/master/single_process.h"
 #include "proxyd/master/socket_activation.h"
 #include "proxyd/master/status_channel.h"
 #include "proxyd/server/server.h"
 #include "proxyd/site.h"
+#include "proxyd/status.h"
 
 namespace proxyd {
 namespace {
@@ -87,28 +94,51 @@ void enter_service(const DaemonArguments& arguments, const Site& site, const std
     if (arguments.chroot) daemon_log().entered_chroot(queue_directory);
 }
 
+// For good, and before there are threads. Both processes under master(8) are to be so: the front one, which
+// comes first, too.
+void harden(const DaemonArguments& arguments, const Options& options) {
+    hardening::give_up_capabilities();
+    if (!arguments.call_debugger) (void)master::forbid_memory_dumps();
+    if (!options.seccomp) return;
+    // Under master(8) another process does what a reload needs.
+    const auto programs =
+        arguments.mode == RunMode::listen ? hardening::Programs::started : hardening::Programs::never;
+    const auto refusal = hardening::refuse_system_calls(programs);
+    if (!refusal.empty()) log().warning(fmt::format("no filter for system calls: {}", refusal));
+}
+
 // The parts that live as long as the process, in the order of their dependence.
 class Daemon {
   public:
     Daemon(const DaemonArguments& arguments, const Environment& environment, Site site)
         : arguments_(arguments),
           environment_(environment),
+          process_{arguments.mode == RunMode::master ? "master" : "listen", environment.generation},
           site_(std::move(site)),
           resolver_(loop_),
           tables_(loop_, table_set_options(site_)),
-          service_(tables_, site_.approved, service_settings(site_, arguments_)),
+          relay_(loop_, relay_settings(site_, arguments_)),
+          service_(tables_, relay_, site_.approved, service_settings(site_, arguments_)),
           server_(loop_, service_, server_settings(site_)),
           log_timer_(loop_.make_timer([this] {
               daemon_log().write_due();
               log_timer_->start(log_interval);
           })) {
+        loop_.set_busy_poll(std::chrono::microseconds(site_.options.busy_poll));
         tables_.add_backend("pgsql", std::make_unique<pgsql::TableBackend>(loop_, resolver_));
         tables_.add_backend("mysql", std::make_unique<mysql::TableBackend>(loop_, resolver_));
         tables_.add_backend("sqlite", std::make_unique<sqlite::TableBackend>(loop_));
+        tables_.ask_elsewhere([this](const std::string& table, std::string_view key, Deadline deadline,
+                                     table::LookupCallback callback) {
+            relay_.lookup(table, key, deadline, [callback = std::move(callback)](const protocol::Reply& reply) {
+                callback({reply.status, std::string(reply.value)});
+            });
+        });
         log_timer_->start(log_interval);
     }
 
     int run_under_master(const std::vector<int>& listen_fds, const master::ServingProcess& serving) {
+        open_control(master::socket_path(listen_fds.front()));
         for (const int fd : listen_fds) server_.listen(fd);
         status_.emplace(master::status_fd, serving.front_pid, environment_.generation);
         // End of file: master has gone, or a reload has made a new generation take over.
@@ -133,7 +163,14 @@ class Daemon {
             log().info(fmt::format("listening on {} ({} tables allowed)", own->path(),
                                    site_.approved.tables().size()));
         }
-        loop_.on_signal(SIGHUP, [this] { reload(); });
+        open_control(own ? own->path() : master::socket_path(given.front()));
+        manager_.emplace(loop_);
+        loop_.on_signal(SIGHUP, [this] {
+            manager_->reloading();
+            reload();
+            manager_->ready(status_line());
+        });
+        manager_->ready(status_line());
         return run();
     }
 
@@ -181,7 +218,24 @@ class Daemon {
         }
     }
 
+    void open_control(const std::string& service_socket) {
+        if (service_socket.empty()) return;
+        try {
+            control_.emplace(loop_, channel::path_beside(service_socket));
+        } catch (const std::exception& error) {
+            log().warning(fmt::format("no control socket, so that proxyctl status cannot ask: {}", error.what()));
+            return;
+        }
+        control_->add("status", [this](const nlohmann::json&, const channel::Caller& caller) {
+            return status_report(process_, site_, tables_, relay_, server_, caller.process);
+        });
+    }
+
     int run() {
+        log().info(fmt::format(
+            "daemon started -- version {}{}, {} tables approved", PROXYD_VERSION,
+            arguments_.mode == RunMode::master ? fmt::format(", generation {}", environment_.generation) : "",
+            site_.approved.tables().size()));
         loop_.on_signal(SIGTERM, [this] { leave(stop_limit); });
         loop_.on_signal(SIGINT, [this] { leave(stop_limit); });
         loop_.run();
@@ -195,9 +249,12 @@ class Daemon {
             return;
         }
         leaving_ = true;
+        if (manager_) manager_->stopping();
+        control_.reset();
         front_watch_.reset();
         status_.reset();
         tables_.wind_down();
+        relay_.wind_down();
         server_.drain(limit, [this] { loop_.stop(); });
     }
 
@@ -218,21 +275,29 @@ class Daemon {
         service_.change(site_.approved, service_settings(site_, arguments_));
         server_.change(server_settings(site_));
         tables_.reload(table_set_options(site_));
+        relay_.change(relay_settings(site_, arguments_));
+        loop_.set_busy_poll(std::chrono::microseconds(site_.options.busy_poll));
         daemon_log().set_repeat_interval(site_.options.repeat_interval);
         log().info("configuration read again");
     }
 
+    std::string status_line() { return fmt::format("{} tables allowed", site_.approved.tables().size()); }
+
     DaemonArguments arguments_;
     Environment environment_;
+    ProcessFacts process_;
     Site site_;
     EventLoop loop_;
     Resolver resolver_;
     table::TableSet tables_;
+    relay::Relay relay_;
     server::Service service_;
     server::Server server_;
     std::unique_ptr<Timer> log_timer_;
+    std::optional<channel::Server> control_;
     std::optional<master::StatusChannel> status_;
     std::unique_ptr<FdWatch> front_watch_;
+    std::optional<master::ServiceManager> manager_;
     bool leaving_ = false;
 };
 
@@ -274,6 +339,7 @@ void open_first_log(int argc, const char* const* argv) {
 
 int run_daemon(const DaemonArguments& arguments) {
     master::ignore_signals();
+    umask(077);
     const auto environment = master::read_environment(environment_variable);
     daemon_log().set_verbose(arguments.verbose > 0 || environment.verbose);
     master::raise_descriptor_limit();
@@ -303,10 +369,12 @@ int run_daemon(const DaemonArguments& arguments) {
     master::ServingProcess serving;
     if (arguments.mode == RunMode::master) {
         listen_fds = master::adopt_inherited(arguments.socket_count);
+    }
+    harden(arguments, site.options);
+    if (arguments.mode == RunMode::master) {
         serving = master::fork_serving_process(master::status_fd, listen_fds);
         single->leave_to_parent();
     }
-    if (arguments.verbose == 0 && !arguments.call_debugger) (void)master::forbid_memory_dumps();
 
     Daemon daemon(arguments, environment, std::move(site));
     switch (arguments.mode) {

@@ -23,6 +23,9 @@ int main(int argc, char** argv) {
         }
         proxyd::master::refuse_terminal(arguments, isatty(STDIN_FILENO) != 0);
         return proxyd::run_daemon(arguments);
+    } catch (const proxyd::master::UsageWanted& usage) {
+        std::fputs(usage.what(), stderr);
+        return 1;
     } catch (const std::exception& error) {
         proxyd::log().write(proxyd::Severity::fatal, {}, error.what());
         return 1;

@@ -16,7 +16,7 @@ using Duration = std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
 using Member = std::variant<int Options::*, bool Options::*, Duration Options::*, YesNoAuto Options::*,
-                            std::vector<std::string> Options::*>;
+                            std::string Options::*, std::vector<std::string> Options::*>;
 
 // The declaration of an option: what people read, where its value goes, and what numbers and times it may
 // have.
@@ -43,8 +43,9 @@ const std::vector<Declaration>& declarations() {
          1,
          1000},
         {{"pipeline_depth", integer, "1 to 1000", "16", table_too, on_reload,
-          "How many lookups may be on their way on one PostgreSQL connection. With 1 each waits for the "
-          "reply of the one before."},
+          "How many lookups may be on their way on one connection. With 1 each waits for the reply of the "
+          "one "
+          "before."},
          &Options::pipeline_depth,
          1,
          1000},
@@ -74,6 +75,21 @@ const std::vector<Declaration>& declarations() {
          &Options::queue_limit,
          1,
          1000000},
+        {{"relay_service", text, "a service name, or the path of a socket", "proxymap-stock", daemon_only,
+          on_reload,
+          "Where the stock proxymap(8) runs, for tables of the types that proxyd does not serve itself. "
+          "A name is that of a service in master.cf. Empty: such tables are not served."},
+         &Options::relay_service},
+        {{"relay_write_service", text, "a service name, or the path of a socket", "proxywrite-stock",
+          daemon_only, on_reload,
+          "The same for the proxywrite service, all of whose tables are of such types."},
+         &Options::relay_write_service},
+        {{"relay_connections", integer, "1 to 1000", "16", daemon_only, on_reload,
+          "The most connections to the stock proxymap(8). Each has a process of it to itself, and further "
+          "ones are opened only while lookups are slow."},
+         &Options::relay_connections,
+         1,
+         1000},
         {{"postfix_greeting", yes_no_auto, "yes, no or auto", "auto", daemon_only, on_reload,
           "Whether to greet a client before it asks, as Postfix does since 3.6. The value auto follows the "
           "version of the installed Postfix."},
@@ -108,6 +124,18 @@ const std::vector<Declaration>& declarations() {
          &Options::drain_timeout,
          0,
          milliseconds_of(1h)},
+        {{"busy_poll", integer, "0 to 1000", "50", daemon_only, on_reload,
+          "While replies and requests follow each other within so many microseconds, look for the next one "
+          "for "
+          "so long before going to sleep. It makes lookups that come one after the other faster, and costs "
+          "processor time only then. 0 switches it off."},
+         &Options::busy_poll,
+         0,
+         1000},
+        {{"seccomp", boolean, "yes or no", "yes", daemon_only, at_restart,
+          "Have the kernel refuse system calls that no lookup needs: to debug other processes, to mount, to "
+          "load kernel modules. Switch it off if a library needs one of them."},
+         &Options::seccomp},
     };
     return rows;
 }
@@ -172,6 +200,11 @@ bool parse(std::string_view text, const Declaration& row, YesNoAuto& value) {
     return true;
 }
 
+bool parse(std::string_view text, const Declaration&, std::string& value) {
+    value = text;
+    return true;
+}
+
 bool parse(std::string_view text, const Declaration&, std::vector<std::string>& value) {
     value = config::split_list_with_braces(text);
     return true;
@@ -198,6 +231,10 @@ std::string format(YesNoAuto value) {
         case YesNoAuto::automatic: break;
     }
     return "auto";
+}
+
+std::string format(const std::string& value) {
+    return value;
 }
 
 std::string format(const std::vector<std::string>& items) {

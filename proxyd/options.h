@@ -25,6 +25,11 @@ struct Options {
     std::chrono::milliseconds idle_interval{60000};
     int queue_limit = 10000;
 
+    // the stock server, for tables of other types
+    std::string relay_service = "proxymap-stock";
+    std::string relay_write_service = "proxywrite-stock";
+    int relay_connections = 16;
+
     // clients
     YesNoAuto postfix_greeting = YesNoAuto::automatic;
     int request_size_limit = 1048576;
@@ -37,9 +42,11 @@ struct Options {
     // the process
     std::chrono::milliseconds repeat_interval{60000};
     std::chrono::milliseconds drain_timeout{15000};
+    int busy_poll = 50;
+    bool seccomp = true;
 };
 
-enum class OptionType { integer, duration, boolean, yes_no_auto, list };
+enum class OptionType { integer, duration, boolean, yes_no_auto, text, list };
 
 // One declaration.
 struct OptionInfo {

@@ -22,6 +22,18 @@ std::string sentences(std::string_view text) {
     return lines;
 }
 
+// In lines of comment that fit on a terminal.
+std::string comment(std::string_view text) {
+    constexpr std::size_t width = 100;
+    std::string lines;
+    while (!text.empty()) {
+        const std::size_t end = text.size() <= width ? text.size() : text.rfind(' ', width);
+        lines += "# " + std::string(text.substr(0, end)) + '\n';
+        text.remove_prefix(end == text.size() ? end : end + 1);
+    }
+    return lines;
+}
+
 }  // namespace
 
 std::string options_as_mdoc() {
@@ -35,6 +47,18 @@ std::string options_as_mdoc() {
         if (!option.reloadable) page += "Takes effect after a restart.\n";
     }
     return page;
+}
+
+std::string options_as_example() {
+    std::string file =
+        "# Options of proxyd: see proxyd.cf(5). Every one has its default here, and none is needed.\n"
+        "# `proxyctl check` finds mistakes, `proxyctl options` prints the values in force.\n";
+    for (const OptionInfo& option : option_infos()) {
+        file += '\n' + comment(option.help);
+        file += "# Values: " + std::string(option.range) + ".\n";
+        file += '#' + std::string(option.name) + " = " + std::string(option.fallback) + '\n';
+    }
+    return file;
 }
 
 }  // namespace proxyd

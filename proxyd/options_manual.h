@@ -1,4 +1,4 @@
-// The option section of proxyd.cf(5), written from the declarations.
+// The option section of proxyd.cf(5), and an example of that file, written from the declarations.
 #pragma once
 
 #include <string>
@@ -8,5 +8,8 @@ namespace proxyd {
 // mdoc entries in the order of declaration: one `.It Sy name No = default` each, with its text, to stand
 // between `.Bl -tag` and `.El`.
 [[nodiscard]] std::string options_as_mdoc();
+
+// A proxyd.cf that changes nothing: every option with its default and its text, commented out.
+[[nodiscard]] std::string options_as_example();
 
 }  // namespace proxyd

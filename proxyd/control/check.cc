@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <ostream>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -12,6 +13,7 @@
 
 #include "proxyd/control/master_cf.h"
 #include "proxyd/control/proxied_tables.h"
+#include "proxyd/control/service_check.h"
 #include "proxyd/control/table_check.h"
 #include "proxyd/master/privileges.h"
 #include "proxyd/site.h"
@@ -44,7 +46,7 @@ class Check {
 
     CheckResult run(bool connect) {
         if (place_.has_main_cf && !place_.options_given && !read_postfix()) return std::move(result_);
-        check_options();
+        (void)check_options();
         try {
             site_ = read_site(arguments(), environment());
         } catch (const std::exception& error) {
@@ -95,22 +97,22 @@ class Check {
             result_.findings.error(main_cf_path_, problem.line, problem.message);
         }
         if (!main_cf_file_.errors.empty()) return false;
-        const auto master_cf = config::read_file(master_cf_path_, error);
+        const auto master_cf =
+            place_.master_cf_text ? place_.master_cf_text : config::read_file(master_cf_path_, error);
         if (master_cf) {
             services_ = read_services(*master_cf);
         } else {
             result_.findings.error(master_cf_path_, 0, error);
         }
-        for (const auto& service : services_) {
-            if (service.name != "proxymap" || service.type != "unix") continue;
-            overrides_ = service.overrides;
-            overrides_line_ = service.line;
+        if (const auto* service = find_proxymap(services_)) {
+            overrides_ = service->overrides;
+            overrides_line_ = service->line;
         }
         return true;
     }
 
-  private:
-    void check_options() {
+    // The options in force, where what is wrong has its default.
+    Options check_options() {
         Options options;
         if (place_.options_given || exists(place_.options_path)) {
             std::string error;
@@ -134,25 +136,43 @@ class Check {
             const auto problem = set_option(options, name, value);
             if (!problem.empty()) result_.findings.error(master_cf_path_, overrides_line_, problem);
         }
+        return options;
+    }
+
+    [[nodiscard]] const Findings& findings() const { return result_.findings; }
+
+  private:
+    void check_services(const TableCheck& tables) {
+        std::set<std::string> table_files;
+        for (const auto& name : site_.approved.tables()) {
+            const auto file = name.substr(name.find(':') + 1);
+            if (file.starts_with('/') && tables.serves(name)) table_files.insert(file);
+        }
+        const PostfixFiles files{*site_.main_cf, main_cf_file_, master_cf_path_, services_};
+        check_proxymap_service(files, table_files, result_.findings);
+        check_relay_entry(files, site_.options.relay_service, result_.findings);
+        check_users_in_chroot(files, result_.findings);
     }
 
     void check_tables(bool connect) {
+        TableCheck tables(table_set_options(site_), main_cf_path_, result_.findings);
         std::map<std::string, std::vector<TableUse>> uses;
         if (site_.main_cf && !place_.options_given) {
+            check_services(tables);
             for (auto& use : find_table_uses(*site_.main_cf, main_cf_file_, master_cf_path_, services_)) {
                 uses[use.table].push_back(std::move(use));
             }
             check_approval(uses);
         }
-        TableCheck tables(table_set_options(site_), main_cf_path_, result_.findings);
         for (const auto& name : site_.approved.tables()) {
-            if (tables.serves(type_of(name))) {
+            if (tables.serves(name)) {
                 tables.read(name);
             } else {
-                refuse_type(name, uses[name]);
+                check_relay(name, uses[name]);
             }
         }
         result_.tables = tables.tables_read();
+        result_.reading_tables = tables.reading_tables();
         if (site_.main_cf && geteuid() == 0) {
             tables.check_access(master::find_account(site_.main_cf->value("mail_owner")));
         }
@@ -183,30 +203,37 @@ class Check {
         }
     }
 
-    void refuse_type(const std::string& name, const std::vector<TableUse>& uses) {
-        const auto fault =
-            fmt::format("proxyd does not serve {}: tables yet, lookups in {} fail: ", type_of(name), name);
+    // Tables of other types are the stock server's, which has to be there.
+    void check_relay(const std::string& name, const std::vector<TableUse>& uses) {
+        const auto& service = site_.options.relay_service;
+        const auto fault = fmt::format("proxyd does not serve {}: tables itself, ", type_of(name));
         if (!site_.main_cf || place_.options_given) {
-            result_.findings.error(place_.options_path, 0, fault + "take it out of allowed_tables");
+            if (service.starts_with('/')) return;
+            result_.findings.error(
+                place_.options_path, 0,
+                fmt::format("{}and there is no stock server here to answer for {}: take it "
+                            "out of allowed_tables, or give relay_service a socket",
+                            fault, name));
             return;
         }
-        const auto advice = fmt::format("write {} without proxy:", name);
-        if (uses.empty()) result_.findings.error(main_cf_path_, line_of("proxy_read_maps"), fault + advice);
-        for (const auto& use : uses) {
-            const bool by_default = use.line == 0;  // local_recipient_maps: nothing else is proxied then
-            result_.findings.error(use.file, use.line, fault + (by_default ? advice_on_users() : advice));
-        }
+        const auto* proxymap = find_proxymap(services_);
+        if (proxymap == nullptr || proxymap->command != "proxyd" || has_service(service)) return;
+        const auto text =
+            service.empty()
+                ? fmt::format("{}and relay_service is empty: lookups in {} fail", fault, name)
+                : fmt::format(
+                      "{0}and the stock server that answers for it is not in master.cf: lookups in {1} "
+                      "fail: run `proxyctl enable`, or add \"{2} unix - - n - - proxymap -n proxymap\"",
+                      fault, name, service);
+        if (uses.empty()) result_.findings.error(main_cf_path_, line_of("proxy_read_maps"), text);
+        for (const auto& use : uses) result_.findings.error(use.file, use.line, text);
     }
 
-    [[nodiscard]] std::string advice_on_users() const {
-        const bool chrooted = std::any_of(
-            services_.begin(), services_.end(),
-            [](const MasterService& service) { return service.command == "smtpd" && service.chroot != "n"; });
-        // In a chroot there is no list of users, and all would be unknown.
-        if (!chrooted) return "set local_recipient_maps = unix:passwd.byname $alias_maps in main.cf";
-        return "set local_recipient_maps = $alias_maps in main.cf; where mail for other system users is "
-               "wanted, set it "
-               "to unix:passwd.byname $alias_maps and the chroot column of smtpd in master.cf to n";
+    [[nodiscard]] bool has_service(const std::string& name) const {
+        return name.starts_with('/') ||
+               std::any_of(services_.begin(), services_.end(), [&name](const MasterService& service) {
+                   return service.name == name && service.type == "unix";
+               });
     }
 
     [[nodiscard]] int line_of(std::string_view parameter) const {
@@ -251,27 +278,21 @@ int report(const CheckResult& result, bool connect, std::ostream& out) {
     return errors > 0 ? 1 : 0;
 }
 
-void print_options(const ConfigPlace& place, const master::Environment& environment, std::ostream& out) {
+Options options_in_force(const ConfigPlace& place, const master::Environment& environment) {
     Check check(place, environment);
     if (place.has_main_cf && !place.options_given) (void)check.read_postfix();
-    Options options;
-    std::vector<std::string> problems;
-    if (place.options_given || exists(place.options_path)) {
-        std::string error;
-        const auto file = config::read_parameter_file(place.options_path, error);
-        if (!file) throw std::runtime_error(error);
-        for (const auto& problem : apply(options, *file)) {
-            problems.push_back(format({place.options_path, problem.line, Gravity::error, problem.message}));
-        }
-    }
-    for (const auto& [name, value] : check.arguments().overrides) {
-        if (!is_option(name)) continue;
-        const auto problem = set_option(options, name, value);
-        if (!problem.empty()) problems.push_back(problem);
-    }
-    if (!problems.empty()) throw std::runtime_error(problems.front());
+    return check.check_options();
+}
+
+int print_options(const ConfigPlace& place, const master::Environment& environment, std::ostream& out,
+                  std::ostream& mistakes) {
+    Check check(place, environment);
+    if (place.has_main_cf && !place.options_given) (void)check.read_postfix();
+    const auto options = check.check_options();
     for (const auto& option : option_infos())
         out << option.name << " = " << option_text(options, option.name) << '\n';
+    for (const auto& finding : check.findings().all()) mistakes << format(finding) << '\n';
+    return check.findings().count(Gravity::error) > 0 ? 1 : 0;
 }
 
 }  // namespace proxyd::control

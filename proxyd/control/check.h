@@ -2,6 +2,8 @@
 #pragma once
 
 #include <iosfwd>
+#include <string>
+#include <vector>
 
 #include "proxyd/control/config_place.h"
 #include "proxyd/control/finding.h"
@@ -13,7 +15,8 @@ namespace proxyd::control {
 struct CheckResult {
     Findings findings;
     std::size_t tables = 0;
-    std::size_t answering = 0;  // only with `connect`
+    std::size_t answering = 0;                // only with `connect`
+    std::vector<std::string> reading_tables;  // those whose queries change nothing, as far as one can see
 };
 
 // With `connect` and as root, changes to the mail owner for good before it asks the databases, for they shall
@@ -24,7 +27,11 @@ struct CheckResult {
 // One line per finding and a closing line. Returns the exit status: 1 with an error, else 0.
 [[nodiscard]] int report(const CheckResult& result, bool connect, std::ostream& out);
 
-// The options in force, as they would stand in a file. Throws std::runtime_error when the file is wrong.
-void print_options(const ConfigPlace& place, const master::Environment& environment, std::ostream& out);
+[[nodiscard]] Options options_in_force(const ConfigPlace& place, const master::Environment& environment);
+
+// The options in force, as they would stand in a file, with the default in place of what is wrong; each
+// mistake becomes a line of `mistakes`. Returns the exit status: 1 with a mistake, else 0.
+[[nodiscard]] int print_options(const ConfigPlace& place, const master::Environment& environment,
+                                std::ostream& out, std::ostream& mistakes);
 
 }  // namespace proxyd::control

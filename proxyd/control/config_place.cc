@@ -12,6 +12,12 @@ namespace proxyd::control {
 ConfigPlace find_config(const std::optional<std::string>& given, const master::Environment& environment) {
     ConfigPlace place;
     place.directory = given.value_or(environment.config_directory.value_or(default_config_directory));
+    // These name a directory that holds more than themselves.
+    const auto file_name = std::filesystem::path(place.directory).filename();
+    if (given && (file_name == "main.cf" || file_name == "master.cf")) {
+        const auto parent = std::filesystem::path(place.directory).parent_path().string();
+        place.directory = parent.empty() ? "." : parent;
+    }
     std::error_code ignored;
     const auto status = std::filesystem::status(place.directory, ignored);
     if (std::filesystem::is_directory(status)) {

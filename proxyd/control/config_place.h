@@ -13,10 +13,11 @@ struct ConfigPlace {
     std::string options_path;    // of proxyd.cf, whether it exists or not
     bool options_given = false;  // the file was named: it must exist, and it is that of a stand-alone daemon
     bool has_main_cf = false;
+    std::optional<std::string> master_cf_text;  // instead of what is in the file
 };
 
-// `given` is what --config said: a directory, or a proxyd.cf file; else MAIL_CONFIG or /etc/postfix. Throws
-// std::runtime_error when what was given does not exist.
+// `given` is what --config said: a directory, or main.cf or master.cf in it, or a proxyd.cf file; else
+// MAIL_CONFIG or /etc/postfix. Throws std::runtime_error when what was given does not exist.
 [[nodiscard]] ConfigPlace find_config(const std::optional<std::string>& given,
                                       const master::Environment& environment);
 

@@ -7,8 +7,21 @@
 
 namespace proxyd::control {
 
+namespace {
+
+const char* name(Gravity gravity) {
+    switch (gravity) {
+        case Gravity::note: return "note";
+        case Gravity::warning: return "warning";
+        case Gravity::error: break;
+    }
+    return "error";
+}
+
+}  // namespace
+
 std::string format(const Finding& finding) {
-    const char* gravity = finding.gravity == Gravity::error ? "error" : "warning";
+    const char* gravity = name(finding.gravity);
     auto text = finding.line > 0
                     ? fmt::format("{}:{}: {}: {}", finding.file, finding.line, gravity, finding.text)
                     : fmt::format("{}: {}: {}", finding.file, gravity, finding.text);
@@ -23,6 +36,10 @@ void Findings::error(std::string file, int line, std::string text) {
 
 void Findings::warning(std::string file, int line, std::string text) {
     add({std::move(file), line, Gravity::warning, std::move(text)});
+}
+
+void Findings::note(std::string file, int line, std::string text) {
+    add({std::move(file), line, Gravity::note, std::move(text)});
 }
 
 std::size_t Findings::count(Gravity gravity) const {

@@ -7,7 +7,11 @@
 
 namespace proxyd::control {
 
-enum class Gravity { warning, error };
+enum class Gravity {
+    note,  // worth knowing; counts for nothing
+    warning,
+    error,
+};
 
 struct Finding {
     std::string file;
@@ -26,6 +30,7 @@ class Findings {
   public:
     void error(std::string file, int line, std::string text);
     void warning(std::string file, int line, std::string text);
+    void note(std::string file, int line, std::string text);
 
     [[nodiscard]] const std::vector<Finding>& all() const { return all_; }
     [[nodiscard]] std::size_t count(Gravity gravity) const;

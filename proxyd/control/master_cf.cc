@@ -50,7 +50,9 @@ std::vector<MasterService> read_services(std::string_view master_cf) {
     for (const auto& line : config::split_logical_lines(master_cf).lines) {
         const auto words = words_of(line.text);
         if (words.size() < fields_before_arguments) continue;
-        MasterService service{words[0], words[1], words[4], words[7], line.number, {}};
+        MasterService service{words[0], words[1], words[2],    words[3], words[4],
+                              words[6], words[7], line.number, {},       {}};
+        service.arguments.assign(words.begin() + fields_before_arguments, words.end());
         for (std::size_t i = fields_before_arguments; i < words.size(); ++i) {
             if (!words[i].starts_with("-o")) continue;
             if (words[i].size() > 2) {

@@ -11,9 +11,13 @@ namespace proxyd::control {
 struct MasterService {
     std::string name;
     std::string type;
-    std::string chroot;  // y, n or -
+    std::string is_private;  // y, n or -; so are the next two
+    std::string unprivileged;
+    std::string chroot;
+    std::string limit;  // of processes: a number or -
     std::string command;
     int line = 0;
+    std::vector<std::string> arguments;                          // of the command, as written
     std::vector<std::pair<std::string, std::string>> overrides;  // of -o, as written
 };
 

@@ -70,7 +70,20 @@ void ProxymapConnection::connect() {
             default: throw QueryError(fmt::format("{}: {}", path_, std::strerror(error)));
         }
     }
-    if (readable(fd_, greeting_wait) && receive()) take_greeting();
+}
+
+void ProxymapConnection::open() {
+    if (fd_ < 0) connect();
+}
+
+bool ProxymapConnection::wait_for_greeting(std::chrono::milliseconds wait) {
+    if (greeted_ || fd_ < 0 || !readable(fd_, wait)) return greeted_;
+    if (receive()) {
+        take_greeting();
+    } else {
+        disconnect();
+    }
+    return greeted_;
 }
 
 void ProxymapConnection::disconnect() {
@@ -113,7 +126,10 @@ Answer ProxymapConnection::ask(const protocol::Request& request) {
     protocol::append(bytes, request);
     for (int attempt = 1; attempt <= tries; ++attempt) {
         if (attempt > 1) std::this_thread::sleep_for(between_tries);
-        if (fd_ < 0) connect();
+        if (fd_ < 0) {
+            connect();
+            (void)wait_for_greeting(greeting_wait);
+        }
         bool alive = send_all(bytes);
         while (alive) {
             take_greeting();

@@ -1,6 +1,7 @@
 // A client's connection to a proxymap service: proxyd, or the stock proxymap(8) of any release. Blocks.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 
@@ -20,6 +21,14 @@ class ProxymapConnection {
     // Connects when it is not connected. A service that hangs up instead of answering is asked again, a few
     // times. Throws QueryError.
     [[nodiscard]] Answer ask(const protocol::Request& request);
+
+    // Connects when it is not connected. Throws QueryError.
+    void open();
+    [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+
+    // Whether the service has greeted, at the end of the wait at the latest. A service that hangs up is not
+    // connected any more.
+    [[nodiscard]] bool wait_for_greeting(std::chrono::milliseconds wait);
 
   private:
     void connect();

@@ -92,6 +92,11 @@ void print(std::ostream& out, std::string_view key, std::string_view value) {
     out << key << '\t' << value << '\n' << std::flush;
 }
 
+void tell_miss(const QuerySettings& settings, std::string_view key, std::ostream& warnings) {
+    if (!settings.tell_misses) return;
+    warnings << fmt::format("not found: {} in {}\n", key, without_proxy(settings.table));
+}
+
 }  // namespace
 
 std::string_view without_proxy(std::string_view table) {
@@ -105,7 +110,10 @@ int query(const QuerySettings& settings, const std::vector<std::string>& keys, c
     bool any = false;
     for (const auto& key : keys) {
         const auto value = table.find(key);
-        if (!value) continue;
+        if (!value) {
+            tell_miss(settings, key, warnings);
+            continue;
+        }
         any = true;
         if (keys.size() == 1) {
             out << *value << '\n' << std::flush;
@@ -122,7 +130,10 @@ int query_lines(const QuerySettings& settings, std::istream& keys, const Ask& as
     bool any = false;
     for (std::string key; std::getline(keys, key);) {
         const auto value = table.find(key);
-        if (!value) continue;
+        if (!value) {
+            tell_miss(settings, key, warnings);
+            continue;
+        }
         any = true;
         print(out, key, *value);
     }

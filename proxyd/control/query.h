@@ -32,6 +32,7 @@ struct QuerySettings {
     bool smtputf8 = true;       // the client's smtputf8_enable
     std::string approval_hint;  // what to do when the table is not approved
     std::string log_hint;       // where the daemon says why a lookup failed
+    bool tell_misses = false;   // a key that is not found becomes a line of warnings
 };
 
 // Without proxy: in front, however often it stands there.

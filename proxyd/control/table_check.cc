@@ -68,8 +68,12 @@ std::string TableCheck::where(const table::TableParameters& parameters) const {
 }
 
 void TableCheck::read(const std::string& name) {
-    if (!seen_.insert(name).second) return;
     auto inspection = tables_.inspect(name);
+    if (!inspection.members.empty()) {
+        for (const auto& member : inspection.members) read(member);
+        return;
+    }
+    if (!seen_.insert(name).second) return;
     if (!inspection.parameters) {
         for (const auto& error : inspection.errors) findings_.error(name, 0, error);
         return;
@@ -87,7 +91,7 @@ void TableCheck::read(const std::string& name) {
     check_names(type_of(name), parameters);
     check_password(name, parameters);
     read_domain_tables(parameters);
-    if (inspection.table) usable_.push_back({file, std::move(inspection.table)});
+    if (inspection.table) usable_.push_back({name, file, std::move(inspection.table)});
 }
 
 void TableCheck::check_names(const std::string& type, const table::TableParameters& parameters) {
@@ -126,7 +130,7 @@ void TableCheck::read_domain_tables(const table::TableParameters& parameters) {
         std::string_view name = item;
         while (name.starts_with('!')) name.remove_prefix(1);
         if (name.starts_with('/') || name.find(':') == std::string_view::npos) continue;
-        if (serves(type_of(std::string(name)))) read(std::string(name));
+        if (serves(std::string(name))) read(std::string(name));
     }
 }
 
@@ -141,6 +145,14 @@ void TableCheck::check_access(const master::Account& reader) {
                         "{2}, and look at the directories above",
                         reader.name, std::strerror(errno), usable.where));
     }
+}
+
+std::vector<std::string> TableCheck::reading_tables() const {
+    std::vector<std::string> names;
+    for (const auto& usable : usable_) {
+        if (!usable.table->definition().analysis.may_write) names.push_back(usable.name);
+    }
+    return names;
 }
 
 void TableCheck::connect() {

@@ -20,10 +20,11 @@ class TableCheck {
     // `main_cf_path` is where tables without a file of their own have their parameters.
     TableCheck(table::TableSetOptions options, std::string main_cf_path, Findings& findings);
 
-    [[nodiscard]] bool serves(const std::string& type) const { return parameter_names_.contains(type); }
+    // Whether proxyd itself serves the table.
+    [[nodiscard]] bool serves(const std::string& name) const { return tables_.serves(name); }
 
-    // Reads the table; `name` is type:name of a type that is served. Tables that its `domain` list names are
-    // checked, too.
+    // Reads the table, which is one that is served. Tables that its `domain` list names are checked, too, and
+    // those that it is made of.
     void read(const std::string& name);
 
     // Asks the databases of all tables read so far to prepare their queries. Waits, for seconds at most.
@@ -31,14 +32,18 @@ class TableCheck {
 
     [[nodiscard]] std::size_t tables_read() const { return seen_.size(); }
     [[nodiscard]] std::size_t tables_answering() const { return answering_; }
-    // Whether a table names a database; else connect() has nothing to do.
     // Whether this user can read the files of the tables that have been read, as the daemon will have to.
     void check_access(const master::Account& reader);
 
+    // Those whose queries change nothing, as far as one can see.
+    [[nodiscard]] std::vector<std::string> reading_tables() const;
+
+    // Whether a table names a database; else connect() has nothing to do.
     [[nodiscard]] bool any_usable() const { return !usable_.empty(); }
 
   private:
     struct Usable {
+        std::string name;
         std::string where;
         std::shared_ptr<table::SqlTable> table;
     };

@@ -11,16 +11,11 @@ namespace {
 
 spdlog::level::level_enum spdlog_level(Severity severity) {
     switch (severity) {
-        case Severity::debug:
-            return spdlog::level::debug;
-        case Severity::info:
-            return spdlog::level::info;
-        case Severity::warning:
-            return spdlog::level::warn;
-        case Severity::error:
-            return spdlog::level::err;
-        case Severity::fatal:
-            return spdlog::level::critical;
+        case Severity::debug: return spdlog::level::debug;
+        case Severity::info: return spdlog::level::info;
+        case Severity::warning: return spdlog::level::warn;
+        case Severity::error: return spdlog::level::err;
+        case Severity::fatal: return spdlog::level::critical;
     }
     return spdlog::level::critical;
 }
@@ -112,11 +107,21 @@ std::uint64_t DaemonLog::lost() const {
 }
 
 void DaemonLog::emit(Severity severity, std::string_view text, const Repeats& repeats) {
-    std::string line(severity_prefix(severity));
-    auto suffix = repeats.text();
+    auto suffix = repeats.suffix();
     if (!suffix.empty()) {
         suffix.insert(0, 1, ' ');
     }
+    emit(severity, {}, text, suffix);
+}
+
+void DaemonLog::emit(const RepeatLimiter::Summary& summary) {
+    emit(summary.severity, summary.repeats.prefix(), summary.text, {});
+}
+
+void DaemonLog::emit(Severity severity, std::string_view prefix, std::string_view text,
+                     std::string_view suffix) {
+    std::string line(severity_prefix(severity));
+    line += prefix;
     // The count must survive the cut, so the text gives way to it.
     line += clipped(printable(text, keep_utf8_), text_limit - line.size() - suffix.size());
     line += suffix;

@@ -48,9 +48,8 @@ class DaemonLog final : public Log {
 
   private:
     void emit(Severity severity, std::string_view text, const Repeats& repeats);
-    void emit(const RepeatLimiter::Summary& summary) {
-        emit(summary.severity, summary.text, summary.repeats);
-    }
+    void emit(const RepeatLimiter::Summary& summary);
+    void emit(Severity severity, std::string_view prefix, std::string_view text, std::string_view suffix);
 
     mutable std::mutex mutex_;
     Now now_;

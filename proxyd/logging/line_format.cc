@@ -28,14 +28,10 @@ constexpr std::pair<const char*, int> facilities[] = {
 std::string_view severity_prefix(Severity severity) {
     switch (severity) {
         case Severity::debug:
-        case Severity::info:
-            return "";
-        case Severity::warning:
-            return "warning: ";
-        case Severity::error:
-            return "error: ";
-        case Severity::fatal:
-            return "fatal: ";
+        case Severity::info: return "";
+        case Severity::warning: return "warning: ";
+        case Severity::error: return "error: ";
+        case Severity::fatal: return "fatal: ";
     }
     return "";
 }

@@ -1,5 +1,6 @@
 #include "proxyd/logging/printable.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace proxyd::logging {
@@ -7,6 +8,10 @@ namespace {
 
 bool is_continuation(char c) {
     return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U;
+}
+
+bool is_break(char c) {
+    return c == '\n' || c == '\r' || c == '\t';
 }
 
 // The length of the valid, printable multi-byte sequence that `text` begins with, or 0.
@@ -37,8 +42,18 @@ std::size_t sequence_length(std::string_view text) {
 std::string printable(std::string_view text, bool keep_utf8) {
     std::string out;
     out.reserve(text.size());
+    while (!text.empty() && is_break(text.back())) {
+        text.remove_suffix(1);
+    }
     while (!text.empty()) {
         const char c = text.front();
+        if (is_break(c)) {
+            text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+            if (!out.ends_with(' ')) {
+                out += ' ';
+            }
+            continue;
+        }
         std::size_t length = c >= 0x20 && c < 0x7f ? 1 : 0;
         if (length == 0 && keep_utf8) {
             length = sequence_length(text);

@@ -10,8 +10,10 @@ namespace proxyd::logging {
 // The longest text of one log line, in bytes, its severity included: what Postfix programs write at most.
 inline constexpr std::size_t text_limit = 2000;
 
-// `text` with every byte that is not printable replaced by `?`. 8-bit bytes stay only when `keep_utf8` is set
-// (the site uses smtputf8) and they form valid UTF-8 other than a control character.
+// `text` as one line, without line breaks at its end: line breaks and tabs become blanks, one where several
+// stand together (libraries indent their further lines); every other byte that is not printable becomes `?`.
+// 8-bit bytes stay only when `keep_utf8` is set (the site uses smtputf8) and they form valid UTF-8 other than
+// a control character.
 [[nodiscard]] std::string printable(std::string_view text, bool keep_utf8);
 
 // The first `limit` bytes of printable text at most, not ending within a UTF-8 sequence.

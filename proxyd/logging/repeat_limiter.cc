@@ -11,14 +11,22 @@ namespace {
 // A counted line is kept for its summary; the log would cut it at about this length anyway.
 constexpr std::size_t kept_text = 2000;
 
+std::int64_t whole_seconds(Duration span) {
+    return std::max<std::int64_t>(1, std::chrono::round<std::chrono::seconds>(span).count());
+}
+
 }  // namespace
 
-std::string Repeats::text() const {
+std::string Repeats::suffix() const {
     if (count == 0) {
         return {};
     }
-    const auto seconds = std::max<std::int64_t>(1, std::chrono::round<std::chrono::seconds>(span).count());
-    return fmt::format("({} more like this in the last {} s)", count, seconds);
+    return fmt::format("({} more like this in the last {} s)", count, whole_seconds(span));
+}
+
+std::string Repeats::prefix() const {
+    return fmt::format("{} earlier message{} like this in the last {} s {} counted: ", count,
+                       count == 1 ? "" : "s", whole_seconds(span), count == 1 ? "was" : "were");
 }
 
 RepeatLimiter::RepeatLimiter(Duration interval, std::size_t max_topics)

@@ -20,15 +20,17 @@ struct Repeats {
     std::uint64_t count = 0;
     Duration span{};  // how long they were collected
 
-    // "(N more like this in the last M s)", or "" for none.
-    [[nodiscard]] std::string text() const;
+    // Behind a line that is new: "(N more like this in the last M s)", or "" for none.
+    [[nodiscard]] std::string suffix() const;
+    // In front of a line that is not: "N earlier messages like this in the last M s were counted: ".
+    [[nodiscard]] std::string prefix() const;
 };
 
 // Pure: time is handed in and must not go backwards. The same topic at another severity is another topic, so
 // an error is never hidden behind a warning. Holds at most `max_topics` topics with their last line.
 class RepeatLimiter {
   public:
-    // A counted topic's last line, to be written with its repeats.
+    // A counted topic's last line, to be written behind the prefix of its repeats: it is no new trouble.
     struct Summary {
         Severity severity = Severity::info;
         std::string text;

@@ -1,147 +1,23 @@
 #include "proxyd/postfix/postconf.h"
 
-#include <array>
-#include <cerrno>
-#include <cstring>
 #include <stdexcept>
 
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "backends/config/parameter_file.h"
+#include "proxyd/postfix/program.h"
 
 namespace proxyd::postfix {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-[[noreturn]] void fail(const std::string& program, const std::string& fault) {
-    throw std::runtime_error("cannot get the Postfix defaults from \"" + program + " -d\": " + fault);
-}
-
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() { close(); }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-
-    [[nodiscard]] int get() const { return fd_; }
-    void close() {
-        if (fd_ >= 0) ::close(fd_);
-        fd_ = -1;
-    }
-
-  private:
-    int fd_;
-};
-
-// Both ends are above the standard descriptors, even if those are closed, so that the child can be given its
-// own.
-struct Pipe {
-    static int above_standard(int fd) {
-        const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        ::close(fd);
-        return moved;
-    }
-    explicit Pipe(const std::array<int, 2>& fds)
-        : read(above_standard(fds[0])), write(above_standard(fds[1])) {}
-
-    Descriptor read;
-    Descriptor write;
-};
-
-// Starts the program with /dev/null as input and error output. Returns an error number.
-int start(const std::string& program, int output, pid_t& child) {
-    posix_spawn_file_actions_t files;
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    // master(8) hands us sockets that nobody else may hold open.
-    posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    sigset_t signals;
-    sigemptyset(&signals);
-    posix_spawnattr_setsigmask(&attributes, &signals);
-    sigaddset(&signals, SIGPIPE);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
-    posix_spawnattr_setsigdefault(&attributes, &signals);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-
-    std::string name = program;
-    std::string option = "-d";
-    const std::array<char*, 3> arguments = {name.data(), option.data(), nullptr};
-    const std::array<char*, 1> environment = {nullptr};
-    const int error =
-        ::posix_spawn(&child, program.c_str(), &files, &attributes, arguments.data(), environment.data());
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&files);
-    return error;
-}
-
-// All output until the end or the deadline. Returns what went wrong, or "".
-std::string read_all(int fd, Clock::time_point deadline, std::string& output) {
-    std::array<char, 16384> buffer;
-    while (true) {
-        const auto left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-        pollfd wait{fd, POLLIN, 0};
-        const int ready = left > 0 ? ::poll(&wait, 1, static_cast<int>(left)) : 0;
-        if (ready == 0) return "timed out";
-        if (ready < 0 && errno == EINTR) continue;
-        const ssize_t count = ready < 0 ? -1 : ::read(fd, buffer.data(), buffer.size());
-        if (count == 0) return {};
-        if (count > 0) output.append(buffer.data(), static_cast<std::size_t>(count));
-        if (count < 0 && errno != EINTR) return std::strerror(errno);
-    }
-}
-
-// What the exit status complains of, or "".
-std::string wait_for(pid_t child) {
-    int status = 0;
-    pid_t done;
-    while ((done = ::waitpid(child, &status, 0)) < 0 && errno == EINTR) {
-    }
-    if (done < 0) return {};  // SIGCHLD is ignored: the output alone must tell
-    if (WIFSIGNALED(status)) return "killed by signal " + std::to_string(WTERMSIG(status));
-    if (WEXITSTATUS(status) != 0) return "exit status " + std::to_string(WEXITSTATUS(status));
-    return {};
-}
-
-std::string run(const std::string& program, std::chrono::milliseconds timeout) {
-    std::array<int, 2> fds;
-    if (::pipe2(fds.data(), O_CLOEXEC) < 0) fail(program, std::strerror(errno));
-    Pipe pipe(fds);
-    if (pipe.read.get() < 0 || pipe.write.get() < 0) fail(program, "no free descriptor");
-    pid_t child = -1;
-    const int error = start(program, pipe.write.get(), child);
-    if (error != 0) fail(program, std::strerror(error));
-    pipe.write.close();
-    std::string output;
-    const std::string read_fault = read_all(pipe.read.get(), Clock::now() + timeout, output);
-    if (!read_fault.empty()) ::kill(child, SIGKILL);
-    const std::string exit_fault = wait_for(child);
-    if (!read_fault.empty()) fail(program, read_fault);
-    if (!exit_fault.empty()) fail(program, exit_fault);
-    return output;
-}
-
-}  // namespace
 
 ParameterValues built_in_defaults(const std::string& program, std::chrono::milliseconds timeout) {
+    const auto fail = [&program](const std::string& fault) {
+        throw std::runtime_error("cannot get the Postfix defaults from \"" + program + " -d\": " + fault);
+    };
+    const auto run = run_program({.words = {program, "-d"}, .timeout = timeout});
+    if (!run.fault.empty()) fail(run.fault);
     ParameterValues values;
-    for (auto& [name, parameter] : config::parse_parameters(run(program, timeout), program).parameters) {
+    for (auto& [name, parameter] : config::parse_parameters(run.output, program).parameters) {
         values.emplace(name, std::move(parameter.value));
     }
-    if (!values.contains("mail_version")) fail(program, "the output has no mail_version");
+    if (!values.contains("mail_version")) fail("the output has no mail_version");
     return values;
 }
 

@@ -10,7 +10,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from functional import mail_database
-from harness import proxymap_client, scenario
+from harness import control, proxymap_client, scenario
 from harness.fake_master import AVAILABLE, TAKEN, FakeMaster
 from harness.postfix import Postfix
 from harness.postgres import Postgres
@@ -33,10 +33,9 @@ _GOOD_SERVICES = {
 class DaemonTest(scenario.Scenario):
     @classmethod
     def set_up_servers(cls):
-        cls.postgres = Postgres(cls.workspace).start()
-        mail_database.create_in_postgres(cls.postgres)
+        cls.postgres = mail_database.start(cls.workspace, Postgres)
         sqlite = mail_database.create_sqlite(f"{cls.workspace.path}/mail.db")
-        cls.tables = mail_database.table_files(cls.workspace, cls.postgres, sqlite)
+        cls.tables = mail_database.table_files(cls.workspace, cls.postgres, sqlite=sqlite)
         cls.dest = cls.tables.add("pgsql", "dest", query="SELECT dest FROM aliases WHERE addr='%s'")
         cls.lite = cls.tables.add("sqlite", "lite", query="SELECT dest FROM aliases WHERE addr='%s'")
         for name in ("edited", "broken-later", "removed-later", "touched"):
@@ -114,7 +113,18 @@ class DaemonTest(scenario.Scenario):
     def test_control_characters_do_not_reach_the_log(self):
         position = self.postfix.log_position()
         self.connect().open("pgsql:/bad\nname\x1b[31m.cf")
-        self.postfix.wait_for_log(r"unapproved table: \"pgsql:/bad\?name\?\[31m\.cf\"", position)
+        self.postfix.wait_for_log(r"unapproved table: \"pgsql:/bad name\?\[31m\.cf\"", position)
+
+    @not_with_stock("has no control socket")
+    def test_each_service_has_a_control_socket_of_its_own(self):
+        processes = set()
+        for service in ("proxymap", "only-this"):
+            with self.connect(service) as connection:
+                connection.open(self.overridden)
+                status = control.ask(self.postfix.socket(service), "status")
+                self.assertTrue(status["serves_caller"], service)
+                processes.add(status["process"])
+        self.assertEqual(len(processes), 2)
 
     # Status records
 
@@ -227,10 +237,9 @@ class ChrootTest(scenario.Scenario):
 
     @classmethod
     def set_up_servers(cls):
-        cls.postgres = Postgres(cls.workspace).start()
-        mail_database.create_in_postgres(cls.postgres)
+        cls.postgres = mail_database.start(cls.workspace, Postgres)
         sqlite = mail_database.create_sqlite(f"{cls.workspace.path}/mail.db")
-        tables = mail_database.table_files(cls.workspace, cls.postgres, sqlite)
+        tables = mail_database.table_files(cls.workspace, cls.postgres, sqlite=sqlite)
         tables.add("pgsql", "dest", query="SELECT dest FROM aliases WHERE addr='%s'")
         tables.add("sqlite", "lite", query="SELECT dest FROM aliases WHERE addr='%s'", dbpath="/jail/mail.db")
         cls.postfix = Postfix(cls.workspace, scenario.tested(),
@@ -250,6 +259,18 @@ class ChrootTest(scenario.Scenario):
                 self.assertEqual(connection.lookup(table, "postmaster").value, b"root", table)
             (pid,) = self.postfix.proxymap_pids()
             self.assertEqual(os.readlink(f"/proc/{pid}/root"), self.postfix.queue)
+
+    @not_with_stock("has no control socket")
+    def test_status_inside(self):
+        with Connection(self.postfix.socket()) as connection:
+            self.assertEqual(connection.lookup("pgsql:/jail/dest.cf", "postmaster").value, b"root")
+            status = control.ask(self.postfix.socket(), "status")
+            self.assertEqual([status["process"]], self.postfix.proxymap_pids())
+            self.assertTrue(status["serves_caller"])
+        (database,) = status["databases"]
+        self.assertEqual((database["connections"], database["ready"], database["pool_size"]), (1, 1, 8))
+        self.assertEqual(status["tables_approved"], ["pgsql:/jail/dest.cf", "sqlite:/jail/lite.cf"])
+        wait_until(lambda: not control.ask(self.postfix.socket(), "status")["serves_caller"], "the client is gone")
 
     def test_approval_is_as_outside(self):
         with Connection(self.postfix.socket()) as connection:

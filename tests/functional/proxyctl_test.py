@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """proxyctl with a proxyd that runs on its own, on SQLite: what people see, and exit statuses. Needs no Postfix."""
 
+import json
 import os
 import signal
 import socket
@@ -169,11 +170,12 @@ class ProxyctlTest(unittest.TestCase):
     def test_check_of_a_postfix(self):
         site = self.workspace.directory("postfix")
         table = self.table("listed", "SELECT 1", 0o644)
+        programs = self.programs()
 
-        def check(main_cf, chroot, service="proxyd"):
-            for name, text in (("main.cf", "compatibility_level = 3.6\n" + main_cf),
+        def check(main_cf, chroot, service="proxyd", columns="- - n - 1"):
+            for name, text in (("main.cf", f"compatibility_level = 3.6\n{main_cf}daemon_directory = {programs}\n"),
                                ("master.cf", f"smtp inet n - {chroot} - - smtpd\n -o smtpd_data_restrictions=$mine\n"
-                                             f"proxymap unix - - n - 1 {service}\n")):
+                                             f"proxymap unix {columns} {service}\n")):
                 with open(f"{site}/{name}", "w", encoding="utf-8") as file:
                     file.write(text)
             done = self.run_proxyctl("check", "--config", site)
@@ -191,18 +193,72 @@ class ProxyctlTest(unittest.TestCase):
         self.assertEqual((status, len(lines)), (1, 3))
         self.assertRegex(lines[0], r"^main\.cf:3: warning: mine asks for .*add proxy:sqlite:.* there, if something uses")
         self.assertRegex(lines[1], r"^master\.cf:1: error: smtpd_data_restrictions asks for .*not in proxy_read_maps")
-        # The list of users is out of reach in a chroot.
+        # Tables of other types are the stock server's.
         status, lines = check("", "n")
         self.assertEqual(status, 1)
-        self.assertRegex(lines[0], r"main\.cf: error: .* unix: tables .*set local_recipient_maps = unix:passwd\.byname")
-        status, lines = check("", "y")
-        self.assertRegex(lines[0], r"set local_recipient_maps = \$alias_maps in main\.cf; .*chroot column")
+        self.assertRegex(lines[0], r"^main\.cf: error: .* unix: tables itself, .*not in master\.cf: .*proxyctl enable")
         status, lines = check(none + "transport_maps = proxy:hash:/x\n", "n")
-        self.assertRegex(lines[0], r"^main\.cf:3: error: .* hash: tables .*write hash:/x without proxy:")
-        status, lines = check(none, "n", "proxyd -o pool_sise=1 -o pool_size=none")
-        self.assertEqual(lines[0], "master.cf:3: error: bad value: pool_size = none, expected 1 to 1000")
+        self.assertRegex(lines[0], r"^main\.cf:3: error: .* hash: tables itself.*lookups in hash:/x fail")
+        self.assertEqual(check("", "n", "proxyd\nproxymap-stock unix - - n - - proxymap -n proxymap")[0], 0)
+        self.assertEqual(check("", "n", "proxymap")[0], 0)
+        status, lines = check("", "n", "proxyd\nproxymap-stock unix - - n - - proxymap")
+        self.assertEqual(status, 1)
+        self.assertRegex(lines[0], r'^master\.cf:4: error: .* under no other name .*write "proxymap -n proxymap" there')
+        status, lines = check(none, "n", "proxyd -o pool_sise=1 -o pool_size=none -o smtputf8_enable=no -o mine=x")
+        self.assertEqual(lines[:-1], [
+            "master.cf:3: error: bad value: pool_size = none, expected 1 to 1000",
+            'master.cf:3: warning: -o pool_sise=1: unknown parameter "pool_sise" is ignored, did you mean "pool_size"?',
+            'master.cf:3: warning: -o mine=x: unknown parameter "mine" is ignored'])
+        self.assertEqual(check(none + "virtual_alias_maps = $mine\n", "n", "proxyd -o mine=x")[0], 0)
+        self.check_service_entries(lambda *entry: check(none, "n", *entry), programs)
+        status, lines = check(none + f"virtual_alias_maps = proxy:{table}\n", "n", "proxyd", "- - y - 1")
+        self.assertEqual(status, 1)
+        self.assertRegex(lines[0], r"runs in a chroot and looks for (/.*listed\.cf) at /.*\1, where it is not: write n")
+        users = "local_recipient_maps = unix:passwd.byname $alias_maps\n"
+        self.assertEqual(check(users, "n")[1], ["checked 0 tables: 0 errors, 0 warnings"])
+        status, lines = check(users, "y")
+        self.assertRegex(lines[0], r"^master\.cf:1: warning: smtp/inet runs in a chroot and finds no users there")
         status, lines = check(none + "no equals sign\n", "n")
         self.assertRegex(lines[0], r"^main\.cf:3: error: missing '='")
+
+    def programs(self):
+        """A daemon_directory with proxyd in it."""
+        path = self.workspace.directory("programs")
+        for name, program in (("proxyd", self.proxyd), ("proxymap", "/bin/true"), ("other", "/bin/true")):
+            os.symlink(program, f"{path}/{name}")
+        return path
+
+    def check_service_entries(self, check, programs):
+        """The entry of proxymap: what each mistake in it is answered with, and the exit status."""
+        missing = f'there is no program "{{}}" in {programs} (daemon_directory), so that no proxy: table can be looked up'
+        for entry, status, finding in (
+                (("proxyyd",), 1, "error: " + missing.format("proxyyd") + ', did you mean "proxyd"?'),
+                (("postgres",), 1, "error: " + missing.format("postgres") + ' (of proxymap): write proxyd'),
+                (("proxymap", "- - n - -"), 0, "note: the proxymap service still runs proxymap(8): "),
+                (("other",), 0, 'warning: the proxymap service runs "other", '),
+                (("proxyd", "n - n - 1"), 1, "error: the proxymap service is not private"),
+                (("proxyd", "- n n - 1"), 0, "warning: proxyd goes on running as root"),
+                (("proxyd", "- - y - 1"), 0, "warning: proxyd runs in a chroot"),
+                (("proxyd", "- - n - -"), 0, "warning: the process limit of default_process_limit: one process"),
+                (("proxyd", "- - n - 0"), 0, "warning: no process limit: one process"),
+                (("proxyd", "- - n - 20"), 0, "warning: the process limit 20: one process"),
+                (("proxyd -X",), 1, "error: proxyd does not start with these options: unknown option -X"),
+                (("proxyd -o {pool_size}",), 1, "error: proxyd does not start with these options: option -o pool_size"),
+                (("proxyd --version",), 1, "error: options that are for the command line")):
+            with self.subTest(entry):
+                got, lines = check(*entry)
+                self.assertEqual(got, status, lines)
+                self.assertTrue(lines[0].startswith(f"master.cf:3: {finding}"), lines)
+        self.assertEqual(check("proxyd -v -o { pool_size = 3 }")[1], ["checked 0 tables: 0 errors, 0 warnings"])
+
+    def test_check_of_a_configuration_file(self):
+        site = self.workspace.directory("named")
+        for name in ("main.cf", "master.cf"):
+            with open(f"{site}/{name}", "w", encoding="utf-8"):
+                pass
+        for name in ("main.cf", "master.cf"):
+            done = self.run_proxyctl("check", "--config", f"{site}/{name}")
+            self.assertIn(f"{site}/master.cf: error: there is no entry for the proxymap service", done.stdout.decode())
 
     def test_check_without_a_configuration(self):
         self.expect(self.run_proxyctl("check"), 1, "", "no main.cf and no proxyd.cf")
@@ -215,7 +271,115 @@ class ProxyctlTest(unittest.TestCase):
         self.assertIn("lookup_timeout = 2s", lines)
         self.assertIn("pool_size = 8", lines)
 
+    def test_options_name_all_mistakes(self):
+        path = self.write("wrong.cf", "pool_size = none\nlookup_timeout = soon\npipeline_depth = 3\n")
+        done = self.run_proxyctl("options", "--config", path)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual([line.split(": bad value")[0] for line in done.stderr.decode().splitlines()],
+                         [f"{path}:1: error", f"{path}:2: error"])
+        self.assertIn("pipeline_depth = 3", done.stdout.decode().splitlines())
+
+    def test_people_are_told_of_a_miss(self):
+        people, terminal = os.openpty()
+        self.addCleanup(os.close, people)
+        with os.fdopen(terminal, "wb") as error:
+            done = subprocess.run([self.proxyctl, "query", "--socket", self.socket, self.aliases, "nobody"],
+                                  stdout=subprocess.PIPE, stderr=error, check=False, timeout=60)
+        self.assertEqual((done.returncode, done.stdout), (1, b""))
+        self.assertEqual(os.read(people, 1000).decode().strip(), f"not found: nobody in {self.aliases}")
+
+    def test_the_log_tells_of_the_start(self):
+        with open(f"{self.directory}/log", encoding="utf-8") as log:
+            self.assertRegex(log.read(), r"daemon started -- version \d+\.\d+\.\d+, 2 tables approved")
+
+    def test_types_that_are_not_served(self):
+        self.expect(self.query("nosuchtype:/x", "key"), 1, "", "may not serve this table")
+        with open(f"{self.directory}/log", encoding="utf-8") as log:
+            self.assertIn("tables of type nosuchtype are not served here: ask for nosuchtype:/x instead", log.read())
+
+    def test_status(self):
+        done = self.run_proxyctl("status", "--socket", self.socket)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout.decode(), rf"^{self.socket}: proxyd answers\nproxyd \d+\.\d+\.\d+, process "
+                                               rf"{self.daemon.pid}, up \d+:\d\d:\d\d\n2 tables approved, 1 clients")
+        told = json.loads(self.run_proxyctl("status", "--json", "--socket", self.socket).stdout)
+        self.assertEqual((told["answers"], told["daemon"]["process"]), ("proxyd", self.daemon.pid))
+        self.assertEqual(told["daemon"]["tables_approved"], sorted([self.aliases, self.broken]))
+        self.assertNotIn("serves_caller", told["daemon"])
+        self.assertEqual(os.stat(f"{self.socket}.control").st_mode & 0o777, 0o600)
+        done = self.run_proxyctl("status", "--socket", f"{self.directory}/none")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nobody answers", done.stdout.decode())
+        self.assertIn("--socket PATH", self.run_proxyctl("status").stderr.decode())
+
+    def test_a_control_socket_says_nothing_of_another_server(self):
+        path = f"{self.directory}/other.sock"
+        os.symlink(f"{self.socket}.control", f"{path}.control")
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(path)
+        listener.listen()
+
+        def greet():
+            client, _ = listener.accept()
+            with client:
+                client.sendall(b"protocol\0proxymap_protocol\0\0")
+                client.recv(1)
+
+        thread = threading.Thread(target=greet, daemon=True)
+        thread.start()
+        self.addCleanup(thread.join, 10)
+        done = self.run_proxyctl("status", "--socket", path)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn(b"another server than proxyd answers", done.stdout)
+
+    def control(self, text, **more):
+        """What the control socket answers to a text, as told by a process of its own."""
+        program = ("import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+                   "s.sendall(sys.argv[2].encode())\nprint(s.makefile().read())")
+        done = subprocess.run(["/usr/bin/python3", "-c", program, f"{self.socket}.control", text], capture_output=True,
+                              check=True, timeout=60, **more)
+        return json.loads(done.stdout)
+
+    def test_control_requests(self):
+        self.assertTrue(self.control('{"command": "status"}\n')["ok"])
+        self.assertIn("no command \"halt\"", self.control('{"command": "halt"}\n')["error"])
+        for wrong in ("status\n", "[]\n", "{}\n", '{"command": 1}\n'):
+            self.assertIn("no JSON object with a command", self.control(wrong)["error"])
+        with socket.socket(socket.AF_UNIX) as endless, self.assertRaises(OSError):
+            endless.connect(f"{self.socket}.control")
+            while True:
+                endless.sendall(b"x" * 4096)
+        self.assertTrue(self.control('{"command": "status"}\n')["ok"])
+
+    def test_lookups_go_on_while_others_hold_the_control_socket(self):
+        held = []
+        for _ in range(20):
+            held.append(socket.socket(socket.AF_UNIX))
+            held[-1].connect(f"{self.socket}.control")
+        self.expect(self.query(self.aliases, "@example.org"), 0, "anna@example.com\n")
+        for one in held:
+            one.close()
+        wait_until(lambda: self.run_proxyctl("status", "--socket", self.socket).returncode == 0, "status answers again")
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can become somebody else")
+    def test_control_is_for_root_and_the_own_user(self):
+        os.chmod(f"{self.socket}.control", 0o666)
+        self.addCleanup(os.chmod, f"{self.socket}.control", 0o600)
+        reply = self.control('{"command": "status"}\n', user=_NOBODY, group=_NOBODY, extra_groups=[])
+        self.assertEqual((reply["ok"], set(reply)), (False, {"ok", "error"}))
+        self.assertIn("only root", reply["error"])
+
+    def test_enable_needs_a_postfix(self):
+        for command in ("enable", "disable"):
+            self.expect(self.run_proxyctl(command), 1, "", "there is no Postfix configured")
+
     def test_usage(self):
+        done = subprocess.run([self.proxyd], capture_output=True, check=False, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertGreater(len(done.stderr.decode().splitlines()), 3)
+        self.assertTrue(done.stderr.startswith(b"usage: proxyd --listen PATH"), done.stderr)
+
         self.assertEqual(self.run_proxyctl("--version").stdout.split()[0], b"proxyctl")
         self.assertEqual(self.run_proxyctl("--help").returncode, 0)
         for wrong in ([], ["query"], ["query", self.aliases], ["check", "--what"], ["nothing"]):

@@ -1,10 +1,13 @@
 """What a private PostgreSQL and a private MariaDB have in common, and a session to ask them things."""
 
+import contextlib
 import os
 import pwd
+import signal
 import subprocess
 import threading
 
+from . import processes
 from .ports import reserve_port
 from .waiting import wait_until
 
@@ -132,6 +135,19 @@ class DatabaseServer:
     def restart(self, mode="immediate", options=()):
         self.stop(mode)
         self.start(options)
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """All its processes stand still, as those of a machine that is paused."""
+        self._process.send_signal(signal.SIGSTOP)  # it first, so that no more of them come into being
+        pids = [self._process.pid, *processes.children(self._process.pid)]
+        try:
+            for pid in pids:
+                processes.send_signal(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in reversed(pids):
+                processes.send_signal(pid, signal.SIGCONT)
 
     def log_tail(self, size=4000):
         with open(self.log_file, "rb") as file:

@@ -170,6 +170,11 @@ class Postfix:
         lines += f"proxywrite unix - - {self._chroot} - 1 {command}\n"
         self._write(f"{self.config}/master.cf", lines + "".join(f"{line}\n" for line in self._services))
 
+    def add_services(self, *lines):
+        """More master.cf lines. Takes effect with reload()."""
+        self._services += lines
+        self.write_master_cf()
+
     def write_proxyd_cf(self, text):
         self._write(f"{self.config}/proxyd.cf", text)
 

@@ -61,3 +61,15 @@ class Postgres(DatabaseServer):
     def _connections(database):
         return (f"FROM pg_stat_activity WHERE datname = '{database}' AND backend_type = 'client backend' "
                 "AND pid <> pg_backend_pid()")
+
+
+class Standby(Postgres):
+    """A copy of another one that follows it; it can be read from."""
+
+    def __init__(self, workspace, primary, name="standby", options=()):
+        self._primary = primary
+        super().__init__(workspace, name, options)
+
+    def _install_arguments(self):
+        return [f"{self.bin}/pg_basebackup", "-h", self._primary.socket_directory, "-p", str(self._primary.port),
+                "-U", self.SUPERUSER, "-D", self.data, "-R", "-X", "stream", "-c", "fast", "--no-sync"]

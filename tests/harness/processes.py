@@ -24,6 +24,11 @@ def parent(pid):
         return None
 
 
+def children(pid):
+    """Ids of the processes whose parent this is."""
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and parent(int(entry)) == pid]
+
+
 def command_line(pid):
     """The arguments, or [] when the process is gone."""
     try:

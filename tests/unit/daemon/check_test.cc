@@ -48,6 +48,7 @@ TEST(MasterCf, ServicesAndTheirOverrides) {
     EXPECT_THAT(services[0].overrides, ElementsAre(std::pair("a", "b"), std::pair("x", "y")));
     EXPECT_EQ(services[1].command, "proxyd");
     EXPECT_THAT(services[1].overrides, ElementsAre(std::pair("pool_size", "4")));
+    EXPECT_THAT(services[1].arguments, ElementsAre("-o", "{ pool_size = 4 }", "-o", "c", "=", "d"));
 }
 
 std::vector<std::string> uses(const std::string& main_cf, const std::string& master_cf = "") {
@@ -200,6 +201,13 @@ TEST_F(CheckTest, UnquotedSpecifiersAreDangerous) {
                 ElementsAre(HasSubstr("t.cf:2: warning: %s not inside '...'")));
 }
 
+TEST_F(CheckTest, DoubleQuotesMayMakeAName) {
+    const std::string mysql = "hosts = 127.0.0.1\ndbname = mail\n";
+    EXPECT_THAT(findings("mysql", mysql + "query = SELECT v FROM t WHERE k = \"%u\"\n"),
+                ElementsAre(HasSubstr("t.cf:3: warning: %u inside \"...\": a server with ANSI_QUOTES")));
+    EXPECT_THAT(findings("mysql", mysql + "query = SELECT v FROM t WHERE k = '\"%u\"'\n"), IsEmpty());
+}
+
 TEST_F(CheckTest, PasswordsThatAllCanReadAreNamedButNotShown) {
     for (const auto& text :
          {std::string(good_pgsql), std::string("hosts = postgresql://u:secret@h/d\nquery = SELECT 1\n"),
@@ -219,12 +227,25 @@ TEST_F(CheckTest, TablesInDomainListsAreCheckedToo) {
                 ElementsAre(HasSubstr("d.cf: error: dbpath is missing")));
 }
 
+TEST_F(CheckTest, TablesMadeOfOthersAreTheirMembers) {
+    write("d.cf", "query = SELECT 1\n");
+    write("e.cf", "dbpath = /x\nquery = SELECT 1\n");
+    write("proxyd.cf",
+          "allowed_tables = unionmap:{sqlite:" + directory_ + "/d.cf, sqlite:" + directory_ + "/e.cf}\n");
+    EXPECT_THAT(findings(), ElementsAre(HasSubstr("d.cf: error: dbpath is missing")));
+    EXPECT_EQ(result_.tables, 2U);
+}
+
 TEST_F(CheckTest, OptionsAndTypes) {
     write("proxyd.cf", "allowed_tables = hash:/etc/aliases\n\npool_sice = 3\nlookup_timeout = soon\n");
-    EXPECT_THAT(findings(),
-                ElementsAre("proxyd.cf:3: error: unknown option \"pool_sice\", did you mean \"pool_size\"?",
-                            HasSubstr("proxyd.cf:4: error: bad value: lookup_timeout = soon"),
-                            HasSubstr("proxyd.cf: error: proxyd does not serve hash: tables yet")));
+    EXPECT_THAT(
+        findings(),
+        ElementsAre("proxyd.cf:3: error: unknown option \"pool_sice\", did you mean \"pool_size\"?",
+                    HasSubstr("proxyd.cf:4: error: bad value: lookup_timeout = soon"),
+                    HasSubstr("proxyd.cf: error: proxyd does not serve hash: tables itself, and there is no "
+                              "stock server here")));
+    write("proxyd.cf", "allowed_tables = hash:/etc/aliases\nrelay_service = /run/stock\n");
+    EXPECT_THAT(findings(), IsEmpty());
     write("proxyd.cf", "pool_size = 3\n");
     EXPECT_THAT(findings(), ElementsAre(HasSubstr("allowed_tables is empty")));
 }
@@ -250,7 +271,9 @@ TEST_F(CheckTest, NothingToCheckIsSaid) {
 TEST_F(CheckTest, EffectiveOptions) {
     write("proxyd.cf", "pool_size = 3\n");
     std::ostringstream out;
-    print_options(find_config(directory_ + "/proxyd.cf", {}), {}, out);
+    std::ostringstream mistakes;
+    EXPECT_EQ(print_options(find_config(directory_ + "/proxyd.cf", {}), {}, out, mistakes), 0);
+    EXPECT_EQ(mistakes.str(), "");
     EXPECT_THAT(out.str(), HasSubstr("pool_size = 3\n"));
     EXPECT_THAT(out.str(), HasSubstr("lookup_timeout = 10s\n"));
 }

@@ -22,7 +22,7 @@ class RepeatLimiterTest : public testing::Test {
 TEST_F(RepeatLimiterTest, FirstLineOfATopicIsWrittenAtOnce) {
     const auto verdict = admit("host a");
     EXPECT_TRUE(verdict.write);
-    EXPECT_EQ(verdict.repeats.text(), "");
+    EXPECT_EQ(verdict.repeats.suffix(), "");
     EXPECT_TRUE(admit("host b").write);
 }
 
@@ -37,7 +37,7 @@ TEST_F(RepeatLimiterTest, MoreLinesWithinTheIntervalAreCountedAndToldWithTheNext
     now_ += milliseconds(1);
     const auto verdict = admit("a");
     EXPECT_TRUE(verdict.write);
-    EXPECT_EQ(verdict.repeats.text(), "(6 more like this in the last 60 s)");
+    EXPECT_EQ(verdict.repeats.suffix(), "(6 more like this in the last 60 s)");
     EXPECT_FALSE(admit("a").write) << "a new interval has begun";
 }
 
@@ -46,7 +46,7 @@ TEST_F(RepeatLimiterTest, NoCountWhenNothingWasCounted) {
     now_ += seconds(60);
     const auto verdict = admit("a");
     EXPECT_TRUE(verdict.write);
-    EXPECT_EQ(verdict.repeats.text(), "");
+    EXPECT_EQ(verdict.repeats.suffix(), "");
 }
 
 TEST_F(RepeatLimiterTest, AnErrorIsNotHiddenBehindAWarningOfTheSameTopic) {
@@ -69,7 +69,7 @@ TEST_F(RepeatLimiterTest, ATopicThatWentQuietIsSummarisedOnceWithItsLastText) {
     ASSERT_EQ(summaries.size(), 1U);
     EXPECT_EQ(summaries[0].text, "third");
     EXPECT_EQ(summaries[0].severity, Severity::warning);
-    EXPECT_EQ(summaries[0].repeats.text(), "(2 more like this in the last 65 s)");
+    EXPECT_EQ(summaries[0].repeats.prefix(), "2 earlier messages like this in the last 65 s were counted: ");
 
     now_ += seconds(200);
     EXPECT_TRUE(limiter_.due(now_).empty());
@@ -129,7 +129,7 @@ TEST_F(RepeatLimiterTest, DrainTellsAllCountsEarly) {
     now_ += seconds(5);
     const auto summaries = limiter_.drain(now_);
     ASSERT_EQ(summaries.size(), 1U);
-    EXPECT_EQ(summaries[0].repeats.text(), "(1 more like this in the last 5 s)");
+    EXPECT_EQ(summaries[0].repeats.prefix(), "1 earlier message like this in the last 5 s was counted: ");
     EXPECT_EQ(limiter_.topics(), 0U);
 }
 

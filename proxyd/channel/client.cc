@@ -1,0 +1,83 @@
+#include "proxyd/channel/client.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace proxyd::channel {
+namespace {
+
+constexpr timeval patience{5, 0};
+
+class Connection {
+  public:
+    explicit Connection(const std::string& path) : path_(path) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        if (path.size() >= sizeof address.sun_path) fail("the path is too long");
+        std::memcpy(address.sun_path, path.c_str(), path.size());
+        fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd_ < 0) fail(std::strerror(errno));
+        for (const int direction : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+            (void)setsockopt(fd_, SOL_SOCKET, direction, &patience, sizeof patience);
+        }
+        if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+            const int error = errno;
+            close(fd_);
+            fail(error == EACCES || error == EPERM ? "permission denied: run this as root"
+                                                   : std::strerror(error));
+        }
+    }
+    ~Connection() { close(fd_); }
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
+
+    void write(std::string_view text) {
+        while (!text.empty()) {
+            const auto sent = send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
+            if (sent < 0 && errno == EINTR) continue;
+            if (sent <= 0) return;  // what has been answered may still be read
+            text.remove_prefix(static_cast<std::size_t>(sent));
+        }
+    }
+
+    std::string read_line() {
+        std::string line;
+        std::array<char, 8192> buffer;
+        while (!line.ends_with('\n')) {
+            const auto got = recv(fd_, buffer.data(), buffer.size(), 0);
+            if (got < 0 && errno == EINTR) continue;
+            if (got <= 0) fail("the daemon does not answer");
+            line.append(buffer.data(), static_cast<std::size_t>(got));
+        }
+        return line;
+    }
+
+    [[noreturn]] void fail(const std::string& why) const {
+        throw AskError(fmt::format("{}: {}", path_, why));
+    }
+
+  private:
+    const std::string& path_;
+    int fd_ = -1;
+};
+
+}  // namespace
+
+nlohmann::json ask(const std::string& path, const nlohmann::json& request) {
+    Connection connection(path);
+    connection.write(request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n');
+    auto reply = nlohmann::json::parse(connection.read_line(), nullptr, false);
+    if (!reply.is_object()) connection.fail("this is no control socket of proxyd");
+    if (!reply.value("ok", false)) connection.fail(reply.value("error", "the daemon gives no reason"));
+    reply.erase("ok");
+    return reply;
+}
+
+}  // namespace proxyd::channel

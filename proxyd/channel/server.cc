@@ -1,0 +1,179 @@
+#include "proxyd/channel/server.h"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backends/log.h"
+
+namespace proxyd::channel {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t longest_request = 65536;
+
+// More would be a mistake, or worse; they must not take the descriptors of those who look up.
+constexpr std::size_t most_sessions = 16;
+
+constexpr std::chrono::seconds session_limit{5};
+constexpr std::chrono::seconds accept_pause{1};
+
+// Only this process's user, beside root, may even connect.
+constexpr mode_t socket_mode = 0600;
+
+json failure(std::string_view why) {
+    return {{"ok", false}, {"error", why}};
+}
+
+}  // namespace
+
+// One connection: a request in, its reply out, and closed.
+class Server::Session : public std::enable_shared_from_this<Session> {
+  public:
+    Session(Server& server, int fd)
+        : server_(server), fd_(fd), timer_(server.loop_.make_timer([this] { end(); })) {
+        timer_->start(session_limit);
+    }
+    ~Session() {
+        watch_.reset();
+        close(fd_);
+    }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    void start() {
+        watch_ = server_.loop_.watch(fd_, [this](Ready ready) {
+            const auto self = shared_from_this();  // ending lets go of the last other owner
+            if (ready.read) read_request();
+            if (ready.write && !ended_) write_reply();
+        });
+        watch_->want(true, false);
+    }
+
+  private:
+    void read_request() {
+        std::array<char, 4096> buffer;
+        const auto got = recv(fd_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (got <= 0) {
+            end();
+            return;
+        }
+        request_.append(buffer.data(), static_cast<std::size_t>(got));
+        const auto line_end = request_.find('\n');
+        if (line_end != std::string::npos) {
+            request_.resize(line_end);
+            reply(server_.answer(request_, caller()));
+        } else if (request_.size() > longest_request) {
+            log().warning("control", "a control request is too long -- closing the connection");
+            end();
+        }
+    }
+
+    void reply(const json& members) {
+        // Names of tables are bytes, whatever their encoding.
+        reply_ = members.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
+        watch_->want(false, true);
+    }
+
+    void write_reply() {
+        const auto sent = send(fd_, reply_.data(), reply_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0 && (errno == EAGAIN || errno == EINTR)) return;
+        if (sent > 0) reply_.erase(0, static_cast<std::size_t>(sent));
+        if (sent <= 0 || reply_.empty()) end();
+    }
+
+    [[nodiscard]] Caller caller() const {
+        ucred credentials{};
+        socklen_t size = sizeof credentials;
+        if (getsockopt(fd_, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+            return {0, static_cast<uid_t>(-1)};
+        }
+        return {credentials.pid, credentials.uid};
+    }
+
+    void end() {
+        if (std::exchange(ended_, true)) return;
+        server_.ended(fd_);
+    }
+
+    Server& server_;
+    int fd_;
+    std::unique_ptr<FdWatch> watch_;
+    std::unique_ptr<Timer> timer_;
+    std::string request_;
+    std::string reply_;
+    bool ended_ = false;
+};
+
+Server::Server(Loop& loop, const std::string& path)
+    : loop_(loop),
+      socket_(path + ".new", socket_mode),
+      pause_(loop.make_timer([this] { watch_->want(true, false); })) {
+    socket_.move_to(path);
+    watch_ = loop_.watch(socket_.fd(), [this](Ready) { accept_one(); });
+    watch_->want(true, false);
+}
+
+Server::~Server() = default;
+
+void Server::add(std::string name, Command command) {
+    commands_.emplace(std::move(name), std::move(command));
+}
+
+void Server::accept_one() {
+    const int fd = accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
+        // Without descriptors the socket stays readable: looking away keeps the loop from spinning.
+        watch_->want(false, false);
+        pause_->start(accept_pause);
+        return;
+    }
+    if (sessions_.size() >= most_sessions) {
+        close(fd);
+        return;
+    }
+    const auto session = std::make_shared<Session>(*this, fd);
+    sessions_.emplace(fd, session);
+    session->start();
+}
+
+void Server::ended(int fd) {
+    const auto found = sessions_.find(fd);
+    if (found == sessions_.end()) return;
+    // The session is what called us.
+    loop_.defer([session = std::move(found->second)] {});
+    sessions_.erase(found);
+}
+
+json Server::answer(const std::string& line, const Caller& caller) const {
+    if (caller.user != 0 && caller.user != geteuid()) {
+        log().warning("control", fmt::format("control request of user {} refused", caller.user));
+        return failure("only root and the user that the daemon runs as may ask");
+    }
+    const auto request = json::parse(line, nullptr, false);
+    if (!request.is_object() || !request.contains("command") || !request["command"].is_string()) {
+        return failure("the request is no JSON object with a command");
+    }
+    const auto name = request["command"].get<std::string>();
+    const auto found = commands_.find(name);
+    if (found == commands_.end()) return failure(fmt::format("there is no command \"{}\"", name));
+    try {
+        auto reply = found->second(request, caller);
+        reply["ok"] = true;
+        return reply;
+    } catch (const std::exception& error) {
+        return failure(error.what());
+    }
+}
+
+}  // namespace proxyd::channel

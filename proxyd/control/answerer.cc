@@ -1,0 +1,54 @@
+#include "proxyd/control/answerer.h"
+
+#include "proxyd/channel/client.h"
+#include "proxyd/channel/path.h"
+
+namespace proxyd::control {
+namespace {
+
+constexpr std::chrono::milliseconds step{100};
+
+}  // namespace
+
+Answerer find_answerer(ProxymapConnection& connection, const std::string& socket,
+                       std::chrono::milliseconds limit) {
+    using Clock = std::chrono::steady_clock;
+    Answerer found;
+    try {
+        connection.open();
+    } catch (const QueryError& error) {
+        found.problem = error.what();
+        return found;
+    }
+    const auto end = Clock::now() + limit;
+    for (;;) {
+        // One that has greeted has accepted us, and knows it when it is asked after that.
+        const bool greeted = connection.wait_for_greeting(step);
+        try {
+            found.status = channel::ask(channel::path_beside(socket), {{"command", "status"}});
+            if (found.status.value("serves_caller", false)) {
+                found.who = Who::proxyd;
+                found.problem.clear();
+                return found;
+            }
+            found.problem = "the proxyd of the control socket does not serve this one";
+        } catch (const channel::AskError& error) {
+            found.problem = error.what();
+        }
+        found.status = nullptr;
+        if (greeted) {
+            found.who = Who::another;
+            return found;
+        }
+        if (!connection.is_open()) {
+            found.problem = "the connection was closed";
+            return found;
+        }
+        if (Clock::now() >= end) {
+            found.problem = "the service does not greet, as it would since Postfix 3.6; " + found.problem;
+            return found;
+        }
+    }
+}
+
+}  // namespace proxyd::control

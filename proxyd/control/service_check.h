@@ -1,0 +1,41 @@
+// The checks of master.cf: whether its entry for proxymap starts proxyd as it should be started.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/config/parameter_file.h"
+#include "proxyd/control/finding.h"
+#include "proxyd/control/master_cf.h"
+#include "proxyd/postfix/main_cf.h"
+
+namespace proxyd::control {
+
+// The configuration of one Postfix. The references outlive the check.
+struct PostfixFiles {
+    const postfix::MainCf& main_cf;
+    const config::ParameterFile& main_cf_file;
+    std::string master_cf_path;
+    const std::vector<MasterService>& services;
+};
+
+// Whether master(8) puts the service into a chroot.
+[[nodiscard]] bool is_chrooted(const MasterService& service, const postfix::MainCf& main_cf);
+
+// The entry that Postfix programs ask, or nullptr. The last one counts, as for master(8).
+[[nodiscard]] const MasterService* find_proxymap(const std::vector<MasterService>& services);
+
+// The entry of the proxymap service. `table_files` are those that it has to read.
+void check_proxymap_service(const PostfixFiles& files, const std::set<std::string>& table_files,
+                            Findings& findings);
+
+// The entry under which the stock server answers for tables of other types, if there is one of that name.
+void check_relay_entry(const PostfixFiles& files, const std::string& relay_service, Findings& findings);
+
+// Services that look users up in a chroot that has no list of them.
+void check_users_in_chroot(const PostfixFiles& files, Findings& findings);
+
+}  // namespace proxyd::control

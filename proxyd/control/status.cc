@@ -1,0 +1,134 @@
+#include "proxyd/control/status.h"
+
+#include <ostream>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "backends/config/parameter_file.h"
+#include "proxyd/control/answerer.h"
+#include "proxyd/control/check.h"
+#include "proxyd/control/postfix_instance.h"
+#include "proxyd/control/service_check.h"
+
+namespace proxyd::control {
+namespace {
+
+using nlohmann::json;
+
+const char* name(Who who) {
+    switch (who) {
+        case Who::proxyd: return "proxyd";
+        case Who::another: return "another";
+        case Who::nobody: break;
+    }
+    return "nobody";
+}
+
+void add_answerer(json& status, const std::string& socket) {
+    ProxymapConnection connection(socket, "", {});
+    auto found = find_answerer(connection, socket);
+    status["socket"] = socket;
+    status["answers"] = name(found.who);
+    if (!found.problem.empty()) status["problem"] = found.problem;
+    if (found.who == Who::proxyd) {
+        found.status.erase("serves_caller");
+        status["daemon"] = std::move(found.status);
+    }
+}
+
+void add_postfix(json& status, const ConfigPlace& place, const Options& options) {
+    const auto path = place.directory + "/master.cf";
+    std::string error;
+    const auto master_cf = config::read_file(path, error);
+    if (!master_cf) throw std::runtime_error(error);
+    const auto services = read_services(*master_cf);
+    const auto* service = find_proxymap(services);
+    status["master_cf"] = path;
+    status["line"] = service != nullptr ? service->line : 0;
+    status["enabled"] = service != nullptr && service->command == "proxyd";
+    bool relayed = false;
+    for (const auto& one : services) relayed = relayed || one.name == options.relay_service;
+    status["relay"] = {{"service", options.relay_service}, {"present", relayed}};
+}
+
+std::string time_text(long long seconds) {
+    const auto days = seconds / 86400;
+    const auto clock = fmt::format("{}:{:02}:{:02}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    return days > 0 ? fmt::format("{} d {}", days, clock) : clock;
+}
+
+void print_postfix(const json& status, std::ostream& out) {
+    out << fmt::format("{}: proxyd is {}enabled\n", status["master_cf"].get<std::string>(),
+                       status["enabled"].get<bool>() ? "" : "not ");
+    out << (status["postfix_running"].get<bool>() ? "Postfix is running\n" : "Postfix is not running\n");
+    const auto service = status["relay"]["service"].get<std::string>();
+    if (service.empty()) {
+        out << "tables of other types are not served (relay_service is empty)\n";
+    } else if (service.starts_with('/')) {
+        out << fmt::format("tables of other types are asked for at {}\n", service);
+    } else {
+        out << fmt::format("tables of other types: the entry {} of the stock server is {} master.cf\n",
+                           service, status["relay"]["present"].get<bool>() ? "in" : "missing in");
+    }
+}
+
+void print_daemon(const json& daemon, std::ostream& out) {
+    const auto number = [](const json& from, const char* key) { return from.value(key, 0LL); };
+    out << fmt::format("proxyd {}, process {}, up {}", daemon.value("version", "?"),
+                       number(daemon, "process"), time_text(number(daemon, "uptime_seconds")));
+    if (daemon.value("mode", "") == "master") out << ", generation " << number(daemon, "generation");
+    out << fmt::format("\n{} tables approved, {} clients connected\n",
+                       daemon.value("tables_approved", json::array()).size(), number(daemon, "clients"));
+    for (const auto& database : daemon.value("databases", json::array())) {
+        out << fmt::format("{}: {} of {} connections, {} lookups under way, {} waiting\n",
+                           database.value("name", "?"), number(database, "connections"),
+                           number(database, "pool_size"), number(database, "queries_under_way"),
+                           number(database, "lookups_waiting"));
+    }
+}
+
+}  // namespace
+
+json find_status(const std::optional<std::string>& socket, const ConfigPlace& place,
+                 const master::Environment& environment) {
+    json status = json::object();
+    if (socket) {
+        add_answerer(status, *socket);
+        return status;
+    }
+    if (!place.has_main_cf || place.options_given) {
+        throw std::runtime_error(
+            fmt::format("there is no Postfix configured in {}: give --socket PATH for a stand-alone proxyd",
+                        place.directory));
+    }
+    const PostfixInstance postfix(place.directory, postfix::MainCf::load(place.directory, {}));
+    add_postfix(status, place, options_in_force(place, environment));
+    status["postfix_running"] = postfix.is_running();
+    if (status["postfix_running"].get<bool>()) {
+        add_answerer(status, postfix.proxymap_socket());
+    } else {
+        status["socket"] = postfix.proxymap_socket();
+        status["answers"] = name(Who::nobody);
+    }
+    return status;
+}
+
+int print_status(const json& status, std::ostream& out) {
+    if (status.contains("master_cf")) print_postfix(status, out);
+    const auto socket = status["socket"].get<std::string>();
+    const auto answers = status["answers"].get<std::string>();
+    const auto problem = status.value("problem", "");
+    if (answers == "proxyd") {
+        out << fmt::format("{}: proxyd answers\n", socket);
+        print_daemon(status["daemon"], out);
+        return 0;
+    }
+    out << fmt::format(
+        "{}: {}{}\n", socket,
+        answers == "another" ? "another server than proxyd answers, such as proxymap(8)" : "nobody answers",
+        problem.empty() || answers == "another" ? "" : " (" + problem + ")");
+    return 1;
+}
+
+}  // namespace proxyd::control

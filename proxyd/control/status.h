@@ -1,0 +1,25 @@
+// `proxyctl status`: who answers the lookups, and how it is.
+#pragma once
+
+#include <iosfwd>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "proxyd/control/config_place.h"
+#include "proxyd/master/environment.h"
+
+namespace proxyd::control {
+
+// All that can be found out. Under Postfix: "enabled", "master_cf", "line", "postfix_running", "relay"
+// {"service", "present"}; in any case "socket", "answers" ("proxyd", "another", "nobody"), "problem" where
+// there is one, and with proxyd "daemon", see proxyd/status.h. Without `socket` of the Postfix at `place`.
+// Throws std::runtime_error when there is no Postfix.
+[[nodiscard]] nlohmann::json find_status(const std::optional<std::string>& socket, const ConfigPlace& place,
+                                         const master::Environment& environment);
+
+// For people. Returns the exit status: 0 when proxyd answers, else 1.
+[[nodiscard]] int print_status(const nlohmann::json& status, std::ostream& out);
+
+}  // namespace proxyd::control

@@ -1,0 +1,251 @@
+#include "proxyd/control/switch_over.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <ostream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "backends/config/parameter_file.h"
+#include "proxyd/control/answerer.h"
+#include "proxyd/control/check.h"
+#include "proxyd/control/file_replacement.h"
+#include "proxyd/control/master_cf_edit.h"
+#include "proxyd/control/query.h"
+#include "proxyd/control/service_check.h"
+
+namespace proxyd::control {
+namespace {
+
+// Processes from before a reload may go on accepting for a moment.
+constexpr std::chrono::seconds proof_limit{15};
+constexpr std::chrono::milliseconds between_tries{200};
+
+// Nobody's address.
+constexpr const char* proof_key = "proxyctl@proxyd.invalid";
+
+PostfixInstance instance_at(const ConfigPlace& place) {
+    if (!place.has_main_cf || place.options_given) {
+        throw std::runtime_error(
+            fmt::format("there is no Postfix configured in {}: give --config DIRECTORY, where main.cf is",
+                        place.directory));
+    }
+    return {place.directory, postfix::MainCf::load(place.directory, {})};
+}
+
+void require_root(bool dry_run) {
+    if (!dry_run && geteuid() != 0) throw std::runtime_error("this changes master.cf: run it as root");
+}
+
+bool runs_proxyd(const std::string& master_cf) {
+    const auto services = read_services(master_cf);
+    const auto* service = find_proxymap(services);
+    return service != nullptr && service->command == "proxyd";
+}
+
+// Returns what a lookup in one of the tables came to; throws QueryError when it failed.
+std::string look_up(ProxymapConnection& connection, const std::vector<std::string>& tables) {
+    if (tables.empty()) return "there is no table to ask for";
+    QuerySettings settings;
+    settings.table = tables.front();
+    settings.approval_hint = "Is it in proxy_read_maps?";
+    settings.log_hint = "The mail log says why";
+    std::ostringstream value;
+    const Ask ask = [&connection](const protocol::Request& request) { return connection.ask(request); };
+    const int status = query(settings, {proof_key}, ask, value, value);
+    return fmt::format("a lookup in {} {}", tables.front(),
+                       status == 0 ? "found something" : "found nothing for nobody's address, as it should");
+}
+
+}  // namespace
+
+SwitchOver::SwitchOver(const ConfigPlace& place, const master::Environment& environment, std::ostream& out)
+    : place_(place),
+      environment_(environment),
+      out_(out),
+      postfix_(instance_at(place)),
+      master_cf_path_(std::filesystem::weakly_canonical(place.directory + "/master.cf").string()),
+      before_path_(master_cf_path_ + ".before-proxyd"),
+      with_path_(master_cf_path_ + ".with-proxyd") {}
+
+std::string SwitchOver::read_master_cf() const {
+    std::string error;
+    auto text = config::read_file(master_cf_path_, error);
+    if (!text) throw std::runtime_error(error);
+    return std::move(*text);
+}
+
+int SwitchOver::enable(bool dry_run) {
+    require_root(dry_run);
+    const auto original = read_master_cf();
+    const auto options = options_in_force(place_, environment_);
+    auto prospect = place_;
+    prospect.master_cf_text = postfix_.edit(original, entries_for_proxyd(original, options.relay_service));
+    const auto& wanted = *prospect.master_cf_text;
+    if (!passes_check(prospect)) {
+        out_ << "nothing was changed: mend the errors above first\n";
+        return 1;
+    }
+    if (wanted == original) {
+        out_ << fmt::format("{}: proxyd is enabled already\n", master_cf_path_);
+        if (dry_run || !postfix_.is_running()) return 0;
+        const auto fault = prove(prospect);
+        if (fault.empty()) return 0;
+        out_ << fault << "; `postfix reload` may be missing\n";
+        return 1;
+    }
+    out_ << unified_diff(master_cf_path_, original, wanted);
+    if (dry_run) {
+        out_ << "dry run: nothing was changed\n";
+        return 0;
+    }
+    if (read_master_cf() != original) {
+        throw std::runtime_error(
+            fmt::format("{} has been changed meanwhile; nothing was changed here", master_cf_path_));
+    }
+    // The record comes first: whatever happens then, there is a way back.
+    if (!runs_proxyd(original)) {
+        replace_file(before_path_, original, master_cf_path_);
+        replace_file(with_path_, wanted, master_cf_path_);
+    }
+    replace_file(master_cf_path_, wanted, master_cf_path_);
+    return take_effect(prospect, original);
+}
+
+int SwitchOver::take_effect(const ConfigPlace& prospect, const std::string& original) {
+    if (!postfix_.is_running()) {
+        out_ << "proxyd is enabled, and will answer when Postfix is started: it is not running\n";
+        return 0;
+    }
+    std::string fault;
+    try {
+        fault = postfix_.reload();
+        if (fault.empty()) fault = prove(prospect);
+    } catch (const std::exception& error) {
+        fault = error.what();
+    }
+    if (!fault.empty()) {
+        roll_back(original, fault);
+        return 1;
+    }
+    out_ << "proxyd is enabled. To go back: proxyctl disable\n";
+    return 0;
+}
+
+void SwitchOver::roll_back(const std::string& original, const std::string& fault) {
+    out_ << fault << '\n';
+    replace_file(master_cf_path_, original, master_cf_path_);
+    if (!runs_proxyd(original)) forget_record();
+    const auto trouble = postfix_.reload();
+    out_ << fmt::format("rolled back: {} is as it was{}\n", master_cf_path_,
+                        trouble.empty() ? "" : ", but " + trouble);
+}
+
+int SwitchOver::disable(bool dry_run) {
+    require_root(dry_run);
+    const auto current = read_master_cf();
+    const auto options = options_in_force(place_, environment_);
+    const std::vector<std::string> relays = {options.relay_service, options.relay_write_service};
+    if (entries_for_stock(current, relays).set.empty()) {
+        out_ << fmt::format("{}: proxyd is not enabled; nothing was changed\n", master_cf_path_);
+        return 0;
+    }
+    std::string error;
+    const auto before = config::read_file(before_path_, error);
+    const auto with = config::read_file(with_path_, error);
+    const bool recorded = before && with;
+    const auto wanted = stock_text(recorded ? entries_restored(current, *before, *with) : current,
+                                   recorded ? *before : "", relays);
+    out_ << unified_diff(master_cf_path_, current, wanted);
+    if (!recorded) {
+        out_ << fmt::format("{} does not exist, so that the entry becomes that of a new Postfix\n",
+                            before_path_);
+    } else if (wanted != *before) {
+        out_ << "master.cf has been edited since proxyd was enabled: only its own entries change\n";
+    }
+    if (dry_run) {
+        out_ << "dry run: nothing was changed\n";
+        return 0;
+    }
+    replace_file(master_cf_path_, wanted, master_cf_path_);
+    forget_record();
+    const auto fault = postfix_.is_running() ? postfix_.reload() : "";
+    out_ << (fault.empty() ? "proxyd is disabled: the stock server answers\n" : fault + '\n');
+    return fault.empty() ? 0 : 1;
+}
+
+// What is still proxyd's after the record has been followed; `before` is that of the record.
+std::string SwitchOver::stock_text(const std::string& master_cf, const std::string& before,
+                                   const std::vector<std::string>& relays) const {
+    const auto entries = entries_for_stock(master_cf, relays);
+    const auto kept = entries_for_stock(before, relays).remove;
+    auto wanted = postfix_.edit(master_cf, entries.set);
+    for (const auto& key : entries.remove) {
+        if (std::find(kept.begin(), kept.end(), key) == kept.end()) wanted = without_entry(wanted, key);
+    }
+    return wanted;
+}
+
+void SwitchOver::forget_record() const {
+    std::error_code ignored;
+    std::filesystem::remove(before_path_, ignored);
+    std::filesystem::remove(with_path_, ignored);
+}
+
+// In a process of its own: the check gives up its privileges for good.
+bool SwitchOver::passes_check(const ConfigPlace& prospect) {
+    out_.flush();
+    const pid_t child = fork();
+    if (child < 0) throw std::runtime_error("cannot fork");
+    if (child == 0) {
+        int status = 1;
+        try {
+            status = report(check(prospect, environment_, true), true, out_);
+        } catch (const std::exception& error) {
+            out_ << "error: " << error.what() << '\n';
+        }
+        out_.flush();
+        _exit(status);
+    }
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+// Returns "", or why it is not proxyd that answers, and rightly.
+std::string SwitchOver::prove(const ConfigPlace& prospect) {
+    const auto tables = check(prospect, environment_, false).reading_tables;
+    const auto& socket = postfix_.proxymap_socket();
+    const auto end = std::chrono::steady_clock::now() + proof_limit;
+    std::string fault;
+    do {
+        ProxymapConnection connection(socket, "", {});
+        const auto found = find_answerer(connection, socket);
+        if (found.who == Who::proxyd) {
+            try {
+                const auto lookup = look_up(connection, tables);
+                out_ << fmt::format("{}: proxyd {} answers (process {}); {}\n", socket,
+                                    found.status.value("version", ""), found.status.value("process", 0),
+                                    lookup);
+                return {};
+            } catch (const QueryError& error) {
+                return fmt::format("proxyd answers, but a lookup fails: {}", error.what());
+            }
+        }
+        fault = fmt::format("{}: {} ({})", socket,
+                            found.who == Who::another ? "it is not proxyd that answers" : "nobody answers",
+                            found.problem);
+        std::this_thread::sleep_for(between_tries);
+    } while (std::chrono::steady_clock::now() < end);
+    return fault;
+}
+
+}  // namespace proxyd::control

@@ -1,0 +1,44 @@
+// `proxyctl enable` and `disable`: Postfix's lookups to proxyd, and back to the stock server.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "proxyd/control/config_place.h"
+#include "proxyd/control/postfix_instance.h"
+#include "proxyd/master/environment.h"
+
+namespace proxyd::control {
+
+class SwitchOver {
+  public:
+    // Throws std::runtime_error when `place` is not that of a Postfix. The references outlive the object.
+    SwitchOver(const ConfigPlace& place, const master::Environment& environment, std::ostream& out);
+
+    // Both return the exit status, and throw std::runtime_error for what keeps them from beginning. With
+    // `dry_run` they only show what they would change.
+    [[nodiscard]] int enable(bool dry_run);
+    [[nodiscard]] int disable(bool dry_run);
+
+  private:
+    [[nodiscard]] std::string read_master_cf() const;
+    [[nodiscard]] std::string stock_text(const std::string& master_cf, const std::string& before,
+                                         const std::vector<std::string>& relays) const;
+    [[nodiscard]] bool passes_check(const ConfigPlace& prospect);
+    [[nodiscard]] std::string prove(const ConfigPlace& prospect);
+    [[nodiscard]] int take_effect(const ConfigPlace& prospect, const std::string& original);
+    void roll_back(const std::string& original, const std::string& fault);
+    void forget_record() const;
+
+    ConfigPlace place_;
+    const master::Environment& environment_;
+    std::ostream& out_;
+    PostfixInstance postfix_;
+    std::string master_cf_path_;
+    // What enable() found, and what it made of that: from these disable() knows what to give back.
+    std::string before_path_;
+    std::string with_path_;
+};
+
+}  // namespace proxyd::control

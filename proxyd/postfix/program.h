@@ -1,0 +1,26 @@
+// Runs a program, such as postconf(1), and waits for it.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace proxyd::postfix {
+
+struct Program {
+    std::vector<std::string> words{};        // the path first; no shell comes near them
+    std::vector<std::string> environment{};  // NAME=value
+    bool join_errors = false;              // what it writes to standard error is output, too; else it is lost
+    std::chrono::milliseconds timeout = std::chrono::seconds(30);
+};
+
+struct ProgramRun {
+    std::string output;
+    std::string fault;  // "": exit status 0; else what became of it: "exit status 1", "timed out" ...
+    int status = -1;    // the exit status; -1: there is none
+};
+
+// Without standard input and without our descriptors; killed at the end of the time.
+[[nodiscard]] ProgramRun run_program(const Program& program);
+
+}  // namespace proxyd::postfix

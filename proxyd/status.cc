@@ -1,0 +1,36 @@
+#include "proxyd/status.h"
+
+#include <unistd.h>
+
+namespace proxyd {
+
+using nlohmann::json;
+using std::chrono::duration_cast;
+using std::chrono::seconds;
+
+json status_report(const ProcessFacts& process, const Site& site, const table::TableSet& tables,
+                   const relay::Relay& relay, const server::Server& server, pid_t caller) {
+    auto databases = json::array();
+    for (const auto& database : tables.databases()) {
+        databases.push_back({{"name", database.name},
+                             {"pool_size", database.pool_size},
+                             {"connections", database.stats.connections},
+                             {"ready", database.stats.ready},
+                             {"lookups_waiting", database.stats.waiting},
+                             {"queries_under_way", database.stats.in_flight}});
+    }
+    return {{"version", PROXYD_VERSION},
+            {"process", getpid()},
+            {"mode", process.mode},
+            {"generation", process.generation},
+            {"started", duration_cast<seconds>(process.started.time_since_epoch()).count()},
+            {"uptime_seconds", duration_cast<seconds>(Clock::now() - process.started_at).count()},
+            {"configuration", site.config_directory},
+            {"tables_approved", site.approved.tables()},
+            {"clients", server.clients()},
+            {"relay_connections", relay.connections()},
+            {"databases", std::move(databases)},
+            {"serves_caller", caller != 0 && server.serves(caller)}};
+}
+
+}  // namespace proxyd
