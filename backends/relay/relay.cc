@@ -341,8 +341,8 @@ void Relay::give_up(const JobPtr& job, const std::string& reason) {
     if (job->answered()) return;
     const auto& request = job->request;
     // Without the server one line is enough for all tables.
-    const bool nobody = reason == trouble_;
-    log().warning(fmt::format("relay {} {}", nobody ? "" : job->table, reason),
+    const std::string topic = reason == trouble_ ? "" : job->table;
+    log().warning(fmt::format("relay {} {}", topic, reason),
                   fmt::format("table {}: {}{}", job->table, reason, is_absent() ? settings_.advice : ""));
     Reply reply{Status::retry, protocol::echoed_flags(request), {}, {}};
     if (request.command == Command::open) {

@@ -43,10 +43,9 @@ class Relay {
     Relay& operator=(const Relay&) = delete;
 
     // Calls back exactly once, after lookup_timeout or at the deadline at the latest; perhaps before ask()
-    // returns. The table
-    // comes without proxy: in front; the reply has the layout of the request. Without an answer from the
-    // stock server the status is retry. Only open is then ok, with the flags that are usual for the type:
-    // clients would repeat it for ever.
+    // returns. The table comes without proxy: in front; the reply has the layout of the request. Without an
+    // answer from the stock server the status is retry. Only open is then ok, with the flags that are usual
+    // for the type: clients would repeat it for ever.
     void ask(const protocol::Request& request, ReplyCallback callback,
              std::optional<Deadline> deadline = std::nullopt);
 

@@ -26,13 +26,15 @@ _SCHEMA = "CREATE TABLE links (n integer, k varchar(99), v varchar(99));\n" + ""
 # {p}, {m}, {s}: one value for a key, of PostgreSQL, MariaDB, SQLite; {all}: all values; {domain}: of the key's domain;
 # {echo}: the key; {missing}: a table without a file.
 _TABLES = (
-    "unionmap:{{p},{s}}", "unionmap:{ {s} {all} }", "unionmap:{{all}}", "unionmap:{{s},{m},{p},{s}}", "unionmap:{{s} ,, {all},}",
-    "pipemap:{{p},{s}}", "pipemap:{ {all}, {m} }", "pipemap:{{s}}", "pipemap:{{s},{echo}}", "pipemap:{{echo},{s},{echo},{p}}",
+    "unionmap:{{p},{s}}", "unionmap:{ {s} {all} }", "unionmap:{{all}}", "unionmap:{{s},{m},{p},{s}}",
+    "unionmap:{{s} ,, {all},}", "pipemap:{{p},{s}}", "pipemap:{ {all}, {m} }", "pipemap:{{s}}", "pipemap:{{s},{echo}}",
+    "pipemap:{{echo},{s},{echo},{p}}",
     "unionmap:{pipemap:{{s},{p}},{all}}", "unionmap:{ pipemap:{ {s} , {m} } , unionmap:{ {echo} } }",
     "pipemap:{unionmap:{{s},{echo}},{echo}}", "pipemap:{{all},unionmap:{{s},{p}}}",
     "unionmap:{{domain},{s}}", "pipemap:{{domain},{s}}",
     "unionmap:{{s},{missing}}", "unionmap:{{missing},{s}}", "pipemap:{{s},{missing}}", "pipemap:{{missing},{s}}",
-    "unionmap:{{s},proxy:{p}}", "unionmap:{{s},inline:{a=b}}", "pipemap:{{s},static:end}", "unionmap:{regexp:/nonexistent,{s}}",
+    "unionmap:{{s},proxy:{p}}", "unionmap:{{s},inline:{a=b}}", "pipemap:{{s},static:end}",
+    "unionmap:{regexp:/nonexistent,{s}}",
     "unionmap:{}", "pipemap:{ }", "unionmap:{{s}}x", "unionmap:{{{s}}}", "unionmap:{{s},nothing}", "unionmap:{s}",
 )
 
@@ -84,7 +86,7 @@ class MapListTest(scenario.Scenario):
             with self.subTest(table=table):
                 opened = [connection.open(table) for connection in (stock, ours)]
                 self.assertEqual([reply.status for reply in opened], [OK, OK])
-                if not table.startswith((f"unionmap:{{{self.members['missing']}", f"pipemap:{{{self.members['missing']}")):
+                if not table.partition("{")[2].startswith(self.members["missing"]):
                     # A table that cannot be used now is of fixed strings all the same.
                     self.assertEqual(*(reply.flags & IMPLEMENTATION_FLAGS for reply in opened))
                 for key in _KEYS:
@@ -134,7 +136,8 @@ class MapListTest(scenario.Scenario):
 
     @not_with_stock("dies")
     def test_a_listing_is_refused(self):
-        request = proxymap_client.encode(("request", "sequence"), ("table", self.tables[0]), ("flags", 0), ("function", 0))
+        request = proxymap_client.encode(("request", "sequence"), ("table", self.tables[0]), ("flags", 0),
+                                         ("function", 0))
         self.assertEqual(self.connect().ask(request).status, RETRY)
 
 

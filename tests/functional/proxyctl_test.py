@@ -230,7 +230,8 @@ class ProxyctlTest(unittest.TestCase):
 
     def check_service_entries(self, check, programs):
         """The entry of proxymap: what each mistake in it is answered with, and the exit status."""
-        missing = f'there is no program "{{}}" in {programs} (daemon_directory), so that no proxy: table can be looked up'
+        missing = (f'there is no program "{{}}" in {programs} (daemon_directory), '
+                   "so that no proxy: table can be looked up")
         for entry, status, finding in (
                 (("proxyyd",), 1, "error: " + missing.format("proxyyd") + ', did you mean "proxyd"?'),
                 (("postgres",), 1, "error: " + missing.format("postgres") + ' (of proxymap): write proxyd'),

@@ -4,7 +4,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,8 +14,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from functional import mail_database
 from harness import processes, proxymap_client, scenario
 from harness.fake_servers import SilentServer
-from harness.ports import reserve_port
 from harness.postfix import COMMANDS, Postfix, age
+from harness.ports import reserve_port
 from harness.proxymap_client import (DAEMON, DAEMON_INSTANCE, DAEMON_LOOKUP, FIXED, FOLD_FIX_LOCK,
                                      IMPLEMENTATION_FLAGS, OK, PATTERN, RETRY, Connection, encode)
 from harness.scenario import not_with_stock
@@ -24,9 +23,8 @@ from harness.smtp import SmtpSession
 from harness.waiting import wait_until
 
 STOCK_SERVICE = "proxymap-stock unix - - n - - proxymap -n proxymap"
-_KEYS = ("root", "Root", "postfix", "alice@example.com", "ALICE@example.com", "example.com", "@example.com", "127.0.0.1",
-         "10.1.2.3", "zebra", "nobody-of-that-name", "ab", "x")
-_OPEN_LOCK = 65536  # as programs that write open their tables
+_KEYS = ("root", "Root", "postfix", "alice@example.com", "ALICE@example.com", "example.com", "@example.com",
+         "127.0.0.1", "10.1.2.3", "zebra", "nobody-of-that-name", "ab", "x")
 
 
 class TableMaker:
@@ -93,6 +91,7 @@ class RelayTest(scenario.Scenario):
         cls.tables = cls.maker.of_many_types()
         cls.aliases = cls.maker.indexed("hash", "aliases", "info root\n")
         cls.changing = cls.maker.indexed("hash", "changing", "key old\n")
+        cls.chroot_smtp_port = reserve_port()
         cls.slow = SlowSocketmap()
         cls.workspace.on_close(cls.slow.close)
         cls.postfix = Postfix(cls.workspace, scenario.tested(), {
@@ -101,7 +100,7 @@ class RelayTest(scenario.Scenario):
             # As it is by default.
             "local_recipient_maps": "proxy:unix:passwd.byname $alias_maps",
             "alias_maps": cls.aliases,
-        }, services=[STOCK_SERVICE]).start()
+        }, services=[STOCK_SERVICE, f"127.0.0.1:{cls.chroot_smtp_port} inet n - y - - smtpd"]).start()
 
     def connect(self, service="proxymap", postfix=None):
         connection = Connection((postfix or self.postfix).socket(service))
@@ -141,21 +140,19 @@ class RelayTest(scenario.Scenario):
                     self.assertEqual(reply.flags, DAEMON_LOOKUP & ~16384)
 
     def test_postmap(self):
-        for table, key, value in (("unix:passwd.byname", "root", "root:"), ("inline:{ x=y, {ab = c d} }", "ab", "c d"),
-                                  (self.aliases, "info", "root")):
+        for table, key, value in (("unix:passwd.byname", "root", "root:"), ("inline:{ x=y, {ab = c d} }", "ab", "c d")):
             with self.subTest(table=table):
                 done = self.postfix.postmap("-q", key, f"proxy:{table}")
-                if table == self.aliases:
-                    self.assertEqual(done.returncode, 1, "it is not proxied, so not approved")
-                else:
-                    self.assertTrue(done.stdout.decode().startswith(value), done)
+                self.assertTrue(done.stdout.decode().startswith(value), done)
 
     def test_local_recipients_of_a_default_configuration(self):
-        with SmtpSession("127.0.0.1", self.postfix.smtp_port) as session:
-            self.assertEqual(session.rcpt("root@mx.test.example")[0], 250)
-            self.assertEqual(session.rcpt("Root+extension@mx.test.example")[0], 550)
-            self.assertEqual(session.rcpt("info@mx.test.example")[0], 250)
-            self.assertEqual(session.rcpt("no-such-user@mx.test.example")[0], 550)
+        # Debian has smtpd in a chroot, where there is no list of users.
+        for port in (self.postfix.smtp_port, self.chroot_smtp_port):
+            with SmtpSession("127.0.0.1", port) as session:
+                self.assertEqual(session.rcpt("root@mx.test.example")[0], 250)
+                self.assertEqual(session.rcpt("Root+extension@mx.test.example")[0], 550)
+                self.assertEqual(session.rcpt("info@mx.test.example")[0], 250)
+                self.assertEqual(session.rcpt("no-such-user@mx.test.example")[0], 550)
 
     def test_a_rebuilt_table_is_used_without_a_break(self):
         connection = self.connect()
@@ -169,11 +166,12 @@ class RelayTest(scenario.Scenario):
             os.utime(f"{path}.db", (time.time() - 60 * turn - 60,) * 2)
             seen = []
 
-            def is_new(turn=turn, seen=seen):
-                reply = self.connect().lookup(self.changing, "key") if not scenario.tested().is_proxyd else (
-                    connection.lookup(self.changing, "key"))
+            def is_new(wanted=f"new{turn}".encode(), seen=seen):
+                # The stock server looks for changes when a client connects.
+                client = connection if scenario.tested().is_proxyd else self.connect()
+                reply = client.lookup(self.changing, "key")
                 seen.append((reply.status, reply.value))
-                return reply.value == f"new{turn}".encode()
+                return reply.value == wanted
 
             wait_until(is_new, "the new table is used", 20.0)
             self.assertEqual({status for status, _ in seen}, {OK})
@@ -294,101 +292,6 @@ class RelayTest(scenario.Scenario):
         self.assertEqual(connection.open("static:x").status, OK)
         self.assertEqual(connection.lookup("static:x", "k").status, RETRY)
         postfix.wait_for_log("does not approve this table")
-
-
-class ProxywriteTest(scenario.Scenario):
-    """proxyd behind the proxywrite entry: the caches of postscreen and verify."""
-
-    @classmethod
-    def set_up_servers(cls):
-        cls.postscreen_port = reserve_port()
-        cls.postfix = Postfix(cls.workspace, scenario.tested(), {
-            "proxy_write_maps": "$address_verify_map $postscreen_cache_map proxy:btree:$data_directory/test",
-            "address_verify_map": "proxy:btree:$data_directory/verify_cache",
-            "postscreen_cache_map": "proxy:btree:$data_directory/postscreen_cache",
-            "postscreen_cache_cleanup_interval": "2s",
-            "postscreen_greet_wait": "1s",
-            "virtual_mailbox_domains": "verified.example",
-            "virtual_mailbox_maps": "static:x",
-            "virtual_transport": "discard:",
-            "smtpd_recipient_restrictions": "reject_unverified_recipient",
-            "address_verify_poll_count": "10",
-        }, services=[
-            "proxywrite-stock unix - - n - 1 proxymap -n proxywrite",
-            f"127.0.0.1:{cls.postscreen_port} inet n - n - 1 postscreen",
-            "smtpd pass - - n - - smtpd",
-            "tlsproxy unix - - n - 0 tlsproxy",
-            "dnsblog unix - - n - 0 dnsblog",
-        ]).start()
-        cls.table = f"btree:{cls.postfix.data}/test"
-
-    def connect(self, service="proxywrite"):
-        connection = Connection(self.postfix.socket(service))
-        self.addCleanup(connection.close)
-        return connection
-
-    @staticmethod
-    def request(name, table, *more, newer=False):
-        flags = [("instance_flags", _OPEN_LOCK)] if newer else []
-        return encode(("request", name), ("table", table), *flags, ("flags", _OPEN_LOCK), *more)
-
-    def check_requests(self, newer):
-        connection = self.connect()
-
-        def ask(name, *more):
-            return connection.ask(self.request(name, self.table, *more, newer=newer))
-
-        opened = connection.open(self.table, _OPEN_LOCK, "instance_flags" if newer else "flags")
-        self.assertEqual((opened.status, opened.flags & FIXED), (OK, FIXED))
-        key, value = ("key", "client"), ("value", "x;y")
-        self.assertEqual(ask("lookup", key).status, proxymap_client.NOKEY)
-        updated = ask("update", key, value)
-        self.assertEqual(updated.status, OK)
-        if newer:
-            self.assertEqual(updated.flags, _OPEN_LOCK | 384)
-        self.assertEqual(ask("lookup", key).value, b"x;y")
-        self.assertEqual(self.connect("proxywrite-stock" if scenario.tested().is_proxyd else "proxywrite").lookup(
-            self.table, "client", _OPEN_LOCK).value, b"x;y")
-        first = ask("sequence", ("function", 0))
-        self.assertEqual(dict(first.attributes)[b"key"], b"client")
-        self.assertEqual(ask("sequence", ("function", 1)).status, proxymap_client.NOKEY)
-        deleted = ask("delete", key)
-        self.assertEqual(deleted.status, OK)
-        if newer:
-            self.assertEqual(deleted.flags, _OPEN_LOCK | 256)
-        self.assertEqual(ask("delete", key).status, proxymap_client.NOKEY)
-
-    def test_all_requests(self):
-        self.check_requests(newer=False)
-
-    @not_with_stock("knows the older layout only")
-    def test_all_requests_of_a_newer_postfix(self):
-        self.check_requests(newer=True)
-
-    def test_an_unapproved_table_is_denied(self):
-        self.assertEqual(self.connect().open("btree:/etc/other", _OPEN_LOCK).status, proxymap_client.DENY)
-
-    def test_postscreen_remembers_who_has_passed(self):
-        since = self.postfix.log_position()
-        for expected in ("PASS NEW", "PASS OLD"):
-            session = self.postfix.log_position()
-            with socket.create_connection(("127.0.0.1", self.postscreen_port), timeout=30) as client:
-                client.recv(1024)
-                self.postfix.wait_for_log(expected, session, timeout=30.0)
-            # A client that is still there with another session is not said to have passed.
-            self.postfix.wait_for_log(r"smtpd\[\d+\]: disconnect from", session)
-        # Cleaning up goes through the whole table.
-        self.postfix.wait_for_log(r"cache proxy:btree:\S*postscreen_cache full cleanup: retained=1", since, timeout=30.0)
-        self.assertNotRegex(self.postfix.log_since(since), r"postscreen\[\d+\]: (warning|fatal|error)")
-
-    def test_verify_remembers_what_it_has_found_out(self):
-        with SmtpSession("127.0.0.1", self.postfix.smtp_port) as session:
-            self.assertEqual(session.rcpt("user@verified.example")[0], 250)
-        connection = self.connect()
-        table = f"btree:{self.postfix.data}/verify_cache"
-        reply = connection.ask(self.request("lookup", table, ("key", "user@verified.example")))
-        self.assertEqual(reply.status, OK, reply)
-        self.assertRegex(reply.value.decode(), r"^0:\d+:\d+:")
 
 
 if __name__ == "__main__":

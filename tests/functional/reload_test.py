@@ -4,68 +4,19 @@
 import os
 import signal
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from functional import mail_database
 from harness import processes, proxymap_client, scenario
+from harness.lookup_stream import LookupStream
 from harness.mariadb import Mariadb
 from harness.postfix import Postfix
 from harness.postgres import Postgres
-from harness.proxymap_client import Connection, PostfixLikeClient
+from harness.proxymap_client import Connection
 from harness.scenario import not_with_stock
 from harness.waiting import wait_until
-
-
-class Stream:
-    """Clients that ask without a pause until finish(); every answer that is not the right one is kept."""
-
-    def __init__(self, path, table, clients):
-        self._table = table
-        self._stopping = threading.Event()
-        self.clients = [PostfixLikeClient(path) for _ in range(clients)]
-        self.answered = 0
-        self.wrong = []
-        self.longest = 0.0
-        self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(clients)]
-        for thread in self._threads:
-            thread.start()
-
-    def _run(self, number):
-        client = self.clients[number]
-        turn = 0
-        try:
-            while not self._stopping.is_set():
-                key = f"client-{number}-{turn}"
-                started = time.monotonic()
-                reply = client.lookup(self._table, key)
-                elapsed = time.monotonic() - started
-                with self._lock:
-                    self.answered += 1
-                    self.longest = max(self.longest, elapsed)
-                    if (reply.status, reply.value) != (proxymap_client.OK, key.encode()):
-                        self.wrong.append((key, reply))
-                turn += 1
-                time.sleep(0.001)
-        except Exception as error:  # pylint: disable=broad-except
-            with self._lock:
-                self.wrong.append((number, repr(error)))
-        finally:
-            client.close()
-
-    def wait_for_progress(self, lookups=50):
-        """Until as many more lookups have been answered."""
-        goal = self.answered + lookups
-        wait_until(lambda: self.answered >= goal or self.wrong, f"{lookups} more lookups answered", 30.0)
-
-    def finish(self):
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-        return sum(client.repeats for client in self.clients)
 
 
 class ReloadTest(scenario.Scenario):
@@ -102,7 +53,7 @@ class ReloadTest(scenario.Scenario):
         return set(self.postfix.proxymap_pids())
 
     def test_reloads_in_a_stream_of_lookups(self):
-        stream = Stream(self.postfix.socket(), self.echo, 6)
+        stream = LookupStream(self.postfix.socket(), self.echo, 6)
         try:
             reloads = 5
             for _ in range(reloads):
@@ -119,7 +70,7 @@ class ReloadTest(scenario.Scenario):
 
     @not_with_stock("a restart of the database costs a minute of temporary errors")
     def test_database_restarts_and_reloads_in_a_stream_of_lookups(self):
-        stream = Stream(self.postfix.socket(), self.echo, 6)
+        stream = LookupStream(self.postfix.socket(), self.echo, 6)
         try:
             stream.wait_for_progress()
             self.database.restart("immediate")

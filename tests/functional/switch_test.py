@@ -251,15 +251,17 @@ class SwitchTest(scenario.Scenario):
         self.assertIn("another server than proxyd answers", out)
         self.run_proxyctl("enable")
         out = self.run_proxyctl("status")
-        self.assertRegex(out, r"proxyd is enabled\nPostfix is running\ntables of other types: the entry proxymap-stock of "
-                              r"the stock server is in master\.cf\n.*: proxyd answers\nproxyd \d+\.\d+\.\d+, process \d+, "
-                              r"up \d+:\d\d:\d\d, generation \d+\n2 tables approved, 1 clients connected\n")
+        self.assertRegex(out, r"proxyd is enabled\nPostfix is running\ntables of other types: the entry proxymap-stock "
+                              r"of the stock server is in master\.cf\n.*: proxyd answers\n"
+                              r"proxyd \d+\.\d+\.\d+, process \d+, up \d+:\d\d:\d\d, generation \d+\n"
+                              r"2 tables approved, 1 clients connected\n")
 
     def test_who_answered_a_query(self):
         ask = ("query", "--verbose", self.aliases, "info@example.com")
         self.assertRegex(self.run_proxyctl(*ask), "^anna@example.com\nproxyctl: .*: not proxyd, as far as one can see")
         self.run_proxyctl("enable")
-        self.assertRegex(self.run_proxyctl(*ask), r"^anna@example.com\nproxyctl: .*: proxyd \d.* answers, process \d+\n$")
+        self.assertRegex(self.run_proxyctl(*ask),
+                         r"^anna@example.com\nproxyctl: .*: proxyd \d.* answers, process \d+\n$")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Storms: reloads, stops, kills and an upgrade, one after the other, while clients ask proxyd for tables of its own and,
+through it, for those of the stock server. Prints for each how many lookups were answered, and how long the slowest took.
+
+STORM=N in the environment makes each storm N times as long.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# pylint: disable=wrong-import-position
+from harness import processes, scenario
+from harness.lookup_stream import LookupStream
+from harness.postfix import Postfix
+from harness.proxymap_client import Connection
+from harness.tables import TableFiles
+from harness.waiting import wait_until
+
+LENGTH = int(os.environ.get("STORM", "1"))
+
+# A client whose connection is closed while it writes sleeps a second before it asks again.
+CLIENTS_PAUSE = 1.0
+# What a machine with other things to do may add.
+SLACK = 1.5
+
+
+class LifecycleTest(scenario.Scenario):
+
+    @classmethod
+    def set_up_servers(cls):
+        directory = cls.workspace.directory("tables")
+        database = f"{directory}/mail.db"
+        subprocess.run(["sqlite3", database, "CREATE TABLE one (x)", "INSERT INTO one VALUES (1)"], check=True)
+        tables = TableFiles(directory)
+        cls.own = tables.add("sqlite", "own", dbpath=database, query="SELECT '%s' FROM one")
+        cls.relayed = f"regexp:{directory}/relayed"
+        with open(f"{directory}/relayed", "w", encoding="ascii") as file:
+            file.write("/^(.*)$/ told-$1\n")
+        cls.postfix = Postfix(cls.workspace, scenario.tested(), {
+            "proxy_read_maps": f"{tables.proxied()} proxy:{cls.relayed}",
+        }, services=["proxymap-stock unix - - n - - proxymap -n proxymap"])
+
+    def setUp(self):
+        if self.postfix.master_pid() is None:
+            self.postfix.start()
+
+    def storm(self, name, step, steps, outage=0.0, relayed=True):
+        """Takes the steps while clients ask; `outage`: how long a step leaves Postfix without anybody to ask."""
+        streams = [LookupStream(self.postfix.socket(), self.own, 6)]
+        if relayed:
+            streams.append(LookupStream(self.postfix.socket(), self.relayed, 3, lambda key: f"told-{key}"))
+        try:
+            for _ in range(steps * LENGTH):
+                for stream in streams:
+                    stream.wait_for_progress(10)
+                step()
+            for stream in streams:
+                stream.wait_for_progress(10)
+        finally:
+            repeats = sum(stream.finish() for stream in streams)
+        answered = sum(stream.answered for stream in streams)
+        wrong = [one for stream in streams for one in stream.wrong]
+        longest = max(stream.longest for stream in streams)
+        print(f"{name}: {steps * LENGTH} times, {answered} lookups answered, {len(wrong)} failed, slowest {longest:.2f} s, "
+              f"asked again {repeats}", file=sys.stderr)
+        self.assertEqual(wrong[:5], [])
+        self.assertLess(longest, outage + CLIENTS_PAUSE + SLACK)
+        return repeats
+
+    def serving(self):
+        """The process that answers now."""
+        wait_until(self.postfix.proxymap_pids, "proxyd runs", 10.0)
+        return max(self.postfix.proxymap_pids())
+
+    def kill(self, pids):
+        for pid in pids:
+            processes.send_signal(pid, signal.SIGKILL)
+
+    @staticmethod
+    def descriptors(pid):
+        return len(os.listdir(f"/proc/{pid}/fd"))
+
+    def test_reloads(self):
+        self.storm("warm up", lambda: None, 1)
+        before = self.descriptors(self.serving())
+        repeats = self.storm("reload", self.postfix.reload, 10)
+        self.assertLessEqual(repeats, 2 * LENGTH, "reloads cut lookups off")
+        wait_until(lambda: len(self.postfix.proxymap_pids()) == 1, "one process is left", 20.0)
+        self.assertLessEqual(self.descriptors(self.serving()), before + 2)
+
+    def test_stop_and_start(self):
+        def step():
+            self.postfix.command("stop")
+            wait_until(lambda: not self.postfix.pids(), "no process is left", 10.0)
+            self.postfix.start()
+
+        began = time.monotonic()
+        step()
+        # What is asked of the stock server while Postfix ends gets RETRY: that server is gone first.
+        self.storm("stop and start", step, 3, outage=2 * (time.monotonic() - began) + CLIENTS_PAUSE, relayed=False)
+
+    def test_killed_processes_of_ours(self):
+        # Master waits before it starts a process again that died before it had answered.
+        self.storm("kill of the serving process", lambda: self.kill([self.serving()]), 5, outage=1.0)
+        self.storm("kill of the process in front", lambda: self.kill([processes.parent(self.serving())]), 5, outage=1.0)
+
+    def test_killed_processes_of_the_stock_server(self):
+        repeats = self.storm("kill of the stock server", lambda: self.kill(self.postfix.pids("proxymap")), 10, outage=1.0)
+        self.assertEqual(repeats, 0, "clients noticed")
+
+    def test_upgrade_in_place(self):
+        program = f"{self.postfix.daemons}/proxyd"
+        turn = 0
+
+        def step():
+            nonlocal turn
+            turn += 1
+            fresh = self.workspace.path + f"/proxyd-{turn}"
+            shutil.copy(scenario.tested().binary, fresh)
+            os.rename(fresh, program)
+            self.postfix.reload()
+            # Clients that never pause stay with the process that they have, for a while; a new one gets the new program.
+            with Connection(self.postfix.socket()) as fresh_client:
+                self.assertEqual(fresh_client.lookup(self.own, "fresh").value, b"fresh")
+                self.assertTrue(any(self.runs(pid, program) for pid in self.postfix.proxymap_pids()))
+
+        repeats = self.storm("upgrade", step, 3)
+        self.assertLessEqual(repeats, 2 * LENGTH, "upgrades cut lookups off")
+
+    @staticmethod
+    def runs(pid, program):
+        try:
+            return os.path.samefile(f"/proc/{pid}/exe", program)
+        except OSError:
+            return False
+
+    def test_nothing_is_left_behind(self):
+        self.storm("use", lambda: None, 1)
+        self.postfix.command("stop")
+        wait_until(lambda: not self.postfix.pids(), "no process is left", 10.0)
+        left = [name for name in os.listdir(f"{self.postfix.queue}/private") if "control" in name or "." in name]
+        self.assertEqual(left, [])
+
+
+if __name__ == "__main__":
+    scenario.main()
