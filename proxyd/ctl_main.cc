@@ -2,6 +2,7 @@
 #include <exception>
 #include <iostream>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "proxyd/control/answerer.h"
 #include "proxyd/control/check.h"
 #include "proxyd/control/config_place.h"
+#include "proxyd/control/flush.h"
+#include "proxyd/control/postfix_instance.h"
 #include "proxyd/control/proxymap_connection.h"
 #include "proxyd/control/query.h"
 #include "proxyd/control/status.h"
@@ -109,6 +112,23 @@ int run_query(const Arguments& arguments, const master::Environment& environment
     return control::query(settings, arguments.keys, ask, std::cout, std::cerr);
 }
 
+// Where the daemon serves: as given, or where the Postfix that is configured asks.
+std::string service_socket(const Arguments& arguments, const master::Environment& environment) {
+    if (arguments.socket) return *arguments.socket;
+    const auto place = control::find_config(arguments.config, environment);
+    if (!place.has_main_cf) {
+        throw std::runtime_error(
+            fmt::format("there is no Postfix configured in {}: give --socket PATH for a stand-alone proxyd",
+                        place.directory));
+    }
+    const auto main_cf = postfix::MainCf::load(place.directory, {});
+    return control::PostfixInstance(place.directory, main_cf).proxymap_socket();
+}
+
+int run_flush(const Arguments& arguments, const master::Environment& environment) {
+    return control::flush(service_socket(arguments, environment), arguments.table, arguments.keys, std::cout);
+}
+
 int run_status(const Arguments& arguments, const master::Environment& environment) {
     const auto place = control::find_config(arguments.config, environment);
     const auto status = control::find_status(arguments.socket, place, environment);
@@ -180,6 +200,12 @@ class CommandLine {
         auto& status = add("status", "who answers the lookups, and how it is", run_status);
         status.add_flag("--json", arguments_.json, "for programs");
         add_socket(status);
+
+        auto& flush = add("flush", "forget answers that are kept (cache_ttl, stale_ttl)", run_flush);
+        add_socket(flush);
+        flush.add_option("table", arguments_.table, "only those of this table, with or without proxy:")
+            ->type_name("TYPE:NAME");
+        flush.add_option("key", arguments_.keys, "only those of these keys")->type_name("KEY");
     }
 
     int run(int argc, char** argv) {

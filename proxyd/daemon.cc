@@ -22,6 +22,7 @@
 #include "backends/sqlite/table_backend.h"
 #include "proxyd/channel/path.h"
 #include "proxyd/channel/server.h"
+#include "proxyd/flush.h"
 #include "proxyd/hardening/capabilities.h"
 #include "proxyd/hardening/system_calls.h"
 #include "proxyd/logging/daemon_log.h"
@@ -130,9 +131,10 @@ class Daemon {
         tables_.add_backend("sqlite", std::make_unique<sqlite::TableBackend>(loop_));
         tables_.ask_elsewhere([this](const std::string& table, std::string_view key, Deadline deadline,
                                      table::LookupCallback callback) {
-            relay_.lookup(table, key, deadline, [callback = std::move(callback)](const protocol::Reply& reply) {
-                callback({reply.status, std::string(reply.value)});
-            });
+            relay_.lookup(table, key, deadline,
+                          [callback = std::move(callback)](const protocol::Reply& reply) {
+                              callback({reply.status, std::string(reply.value)});
+                          });
         });
         log_timer_->start(log_interval);
     }
@@ -223,11 +225,15 @@ class Daemon {
         try {
             control_.emplace(loop_, channel::path_beside(service_socket));
         } catch (const std::exception& error) {
-            log().warning(fmt::format("no control socket, so that proxyctl status cannot ask: {}", error.what()));
+            log().warning(
+                fmt::format("no control socket, so that proxyctl status cannot ask: {}", error.what()));
             return;
         }
         control_->add("status", [this](const nlohmann::json&, const channel::Caller& caller) {
             return status_report(process_, site_, tables_, relay_, server_, caller.process);
+        });
+        control_->add("flush", [this](const nlohmann::json& request, const channel::Caller&) {
+            return flush_answers(tables_, site_, request);
         });
     }
 

@@ -75,6 +75,32 @@ const std::vector<Declaration>& declarations() {
          &Options::queue_limit,
          1,
          1000000},
+        {{"cache_ttl", duration, "0 to 24h", "0", table_too, on_reload,
+          "How long an answer that was found may be given again without asking the database. Changes in the "
+          "database show that much later; proxyctl flush makes them show at once. With 0 it is asked every "
+          "time. Answers of queries that may change data are never kept."},
+         &Options::cache_ttl,
+         0,
+         milliseconds_of(24h)},
+        {{"cache_negative_ttl", duration, "0 to 24h", "0", table_too, on_reload,
+          "The same for keys that were not found. A new mailbox can be unknown for so long."},
+         &Options::cache_negative_ttl,
+         0,
+         milliseconds_of(24h)},
+        {{"stale_ttl", duration, "0 to 7d", "0", table_too, on_reload,
+          "When a lookup fails because no host of the database answers within lookup_timeout, or takes "
+          "connections, give the last known answer if it is not older than this, found or not found, instead "
+          "of telling the client to try again later. The log says so. An error of the query, a wrong "
+          "password and the like are no such failures. With 0 there are no such answers."},
+         &Options::stale_ttl,
+         0,
+         milliseconds_of(7 * 24h)},
+        {{"cache_size", integer, "1 to 10000000", "10000", table_too, on_reload,
+          "How many answers of one table are kept for these three. They take that many KiB of memory at "
+          "most, keys included. Those that have not been used for longest make room."},
+         &Options::cache_size,
+         1,
+         10000000},
         {{"relay_service", text, "a service name, or the path of a socket", "proxymap-stock", daemon_only,
           on_reload,
           "Where the stock proxymap(8) runs, for tables of the types that proxyd does not serve itself. "

@@ -24,6 +24,10 @@ struct Options {
     std::chrono::milliseconds lookup_timeout{10000};
     std::chrono::milliseconds idle_interval{60000};
     int queue_limit = 10000;
+    std::chrono::milliseconds cache_ttl{0};
+    std::chrono::milliseconds cache_negative_ttl{0};
+    std::chrono::milliseconds stale_ttl{0};
+    int cache_size = 10000;
 
     // the stock server, for tables of other types
     std::string relay_service = "proxymap-stock";

@@ -19,6 +19,14 @@ json status_report(const ProcessFacts& process, const Site& site, const table::T
                              {"lookups_waiting", database.stats.waiting},
                              {"queries_under_way", database.stats.in_flight}});
     }
+    auto caches = json::array();
+    for (const auto& cache : tables.caches()) {
+        caches.push_back({{"table", cache.name},
+                          {"entries", cache.stats.entries},
+                          {"hits", cache.stats.hits},
+                          {"misses", cache.stats.misses},
+                          {"stale", cache.stats.stale}});
+    }
     return {{"version", PROXYD_VERSION},
             {"process", getpid()},
             {"mode", process.mode},
@@ -30,6 +38,7 @@ json status_report(const ProcessFacts& process, const Site& site, const table::T
             {"clients", server.clients()},
             {"relay_connections", relay.connections()},
             {"databases", std::move(databases)},
+            {"caches", std::move(caches)},
             {"serves_caller", caller != 0 && server.serves(caller)}};
 }
 

@@ -27,6 +27,12 @@ enum class FailureClass {
     return "";
 }
 
+// No host could be asked, or none answered: what was asked has no part in it.
+[[nodiscard]] constexpr bool is_trouble_with_hosts(FailureClass kind) {
+    return kind == FailureClass::lost || kind == FailureClass::unreachable ||
+           kind == FailureClass::too_many_connections;
+}
+
 struct Failure {
     FailureClass kind = FailureClass::lost;
     std::string message;  // one line for the log; never holds a password

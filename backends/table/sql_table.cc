@@ -38,16 +38,23 @@ struct SqlTable::Job {
     KeyRules rules;
     Deadline deadline;
     LookupCallback callback;
+    AnswerCache::Question question;  // to the database
 };
 
-SqlTable::SqlTable(std::string name, SqlDefinition definition, TableSettings settings,
+SqlTable::SqlTable(Loop& loop, std::string name, SqlDefinition definition, TableSettings settings,
                    std::unique_ptr<QueryRunner> runner, NestedLookup nested)
-    : name_(std::move(name)),
+    : loop_(loop),
+      name_(std::move(name)),
       topic_(fmt::format("{} version {}", name_, ++versions)),
       definition_(std::move(definition)),
       settings_(settings),
       runner_(std::move(runner)),
-      nested_(std::move(nested)) {}
+      nested_(std::move(nested)) {
+    // A query that writes has to reach the database every time.
+    if (settings_.cache.on() && !definition_.analysis.may_write) {
+        cache_ = std::make_unique<AnswerCache>(settings_.cache);
+    }
+}
 
 void SqlTable::lookup(std::string_view key, KeyRules rules, Deadline deadline,
                       LookupCallback callback) const {
@@ -110,6 +117,13 @@ void SqlTable::ask(const std::shared_ptr<Job>& job) const {
         job->answer(Status::nokey);
         return;
     }
+    if (cache_) {
+        if (const auto* known = cache_->fresh(job->key, loop_.now())) {
+            deliver(*job, known->value);
+            return;
+        }
+        job->question = cache_->question(loop_.now());
+    }
     runner_->run(job->parts, job->deadline, [job](const pool::Outcome& outcome) {
         // The table that the job keeps alive is the one that runs this.
         job->table->collect(*job, outcome);
@@ -118,9 +132,7 @@ void SqlTable::ask(const std::shared_ptr<Job>& job) const {
 
 void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
     if (!outcome.ok()) {
-        log().warning(fmt::format("{} {}", topic_, pool::name(outcome.failure.kind)),
-                      fmt::format("table {}: lookup error: {}", name_, outcome.failure.message));
-        job.answer(Status::retry);
+        fail(job, outcome.failure);
         return;
     }
     ResultCollector collector(definition_.result_format, job.parts, definition_.expansion_limit);
@@ -147,6 +159,30 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
         }
     }
     auto value = collector.take();
+    // What is wrong to one client stays out, though another one may not mind.
+    if (cache_ && is_utf8(value)) cache_->keep(job.key, value, job.question);
+    deliver(job, std::move(value));
+}
+
+void SqlTable::fail(Job& job, const pool::Failure& failure) const {
+    const auto* known =
+        cache_ && pool::is_trouble_with_hosts(failure.kind) ? cache_->stale(job.key, loop_.now()) : nullptr;
+    if (known == nullptr) {
+        log().warning(fmt::format("{} {}", topic_, pool::name(failure.kind)),
+                      fmt::format("table {}: lookup error: {}", name_, failure.message));
+        job.answer(Status::retry);
+        return;
+    }
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(loop_.now() - known->asked);
+    log().warning(topic_ + " stale",
+                  fmt::format("table {}: lookup error: {} -- the last known answer is given (stale_ttl), "
+                              "{} s old",
+                              name_, failure.message, age.count()));
+    deliver(job, known->value);
+}
+
+// "": not found.
+void SqlTable::deliver(Job& job, std::string value) const {
     if (value.empty()) {
         job.answer(Status::nokey);
     } else if (job.rules.utf8 && !is_utf8(value)) {
@@ -156,6 +192,22 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
     } else {
         job.answer({Status::ok, std::move(value)});
     }
+}
+
+std::optional<CacheStats> SqlTable::cache_stats() const {
+    if (!cache_) return std::nullopt;
+    return cache_->stats();
+}
+
+std::size_t SqlTable::flush(std::optional<std::string_view> key) const {
+    if (!cache_) return 0;
+    if (!key) return cache_->flush();
+    if (!is_utf8(*key)) return 0;
+    std::size_t count = 0;
+    for (const auto& folded : {std::string(*key), fold_ascii(*key), fold_utf8(*key)}) {
+        count += cache_->flush(folded);
+    }
+    return count;
 }
 
 }  // namespace proxyd::table

@@ -3,10 +3,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "backends/clock.h"
+#include "backends/event/loop.h"
+#include "backends/table/answer_cache.h"
 #include "backends/table/query_runner.h"
 #include "backends/table/sql_definition.h"
 #include "protocol/message.h"
@@ -32,11 +35,17 @@ using NestedLookup = std::function<void(const std::string& table, std::string_vi
 
 class SqlTable : public std::enable_shared_from_this<SqlTable> {
   public:
-    SqlTable(std::string name, SqlDefinition definition, TableSettings settings,
+    SqlTable(Loop& loop, std::string name, SqlDefinition definition, TableSettings settings,
              std::unique_ptr<QueryRunner> runner, NestedLookup nested);
 
     // Calls back exactly once, at the deadline at the latest; perhaps before lookup() returns.
     void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) const;
+
+    // Of the answers that are kept; no value for a table that keeps none.
+    [[nodiscard]] std::optional<CacheStats> cache_stats() const;
+
+    // Forgets all answers, or those of a key, however it was folded. Returns how many.
+    std::size_t flush(std::optional<std::string_view> key) const;
 
     [[nodiscard]] const TableSettings& settings() const { return settings_; }
     [[nodiscard]] QueryRunner& runner() const { return *runner_; }
@@ -48,13 +57,17 @@ class SqlTable : public std::enable_shared_from_this<SqlTable> {
     void decide(const std::shared_ptr<Job>& job, const DomainMatch& match) const;
     void ask(const std::shared_ptr<Job>& job) const;
     void collect(Job& job, const pool::Outcome& outcome) const;
+    void fail(Job& job, const pool::Failure& failure) const;
+    void deliver(Job& job, std::string value) const;
 
+    Loop& loop_;
     std::string name_;
     std::string topic_;  // for repeated log lines
     SqlDefinition definition_;
     TableSettings settings_;
     std::unique_ptr<QueryRunner> runner_;
     NestedLookup nested_;
+    std::unique_ptr<AnswerCache> cache_;  // null: no answer is kept
 };
 
 }  // namespace proxyd::table

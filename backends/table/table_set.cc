@@ -38,6 +38,17 @@ std::pair<std::string, std::string> split_name(const std::string& table_name) {
     return {table_name.substr(0, colon), colon == std::string::npos ? "" : table_name.substr(colon + 1)};
 }
 
+// The daemon's options are for all tables; what stands in a table's own file is meant for this one.
+void warn_of_kept_answers(const SqlTable& table, TableParameters& parameters) {
+    if (!table.definition().analysis.may_write || !table.settings().cache.on()) return;
+    for (const char* name : {"cache_ttl", "cache_negative_ttl", "stale_ttl"}) {
+        if (parameters.text(name))
+            parameters.warning(name, fmt::format("{} has no effect here: the query may change data, so its "
+                                                 "answers are never kept",
+                                                 name));
+    }
+}
+
 }  // namespace
 
 std::string TableSet::Entry::topic() const {
@@ -241,8 +252,9 @@ TableSet::Inspection TableSet::inspect(const std::string& table_name) {
                         lookup_any(table, key, {options_.utf8, false, false}, deadline, std::move(callback));
                     }
                 };
-                inspection.table = std::make_shared<SqlTable>(table_name, std::move(*definition), settings,
-                                                              std::move(runner), nested);
+                inspection.table = std::make_shared<SqlTable>(loop_, table_name, std::move(*definition),
+                                                              settings, std::move(runner), nested);
+                warn_of_kept_answers(*inspection.table, parameters);
             }
         } else {
             // Look for what else is wrong, to say it all at once.
@@ -262,6 +274,41 @@ std::vector<DatabaseReport> TableSet::databases() const {
         for (auto& report : backend->databases()) all.push_back(std::move(report));
     }
     return all;
+}
+
+std::vector<CacheReport> TableSet::caches() const {
+    std::vector<CacheReport> all;
+    for (const auto& [name, entry] : entries_) {
+        const auto stats = entry->table ? entry->table->cache_stats() : std::nullopt;
+        if (stats) all.push_back({name, *stats});
+    }
+    return all;
+}
+
+std::size_t TableSet::flush() {
+    std::size_t count = 0;
+    for (const auto& [name, entry] : entries_) count += entry->table ? entry->table->flush({}) : 0;
+    return count;
+}
+
+std::size_t TableSet::flush(std::string_view name, std::optional<std::string_view> key) {
+    std::size_t count = 0;
+    if (const auto list = MapList::parse(name)) {
+        // Which keys its later members were asked for, their answers in pipemap tables decide.
+        for (const auto& member : list->members) count += flush(member, {});
+        return count;
+    }
+    const auto found = entries_.find(name);
+    if (found == entries_.end() || !found->second->table) return 0;
+    return found->second->table->flush(key);
+}
+
+bool TableSet::is_open(std::string_view name) const {
+    if (const auto list = MapList::parse(name)) {
+        return std::any_of(list->members.begin(), list->members.end(),
+                           [this](const std::string& member) { return is_open(member); });
+    }
+    return entries_.contains(name);
 }
 
 void TableSet::wind_down() {

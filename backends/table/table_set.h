@@ -22,6 +22,12 @@ struct TableSetOptions {
     SettingsFor settings_for;  // the daemon's options, as the table overrides them
 };
 
+// The answers of a table that keeps them; the counts begin with this version of the table.
+struct CacheReport {
+    std::string name;
+    CacheStats stats;
+};
+
 // A table that cannot be used answers retry and says why, and is tried again when its files change. A table
 // whose file changes for the worse stays as it was. Nothing that is wrong with one table concerns another.
 class TableSet {
@@ -61,6 +67,17 @@ class TableSet {
 
     // The databases of all types that have connection pools.
     [[nodiscard]] std::vector<DatabaseReport> databases() const;
+
+    // The tables that keep answers and are in use.
+    [[nodiscard]] std::vector<CacheReport> caches() const;
+
+    // Forget the answers of all tables, or of one: all, or those of a key. With a unionmap or pipemap table
+    // all of its members' go. Return how many answers that were.
+    std::size_t flush();
+    std::size_t flush(std::string_view name, std::optional<std::string_view> key);
+
+    // Whether the table, or a member of it, has been asked for.
+    [[nodiscard]] bool is_open(std::string_view name) const;
 
     // The process is about to end: only what is under way is finished.
     void wind_down();

@@ -86,6 +86,11 @@ void print_daemon(const json& daemon, std::ostream& out) {
                            number(database, "pool_size"), number(database, "queries_under_way"),
                            number(database, "lookups_waiting"));
     }
+    for (const auto& cache : daemon.value("caches", json::array())) {
+        out << fmt::format("{}: {} answers kept, {} hits, {} misses, {} stale answers\n",
+                           cache.value("table", "?"), number(cache, "entries"), number(cache, "hits"),
+                           number(cache, "misses"), number(cache, "stale"));
+    }
 }
 
 }  // namespace
