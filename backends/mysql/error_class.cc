@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 
+#include <errmsg.h>
 #include <fmt/format.h>
 
 namespace proxyd::mysql {
@@ -17,24 +18,24 @@ struct Row {
 };
 
 // MariaDB knowledge base "MariaDB Error Codes"; MySQL reference manual "Server Error Message Reference" and
-// "Client Error Message Reference". Numbers that are not here: unreachable while connecting, an error of the
-// query later.
+// "Client Error Message Reference". Numbers that are not here: unreachable while connecting; later an error
+// of the query when they are the server's, and else the end of the connection.
 constexpr std::array rows{
     // the client library: the connection is gone, or never was
-    Row{2000, FailureClass::unreachable, FailureClass::lost},     // CR_UNKNOWN_ERROR
-    Row{2001, FailureClass::unreachable, FailureClass::lost},     // CR_SOCKET_CREATE_ERROR
-    Row{2002, FailureClass::unreachable, FailureClass::lost},     // CR_CONNECTION_ERROR
-    Row{2003, FailureClass::unreachable, FailureClass::lost},     // CR_CONN_HOST_ERROR
-    Row{2006, FailureClass::unreachable, FailureClass::lost},     // CR_SERVER_GONE_ERROR
-    Row{2012, FailureClass::unreachable, FailureClass::lost},     // CR_SERVER_HANDSHAKE_ERR
-    Row{2013, FailureClass::unreachable, FailureClass::lost},     // CR_SERVER_LOST
-    Row{2014, FailureClass::unreachable, FailureClass::lost},     // CR_COMMANDS_OUT_OF_SYNC
-    Row{2027, FailureClass::unreachable, FailureClass::lost},     // CR_MALFORMED_PACKET
-    Row{2055, FailureClass::unreachable, FailureClass::lost},     // CR_SERVER_LOST_EXTENDED
-    Row{2019, FailureClass::configuration, FailureClass::query},  // CR_CANT_READ_CHARSET
-    Row{2026, FailureClass::configuration, FailureClass::lost},   // CR_SSL_CONNECTION_ERROR
-    Row{2059, FailureClass::configuration, FailureClass::query},  // CR_AUTH_PLUGIN_CANNOT_LOAD
-    Row{2061, FailureClass::configuration, FailureClass::query},  // CR_AUTH_PLUGIN_ERR
+    Row{2000, FailureClass::unreachable, FailureClass::lost},    // CR_UNKNOWN_ERROR
+    Row{2001, FailureClass::unreachable, FailureClass::lost},    // CR_SOCKET_CREATE_ERROR
+    Row{2002, FailureClass::unreachable, FailureClass::lost},    // CR_CONNECTION_ERROR
+    Row{2003, FailureClass::unreachable, FailureClass::lost},    // CR_CONN_HOST_ERROR
+    Row{2006, FailureClass::unreachable, FailureClass::lost},    // CR_SERVER_GONE_ERROR
+    Row{2012, FailureClass::unreachable, FailureClass::lost},    // CR_SERVER_HANDSHAKE_ERR
+    Row{2013, FailureClass::unreachable, FailureClass::lost},    // CR_SERVER_LOST
+    Row{2014, FailureClass::unreachable, FailureClass::lost},    // CR_COMMANDS_OUT_OF_SYNC
+    Row{2027, FailureClass::unreachable, FailureClass::lost},    // CR_MALFORMED_PACKET
+    Row{2055, FailureClass::unreachable, FailureClass::lost},    // CR_SERVER_LOST_EXTENDED
+    Row{2019, FailureClass::configuration, FailureClass::lost},  // CR_CANT_READ_CHARSET
+    Row{2026, FailureClass::configuration, FailureClass::lost},  // CR_SSL_CONNECTION_ERROR
+    Row{2059, FailureClass::configuration, FailureClass::lost},  // CR_AUTH_PLUGIN_CANNOT_LOAD
+    Row{2061, FailureClass::configuration, FailureClass::lost},  // CR_AUTH_PLUGIN_ERR
     // the server goes away
     Row{1053, FailureClass::unreachable, FailureClass::lost},  // ER_SERVER_SHUTDOWN
     Row{1077, FailureClass::unreachable, FailureClass::lost},  // ER_NORMAL_SHUTDOWN
@@ -77,6 +78,13 @@ constexpr std::array rows{
 
 constexpr unsigned tls_error = 2026;
 
+// Not the server but the client library failed, which does not always say why (0). How much of the answer it
+// has read is not known: what comes next could be taken for the answer to another query.
+bool is_of_library(unsigned number) {
+    return number == 0 || (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR) ||
+           (number >= CER_MIN_ERROR && number <= CER_MAX_ERROR);
+}
+
 // The handshake was cut off or stalled, as opposed to a certificate or a cipher that will not do. The library
 // then has no more to say than the system's error, with its number in parentheses.
 bool is_network_trouble(std::string_view tls_text) {
@@ -94,7 +102,8 @@ FailureClass classify(unsigned error_number, Phase phase, std::string_view text)
     for (const auto& row : rows) {
         if (row.number == error_number) return phase == Phase::connecting ? row.connecting : row.querying;
     }
-    return phase == Phase::connecting ? FailureClass::unreachable : FailureClass::query;
+    if (phase == Phase::connecting) return FailureClass::unreachable;
+    return is_of_library(error_number) ? FailureClass::lost : FailureClass::query;
 }
 
 std::string_view hint(unsigned error_number) {

@@ -66,9 +66,10 @@ class Postgres(DatabaseServer):
 class Standby(Postgres):
     """A copy of another one that follows it; it can be read from."""
 
-    def __init__(self, workspace, primary, name="standby", options=()):
+    def __init__(self, workspace, primary, name="standby"):
         self._primary = primary
-        super().__init__(workspace, name, options)
+        # pylint: disable-next=protected-access
+        super().__init__(workspace, name, primary._options)  # limits below those of the other will not do
 
     def _install_arguments(self):
         return [f"{self.bin}/pg_basebackup", "-h", self._primary.socket_directory, "-p", str(self._primary.port),

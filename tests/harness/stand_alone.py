@@ -1,4 +1,4 @@
-"""A proxyd that runs on its own, with one SQLite table."""
+"""A proxyd that runs on its own, with an SQLite table."""
 
 import os
 import signal
@@ -9,11 +9,14 @@ from .waiting import wait_until
 
 
 class StandAlone:
-    """Files in a directory of the workspace; start() runs the daemon. `options` are further lines of proxyd.cf."""
+    """Files in a directory of the workspace; start() runs the daemon.
+
+    `options` are further lines of proxyd.cf, `tables` further ones that may be asked for.
+    """
 
     KEY, VALUE = "info@example.com", b"anna@example.com"
 
-    def __init__(self, workspace, binary, name, options=""):
+    def __init__(self, workspace, binary, name, options="", tables=()):
         self.binary = binary
         self.directory = workspace.directory(name)
         self.socket = f"{self.directory}/proxyd.sock"
@@ -21,6 +24,7 @@ class StandAlone:
         self.log_file = f"{self.directory}/log"
         self.process = None
         self._workspace = workspace
+        self._tables = list(tables)
         with sqlite3.connect(f"{self.directory}/mail.db") as database:
             database.execute("CREATE TABLE aliases (address TEXT, destination TEXT)")
             database.execute("INSERT INTO aliases VALUES (?, ?)", (self.KEY, self.VALUE.decode()))
@@ -36,7 +40,8 @@ class StandAlone:
             file.write(text)
 
     def write_options(self, options):
-        self._write(self.config, f"allowed_tables = {self.table}\npostfix_greeting = yes\n{options}")
+        allowed = " ".join([self.table, *self._tables])
+        self._write(self.config, f"allowed_tables = {allowed}\npostfix_greeting = yes\n{options}")
 
     def arguments(self):
         return ["--listen", self.socket, "--config", self.config]

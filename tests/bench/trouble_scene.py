@@ -1,0 +1,97 @@
+"""One server under test, its tables, and the databases behind it."""
+
+import json
+import subprocess
+import time
+
+from harness import mailboxes
+from harness.mariadb import Mariadb
+from harness.paced_client import PacedClient
+from harness.pgbouncer import Pgbouncer
+from harness.postgres import Postgres, Standby
+from harness.proxymap_only import ProxymapOnly
+from harness.server import postfix_version
+from harness.tables import TableFiles
+
+# Queries that answer with the key after half a second.
+_SLOW = {"pgsql": "SELECT '%s' || pg_sleep(0.5)", "mysql": "SELECT IF(SLEEP(0.5), '', '%s')"}
+
+
+class Scene:
+    """Databases and tables are made first, then serve() starts the server."""
+
+    def __init__(self, workspace, server, load):
+        self.workspace = workspace
+        self.server = server
+        self._load = load
+        self._keys = f"{workspace.path}/keys"
+        self._tables = TableFiles(workspace.directory("tables"))
+        self._postfix = None
+        with open(self._keys, "w", encoding="ascii") as file:
+            file.writelines(f"{mailboxes.address(n)}\n" for n in range(1, mailboxes.MAILBOXES + 1))
+
+    # Databases
+
+    def postgres(self, *options):
+        return mailboxes.fill(Postgres(self.workspace, options=options).start())
+
+    def mariadb(self, *options):
+        return mailboxes.fill(Mariadb(self.workspace, options=options).start())
+
+    def standby(self, primary):
+        return Standby(self.workspace, primary).start()
+
+    def pgbouncer(self, postgres):
+        return Pgbouncer(self.workspace, postgres).start()
+
+    # Tables, and the server
+
+    def table(self, database, name="mailbox", ports=None, **parameters):
+        """ports: of the hosts, when that is not the database itself."""
+        merged = mailboxes.table_parameters(ports or [database.port]) | parameters
+        return self._tables.add(database.KIND, name, **merged)
+
+    def slow_table(self, database):
+        return self.table(database, "slow", query=_SLOW[database.KIND])
+
+    def sqlite_table(self, path, name):
+        return self._tables.add("sqlite", name, dbpath=path, query=mailboxes.query())
+
+    def serve(self):
+        self._postfix = ProxymapOnly(self.workspace, self.server,
+                                     main_cf={"proxy_read_maps": self._tables.proxied()}).start()
+
+    def socket(self):
+        return self._postfix.socket()
+
+    def log_lines(self):
+        """How many lines the server has logged, those of its start and end left out."""
+        return sum("proxymap[" in line and "starting" not in line for line in self._postfix.log().splitlines())
+
+    # Clients
+
+    def client(self, table, per_second=500):
+        return PacedClient(self.socket(), table, mailboxes.KEY, mailboxes.VALUE, per_second)
+
+    def load(self, table, clients, seconds):
+        """Starts proxyd_load; its process for load_result()."""
+        major_minor = postfix_version()
+        return subprocess.Popen(
+            [self._load, "--socket", self.socket(), "--table", table, "--keys", self._keys, "--clients", str(clients),
+             "--seconds", str(seconds), "--json", "--greeting", "yes" if major_minor >= (3, 6) else "no",
+             "--layout", "instance_flags" if major_minor >= (3, 11) else "flags"],
+            stdout=subprocess.PIPE)
+
+    @staticmethod
+    def load_result(process):
+        output, _ = process.communicate()
+        return json.loads(output)
+
+    def measure_beside(self, fast, begin, end):
+        """What the 10 clients of a table get for 5 s, between begin() and end()."""
+        begin()
+        try:
+            time.sleep(1.5)  # what begins is under way
+            return self.load_result(self.load(fast, 10, 5))
+        finally:
+            end()

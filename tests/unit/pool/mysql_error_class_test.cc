@@ -1,0 +1,42 @@
+// What an error number of MySQL, of MariaDB or of their client library means.
+#include <gtest/gtest.h>
+
+#include "backends/mysql/error_class.h"
+
+namespace proxyd::mysql {
+namespace {
+
+using pool::FailureClass;
+
+TEST(MysqlErrorClass, Numbers) {
+    struct Row {
+        unsigned number;
+        FailureClass connecting;
+        FailureClass querying;
+    };
+    const Row rows[] = {
+        {1040, FailureClass::too_many_connections, FailureClass::query},
+        {1045, FailureClass::configuration, FailureClass::query},
+        {1053, FailureClass::unreachable, FailureClass::lost},
+        {1064, FailureClass::unreachable, FailureClass::query},
+        {1146, FailureClass::unreachable, FailureClass::query},
+        {1969, FailureClass::unreachable, FailureClass::query},
+        {3024, FailureClass::unreachable, FailureClass::query},
+        {4151, FailureClass::configuration, FailureClass::query},
+    };
+    for (const auto& row : rows) {
+        EXPECT_EQ(classify(row.number, Phase::connecting, {}), row.connecting) << row.number;
+        EXPECT_EQ(classify(row.number, Phase::querying, {}), row.querying) << row.number;
+    }
+}
+
+// After a reply that the library could not read (it says 2027, or nothing at all) the connection was kept.
+// What was left of that reply went to the next lookup, and all later ones got each other's answers.
+TEST(MysqlErrorClass, AnErrorOfTheLibraryEndsTheConnection) {
+    for (const unsigned number : {0U, 2000U, 2008U, 2013U, 2027U, 2059U, 2999U, 5001U}) {
+        EXPECT_EQ(classify(number, Phase::querying, {}), FailureClass::lost) << number;
+    }
+}
+
+}  // namespace
+}  // namespace proxyd::mysql
