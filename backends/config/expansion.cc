@@ -11,6 +11,8 @@ namespace {
 constexpr int nesting_limit = 100;
 // Operands of a comparison start counting anew, as in Postfix. This bounds the stack nevertheless.
 constexpr int total_nesting_limit = 1000;
+// a = $b$b, b = $c$c ... doubles with each line. Values that people write have less than a hundred.
+constexpr int reference_limit = 10000;
 
 bool is_space(char c) {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -55,6 +57,7 @@ class Expander {
         if (nesting > nesting_limit || ++total_nesting_ > total_nesting_limit) {
             fail("the references are nested too deeply (does a parameter refer to itself?)");
         }
+        if (++references_ > reference_limit) fail("there are too many references");
         std::string result;
         while (true) {
             const std::size_t dollar = text.find('$');
@@ -244,6 +247,7 @@ class Expander {
     std::string_view whole_;
     const ParameterLookup& lookup_;
     int total_nesting_ = 0;
+    int references_ = 0;  // followed so far
 };
 
 }  // namespace

@@ -174,7 +174,12 @@ void Connection::send_text(const pool::Query& query, Sent sent) {
                                     "the key cannot be quoted: " + one_line(PQerrorMessage(connection))});
         return;
     }
-    if (PQexitPipelineMode(connection) != 1 || PQsendQuery(connection, text->c_str()) != 1) {
+    // Of the two protocols only the simple one takes several statements at once.
+    const auto submit = [&] {
+        if (sent.statement->several_statements()) return PQsendQuery(connection, text->c_str());
+        return PQsendQueryParams(connection, text->c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0);
+    };
+    if (PQexitPipelineMode(connection) != 1 || submit() != 1) {
         closed_later({FailureClass::lost, one_line(PQerrorMessage(connection))});
         return;
     }

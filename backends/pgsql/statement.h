@@ -14,7 +14,7 @@ namespace proxyd::pgsql {
 enum class Path {
     prepared,  // prepared once per connection, then bound
     bound,     // parsed each time, parameters bound: for poolers that do not keep prepared statements
-    text,      // expanded with quoting, simple protocol, alone on its connection
+    text,      // expanded with quoting, alone on its connection
 };
 
 class Statement final : public pool::Statement {
@@ -28,6 +28,9 @@ class Statement final : public pool::Statement {
     [[nodiscard]] bool leaves_state() const override {
         return analysis_.may_write || analysis_.several_statements;
     }
+
+    // Otherwise the server is to refuse what a key may add where it is not quoted.
+    [[nodiscard]] bool several_statements() const { return analysis_.several_statements; }
 
     [[nodiscard]] Path path() const { return path_; }
     [[nodiscard]] const table::Template& query() const { return query_; }

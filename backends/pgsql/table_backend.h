@@ -23,9 +23,7 @@ class TableBackend final : public table::TableBackend {
         const std::string& table_name, table::TableParameters& parameters,
         const table::SqlDefinition& definition, const table::TableSettings& settings) override;
 
-    [[nodiscard]] std::vector<table::DatabaseReport> databases() const override {
-        return pools_.databases();
-    }
+    [[nodiscard]] std::vector<table::DatabaseReport> databases() const override { return pools_.databases(); }
     void wind_down() override { pools_.wind_down(); }
 
   private:

@@ -15,6 +15,9 @@ namespace {
 
 constexpr timeval patience{5, 0};
 
+// Far more than the status of thousands of tables.
+constexpr std::size_t longest_reply = 64 << 20;
+
 class Connection {
   public:
     explicit Connection(const std::string& path) : path_(path) {
@@ -51,6 +54,7 @@ class Connection {
         std::string line;
         std::array<char, 8192> buffer;
         while (!line.ends_with('\n')) {
+            if (line.size() > longest_reply) fail("the reply is too long");
             const auto got = recv(fd_, buffer.data(), buffer.size(), 0);
             if (got < 0 && errno == EINTR) continue;
             if (got <= 0) fail("the daemon does not answer");
@@ -73,9 +77,23 @@ class Connection {
 nlohmann::json ask(const std::string& path, const nlohmann::json& request) {
     Connection connection(path);
     connection.write(request.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n');
-    auto reply = nlohmann::json::parse(connection.read_line(), nullptr, false);
-    if (!reply.is_object()) connection.fail("this is no control socket of proxyd");
-    if (!reply.value("ok", false)) connection.fail(reply.value("error", "the daemon gives no reason"));
+    const std::string line = connection.read_line();
+    try {
+        return read_reply(line);
+    } catch (const AskError& error) {
+        connection.fail(error.what());
+    }
+}
+
+nlohmann::json read_reply(std::string_view line) {
+    auto reply = nlohmann::json::parse(line, nullptr, false);
+    const auto ok = reply.is_object() ? reply.find("ok") : reply.end();
+    if (ok == reply.end() || !ok->is_boolean()) throw AskError("this is no control socket of proxyd");
+    if (!ok->get<bool>()) {
+        const auto error = reply.find("error");
+        const bool told = error != reply.end() && error->is_string() && *error != "";
+        throw AskError(told ? error->get<std::string>() : "the daemon gives no reason");
+    }
     reply.erase("ok");
     return reply;
 }

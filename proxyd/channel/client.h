@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -17,5 +18,8 @@ class AskError : public std::runtime_error {
 // The reply to one request, seconds later at most. Throws AskError when nobody listens at `path`, when the
 // daemon refuses or does not answer, and when it says that the command failed.
 [[nodiscard]] nlohmann::json ask(const std::string& path, const nlohmann::json& request);
+
+// What a reply says, from its line and without "ok". Throws AskError as above.
+[[nodiscard]] nlohmann::json read_reply(std::string_view line);
 
 }  // namespace proxyd::channel

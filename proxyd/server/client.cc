@@ -26,6 +26,9 @@ constexpr std::chrono::milliseconds quiet{50};
 // A client that never reads its reply is given up after so many request_timeouts.
 constexpr int slow_reader_factor = 30;
 
+// What is no request gets no reply that would end a client's turn: so that much of it leaves time for others.
+constexpr int requests_per_turn = 64;
+
 // One buffer serves all reads of the process: what is left of a request is kept by its client.
 std::array<char, 65536> scratch;
 
@@ -116,7 +119,7 @@ void Client::read_requests() {
     greeted_ = true;
     if (got == 0) {
         end_of_input_ = true;
-        if (!busy_ && out_.empty()) {
+        if (!busy_ && out_.empty() && !write_pending_) {
             close();
         } else {
             update_interest();
@@ -152,7 +155,11 @@ void Client::serve_next() {
 std::size_t Client::serve_requests(std::string_view buffer) {
     serving_ = true;
     std::size_t consumed = 0;
-    while (!busy_ && out_.empty() && !closed_ && consumed < buffer.size()) {
+    for (int turn = 0; !busy_ && out_.empty() && !closed_ && consumed < buffer.size(); ++turn) {
+        if (turn == requests_per_turn) {
+            write_later();  // the next turn comes with it
+            break;
+        }
         const auto decoded = decoder_.decode(buffer.substr(consumed));
         if (decoded.outcome == Decoded::incomplete) break;
         consumed += decoded.consumed;
@@ -246,7 +253,7 @@ void Client::write_out() {
 // Decides what comes after requests have been served as far as possible.
 void Client::after_reply() {
     if (closed_) return;
-    if (!busy_ && out_.empty()) {
+    if (!busy_ && out_.empty() && !write_pending_) {
         if (end_of_input_ || (finishing_ && in_.empty())) {
             close();
             return;

@@ -100,6 +100,18 @@ TEST(Expansion, SelfReferenceThroughAComparisonEnds) {
     EXPECT_THROW((void)expand("$x", self), ExpansionError);
 }
 
+TEST(Expansion, ManyReferencesAreFollowedButNotWithoutEnd) {
+    const auto doubling = [](int length) -> ParameterLookup {
+        return [length](std::string_view name) -> std::optional<std::string> {
+            const int number = std::stoi(std::string(name.substr(1)));
+            const auto next = "$p" + std::to_string(number + 1);
+            return number < length ? next + next : "x";
+        };
+    };
+    EXPECT_EQ(expand("$p1", doubling(12)), std::string(2048, 'x'));
+    EXPECT_THROW((void)expand("$p1", doubling(50)), ExpansionError);
+}
+
 TEST(Expansion, ErrorSaysTheValueAndTheFault) {
     try {
         (void)expand("static:${v", lookup);
