@@ -37,7 +37,8 @@ class Connection final : public pool::Connection {
     struct Sent {
         pool::QueryToken token = 0;
         std::shared_ptr<const Statement> statement;
-        std::string text;  // the library reads it while it sends
+        std::string text;   // the library reads it while it sends
+        TimePoint begun{};  // when it was sent, or the answer before its own was read
     };
     struct ResultCloser {
         void operator()(MYSQL_RES* result) const { mysql_free_result(result); }
@@ -61,6 +62,8 @@ class Connection final : public pool::Connection {
     void drive(std::optional<int> waits);
     void woken(int ready);
     void report(const Sent& sent, const Result& result, bool several_results);
+    [[nodiscard]] bool cut_short(const Sent& sent) const;
+    [[nodiscard]] bool has_surplus() const;
     void broken(const std::string& why);
     void later(std::function<void()> work);
 
@@ -76,7 +79,8 @@ class Connection final : public pool::Connection {
     std::size_t unanswered_bytes_ = 0;
     bool read_ahead_ = false;  // more answers may have been received than read
     bool send_failed_ = false;
-    int call_result_ = 0;  // results of the library's calls
+    TimePoint drained_at_{};  // when nothing was under way
+    int call_result_ = 0;     // results of the library's calls
     my_bool read_result_ = 0;
     MYSQL_RES* stored_ = nullptr;
     Result result_;  // of the query whose answer is being read

@@ -240,6 +240,7 @@ std::optional<int> Connector::probe_stored() {
     mysql_free_result(result);
     if (right && ++probes_ < probes.size()) return begin_probe_read();
     if (right) {
+        driver_.pipelining_worked();
         established();
     } else {
         probe_failed();
@@ -281,9 +282,10 @@ void Connector::probe_failed() {
 void Connector::without_pipelining() {
     probe_timer_->stop();
     watch_.stop();
-    driver_.stop_pipelining();
-    log().info(fmt::format(
-        "mysql host {}: does not answer queries that are sent ahead -- sending one at a time", host_));
+    if (driver_.pipelining_failed()) {
+        log().info(fmt::format(
+            "mysql host {}: does not answer queries that are sent ahead -- sending one at a time", host_));
+    }
     later([this] { try_address(address_); });
 }
 

@@ -23,9 +23,16 @@ class Driver final : public pool::Driver {
         return settings_->pipelining && loop_.now() >= pipelining_from_;
     }
 
-    // Something between us and the server does not take a query before it has answered the last. It may be
-    // replaced by a better one: after a while this is tried again, with each new connection.
-    void stop_pipelining() { pipelining_from_ = loop_.now() + std::chrono::minutes(10); }
+    // A connection did not answer what was sent ahead. When the next one does not either, something between
+    // us and the server does not take a query before it has answered the last. It may be replaced by a better
+    // one: after a while this is tried again, with each new connection. True: no more is sent ahead.
+    bool pipelining_failed() {
+        if (++failed_probes_ < 2) return false;
+        pipelining_from_ = loop_.now() + std::chrono::minutes(10);
+        failed_probes_ = 0;
+        return true;
+    }
+    void pipelining_worked() { failed_probes_ = 0; }
 
     [[nodiscard]] Loop& loop() const { return loop_; }
     [[nodiscard]] Resolver& resolver() const { return resolver_; }
@@ -38,6 +45,7 @@ class Driver final : public pool::Driver {
     ClusterIdentity cluster_;
     std::shared_ptr<const pool::DriverSettings> settings_;
     TimePoint pipelining_from_{};
+    int failed_probes_ = 0;  // in a row
 };
 
 }  // namespace proxyd::mysql

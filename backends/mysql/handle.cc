@@ -32,8 +32,8 @@ Handle::~Handle() {
 }
 
 int Handle::start(const std::function<int()>& first, std::function<int(int)> next) {
-    // The library clears the last error only where it sends, and does not always say why it failed: an error of
-    // the query before must not stand for it.
+    // The library clears the last error only where it sends, and does not always say why it failed: an error
+    // of the query before must not stand for it.
     mysql_.net.last_errno = 0;
     mysql_.net.last_error[0] = '\0';
     const int waits = first();

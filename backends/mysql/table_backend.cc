@@ -20,7 +20,7 @@ class Runner final : public table::QueryRunner {
     Runner(std::shared_ptr<table::SharedPool> shared, const std::string& table_name,
            const table::SqlDefinition& definition, bool require_result_set,
            const table::TableSettings& settings)
-        : plannable_(!definition.analysis.may_write && !definition.analysis.several_statements),
+        : plannable_(table::is_safe_to_explain(definition.query, definition.analysis)),
           statement_(std::make_shared<Statement>(definition.query, definition.analysis.may_write,
                                                  require_result_set)),
           share_(std::move(shared), settings, table_name) {}
@@ -30,11 +30,13 @@ class Runner final : public table::QueryRunner {
                       std::move(callback));
     }
 
+    [[nodiscard]] bool tries_query() const override { return plannable_; }
+
     // EXPLAIN plans the query without running it. What it cannot be put before is not tried: only the
     // connection is.
     void prepare_only(Deadline deadline, OutcomeCallback callback) override {
         auto query = statement_->query();
-        if (!plannable_ || query.parts.empty()) {
+        if (!plannable_) {
             std::string error;
             query = *table::parse_template("SELECT 1", error);
         } else {

@@ -100,7 +100,10 @@ bool Client::check_time(TimePoint now) {
 
 void Client::ready(Ready what) {
     if (closed_) return;
-    if (what.write) write_out();
+    if (what.write) {
+        write_out();
+        if (!closed_ && out_.empty()) serve_next();
+    }
     if (what.read && !closed_) read_requests();
 }
 
@@ -224,7 +227,8 @@ void Client::write_now() {
 
 void Client::write_out() {
     while (!out_.empty()) {
-        const auto sent = send(fd_, out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        const auto sent =
+            send(fd_, out_.data() + out_sent_, out_.size() - out_sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0) {
             if (errno == EINTR) continue;
             if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -235,11 +239,12 @@ void Client::write_out() {
             close();
             return;
         }
-        if (static_cast<std::size_t>(sent) == out_.size()) {
+        out_sent_ += static_cast<std::size_t>(sent);
+        if (out_sent_ == out_.size()) {
             out_.clear();
+            out_sent_ = 0;
             if (out_.capacity() > 4096) out_.shrink_to_fit();
         } else {
-            out_.erase(0, static_cast<std::size_t>(sent));
             unfinished_since_ = {};
         }
     }

@@ -59,16 +59,17 @@ class Client : public std::enable_shared_from_this<Client> {
     Server& server_;
     int fd_;
     protocol::RequestDecoder decoder_;
-    std::string in_;   // received, not decoded yet
-    std::string out_;  // to be sent
+    std::string in_;            // received, not decoded yet
+    std::string out_;           // to be sent; empty when all has been
+    std::size_t out_sent_ = 0;  // how much of it has been
     std::unique_ptr<FdWatch> watch_;
     std::unique_ptr<Timer> greeting_timer_;
     TimePoint last_reply_{};
     TimePoint unfinished_since_{};  // a partial request or an unsent reply; zero: none
     bool greeted_ = false;
-    bool busy_ = false;      // a request is being answered
-    bool serving_ = false;   // inside serve_requests()
-    bool answered_ = false;  // at least one request
+    bool busy_ = false;           // a request is being answered
+    bool serving_ = false;        // inside serve_requests()
+    bool answered_ = false;       // at least one request
     bool write_pending_ = false;  // the server will call write_now()
     bool end_of_input_ = false;
     bool finishing_ = false;

@@ -122,5 +122,62 @@ TEST_F(MysqlState, ADescriptorThatTheLibraryHasClosedIsNotWatched) {
     EXPECT_EQ(client->fired(), 1);
 }
 
+// The client library does not notice an answer too many. It may be this one that nobody asked for.
+TEST_F(MysqlState, AnAnswerTooManyEndsTheConnection) {
+    settings.pool_size = 1;
+    const auto server = willing_server();
+    const auto name = table_of_willing(*server);
+    const auto one = start(name, "b");
+    run_for(5ms);
+    server->say(ScriptedServer::rows("nobody's") + ScriptedServer::rows("second"));
+    EXPECT_TRUE(run_until([&] { return server->clients() == 2; }, 2s)) << "it connects again";
+    EXPECT_EQ(one->answers, 0);
+    run_for(5ms);
+    server->say(ScriptedServer::rows("second"));
+    EXPECT_TRUE(run_until([&] { return one->answers > 0; }, 2s));
+    EXPECT_EQ(one->value, "second") << recorded.text();
+}
+
+// The same where answers never cease: now and then all of them are waited for.
+TEST_F(MysqlState, AnAnswerTooManyIsNoticedUnderLoad) {
+    settings.pool_size = 1;
+    const auto server = willing_server();
+    const auto name = table_at("127.0.0.1:" + server->port, "query = SELECT '%s'");
+    EXPECT_EQ(answer(name, "a"), "'a'") << recorded.text();
+    std::vector<std::shared_ptr<Lookup>> lookups(8);
+    int count = 0;
+    const auto ask_on = [&] {
+        for (auto& one : lookups) {
+            if (!one || one->answers > 0) one = start(name, fmt::format("k{}", ++count));
+        }
+        return server->clients() == 2;
+    };
+    EXPECT_FALSE(run_until(ask_on, 20ms));
+    server->say(ScriptedServer::rows("surplus"));
+    EXPECT_TRUE(run_until(ask_on, 5s)) << "it connects again";
+    EXPECT_TRUE(run_until([&] {
+        return std::all_of(lookups.begin(), lookups.end(), [](const auto& one) { return one->answers > 0; });
+    }));
+    EXPECT_EQ(answer(name, "b"), "'b'");
+}
+
+// MariaDB answers some statements that meet the time limit with no rows, and no error.
+TEST_F(MysqlState, NoRowsAtTheTimeLimitAreNotNotFound) {
+    settings.pool_size = 1;
+    settings.lookup_timeout = 500ms;  // the server's limit is 450 ms
+    const auto server = willing_server();
+    const auto name = table_of_willing(*server);
+    const auto quick = start(name, "a");
+    run_for(5ms);
+    server->say(ScriptedServer::no_rows());
+    EXPECT_TRUE(run_until([&] { return quick->answers > 0; }, 1s));
+    EXPECT_EQ(quick->status, Status::nokey) << recorded.text();
+    const auto slow = start(name, "b");
+    run_for(470ms);
+    if (slow->answers == 0) server->say(ScriptedServer::no_rows());
+    EXPECT_TRUE(run_until([&] { return slow->answers > 0; }, 1s));
+    EXPECT_EQ(slow->status, Status::retry) << recorded.text();
+}
+
 }  // namespace
 }  // namespace proxyd

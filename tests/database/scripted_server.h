@@ -55,17 +55,22 @@ class ScriptedServer {
     static std::string ok(char number) { return packet(number, std::string("\0\0\0\2\0\0\0", 7)); }
     // An answer of one row with one value.
     static std::string rows(const std::string& value) {
-        const auto text = [](const std::string& part) { return static_cast<char>(part.size()) + part; };
-        const std::string end("\xfe\0\0\2\0", 5);
-        const auto column = text("def") + text("") + text("") + text("") + text("v") + text("") +
-                            std::string("\x0c\x2d\0\xff\0\0\0\xfd\0\0\0\0\0", 13);
-        return packet(1, "\1") + packet(2, column) + packet(3, end) + packet(4, text(value)) + packet(5, end);
+        return columns() + packet(4, text(value)) + packet(5, end_of_part());
     }
+    static std::string no_rows() { return columns() + packet(4, end_of_part()); }
     static std::string refusal() {
         return packet(4, "\xff" + std::string("\x15\x04", 2) + "#28000Access denied");
     }
 
   private:
+    static std::string text(const std::string& part) { return static_cast<char>(part.size()) + part; }
+    static std::string end_of_part() { return std::string("\xfe\0\0\2\0", 5); }
+    static std::string columns() {
+        const auto column = text("def") + text("") + text("") + text("") + text("v") + text("") +
+                            std::string("\x0c\x2d\0\xff\0\0\0\xfd\0\0\0\0\0", 13);
+        return packet(1, "\1") + packet(2, column) + packet(3, end_of_part());
+    }
+
     struct Client {
         int fd;
         std::size_t next;

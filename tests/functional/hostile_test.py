@@ -251,6 +251,17 @@ class HostileTest(unittest.TestCase):
             self.assertLess(sent, 10 * _MEGABYTE, "the daemon takes everything")
             self.assert_memory()
 
+    def test_clients_that_say_no_more_and_read_late_are_closed(self):
+        late = [self.connect() for _ in range(8)]
+        for connection in late:
+            self.addCleanup(connection.close)
+            connection.send(lookup_request(self.long, "1000000"))
+            connection.half_close()
+        wait_until(lambda: all(connection.readable() for connection in late), "the replies begin")
+        for connection in late:
+            self.assertEqual(len(connection.receive().value), 1000000)
+            self.assertTrue(connection.closed_within(5.0))
+
     def test_a_flood_of_requests_holds_up_nobody(self):
         """Others have their turn before a client that has sent thousands of requests ahead has all its replies."""
         requests = 20_000
