@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -9,8 +10,10 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "backends/config/parameter_file.h"
 #include "proxyd/control/answerer.h"
 #include "proxyd/control/check.h"
 #include "proxyd/control/config_place.h"
@@ -209,6 +212,10 @@ class CommandLine {
     }
 
     int run(int argc, char** argv) {
+        if (argc > 1 && argv[1][0] != '-' && !is_command(argv[1])) {
+            std::cerr << unknown_command(argv[1]) << '\n';
+            return 1;
+        }
         try {
             app_.parse(argc, argv);
         } catch (const CLI::ParseError& error) {
@@ -230,6 +237,20 @@ class CommandLine {
             ->type_name("DIR|FILE");
         commands_.emplace_back(command, action);
         return *command;
+    }
+
+    [[nodiscard]] bool is_command(const char* given) const {
+        return std::any_of(commands_.begin(), commands_.end(),
+                           [given](const auto& item) { return item.first->get_name() == given; });
+    }
+
+    [[nodiscard]] std::string unknown_command(const char* given) const {
+        std::vector<std::string> names;
+        for (const auto& [command, action] : commands_) names.push_back(command->get_name());
+        const auto nearest = config::nearest_name(given, {names.begin(), names.end()});
+        return fmt::format("proxyctl: unknown command \"{}\"{} Commands: {}", given,
+                           nearest.empty() ? "." : fmt::format(", did you mean \"{}\"?", nearest),
+                           fmt::join(names, ", "));
     }
 
     void add_socket(CLI::App& command) {

@@ -2,11 +2,50 @@
 
 #include <unistd.h>
 
+#include "backends/redact.h"
+
 namespace proxyd {
 
 using nlohmann::json;
 using std::chrono::duration_cast;
 using std::chrono::seconds;
+
+namespace {
+
+const char* name(pool::HostHealth health) {
+    switch (health) {
+        case pool::HostHealth::untried: return "untried";
+        case pool::HostHealth::up: return "up";
+        case pool::HostHealth::down: return "down";
+        case pool::HostHealth::misconfigured: break;
+    }
+    return "misconfigured";
+}
+
+json hosts_report(const std::vector<pool::Host>& hosts) {
+    auto reports = json::array();
+    for (const auto& host : hosts) {
+        json report = {{"name", host.info().label}, {"health", name(host.health())}};
+        if (host.is_failing()) {
+            report["failing_seconds"] = duration_cast<seconds>(Clock::now() - host.failing_since()).count();
+            report["problem"] = redact(host.last_failure().message);
+        }
+        reports.push_back(std::move(report));
+    }
+    return reports;
+}
+
+json troubles_report(const std::vector<table::TableTrouble>& troubles) {
+    auto reports = json::array();
+    for (const auto& trouble : troubles) {
+        reports.push_back({{"table", trouble.name},
+                           {"available", trouble.available},
+                           {"problem", redact(trouble.problem)}});
+    }
+    return reports;
+}
+
+}  // namespace
 
 json status_report(const ProcessFacts& process, const Site& site, const table::TableSet& tables,
                    const relay::Relay& relay, const server::Server& server, pid_t caller) {
@@ -17,7 +56,8 @@ json status_report(const ProcessFacts& process, const Site& site, const table::T
                              {"connections", database.stats.connections},
                              {"ready", database.stats.ready},
                              {"lookups_waiting", database.stats.waiting},
-                             {"queries_under_way", database.stats.in_flight}});
+                             {"queries_under_way", database.stats.in_flight},
+                             {"hosts", hosts_report(database.hosts)}});
     }
     auto caches = json::array();
     for (const auto& cache : tables.caches()) {
@@ -39,6 +79,7 @@ json status_report(const ProcessFacts& process, const Site& site, const table::T
             {"relay_connections", relay.connections()},
             {"databases", std::move(databases)},
             {"caches", std::move(caches)},
+            {"troubles", troubles_report(tables.troubles())},
             {"serves_caller", caller != 0 && server.serves(caller)}};
 }
 

@@ -37,6 +37,7 @@ std::string connect_error_text(const std::string& libpq_message, std::string& sq
     if (const auto location = text.find("\nLOCATION:"); location != std::string::npos) text.erase(location);
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.pop_back();
     std::replace(text.begin(), text.end(), '\n', ' ');
+    for (auto at = text.find("  "); at != std::string::npos; at = text.find("  ", at)) text.erase(at, 1);
     return redact(text);
 }
 

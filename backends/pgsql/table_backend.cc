@@ -44,6 +44,13 @@ bool names_a_moment(std::string text) {
     return false;
 }
 
+// Whether the host alone, with a database name that is nothing but that, would be right.
+bool is_about_dbname(ClusterIdentity cluster, const std::string& host) {
+    std::string ignored;
+    cluster.dbname = "d";
+    return !is_uri(host) && !endpoints(cluster, host, ignored).empty();
+}
+
 class Runner final : public table::QueryRunner {
   public:
     Runner(std::shared_ptr<table::SharedPool> shared, const std::string& table_name,
@@ -58,12 +65,16 @@ class Runner final : public table::QueryRunner {
                       std::move(callback));
     }
 
+    [[nodiscard]] bool tries_query() const override {
+        return table::is_safe_to_explain(statement_->query(), analysis_);
+    }
+
     // EXPLAIN plans the query as a preparation would. What it cannot be put before is not tried: only the
     // connection is.
     void prepare_only(Deadline deadline, OutcomeCallback callback) override {
         auto query = statement_->query();
         auto analysis = analysis_;
-        if (analysis.may_write || analysis.several_statements || query.parts.empty()) {
+        if (!tries_query()) {
             std::string error;
             query = *table::parse_template("SELECT 1", error);
             analysis = table::analyse(query, table::SqlDialect::pgsql);
@@ -105,7 +116,7 @@ ClusterIdentity read_cluster(table::TableParameters& parameters) {
     for (const auto& host : cluster.hosts) {
         std::string error;
         if (endpoints(cluster, host, error).empty()) {
-            parameters.error(is_uri(host) ? "hosts" : "dbname",
+            parameters.error(is_about_dbname(cluster, host) ? "dbname" : "hosts",
                              fmt::format("host {}: {}", host_info(host).label, error));
         }
     }

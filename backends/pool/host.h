@@ -43,6 +43,7 @@ class Host {
     // A connection attempt failed, or (lost) one that worked broke: then one attempt at once is free.
     void failed(const Failure& failure, TimePoint now, std::minstd_rand& random) {
         last_ = failure;
+        if (!is_failing()) failing_since_ = now;
         switch (failure.kind) {
             case FailureClass::too_many_connections: retry_at_ = now + backoff_.next(random); return;
             case FailureClass::configuration:
@@ -59,6 +60,12 @@ class Host {
         }
     }
 
+    // Since the first failure, without a connection in between.
+    [[nodiscard]] bool is_failing() const {
+        return health_ == HostHealth::down || health_ == HostHealth::misconfigured;
+    }
+    [[nodiscard]] TimePoint failing_since() const { return failing_since_; }
+
     [[nodiscard]] const Failure& last_failure() const { return last_; }
 
   private:
@@ -67,6 +74,7 @@ class Host {
     Backoff backoff_{BackoffLimits{}};
     Backoff slow_backoff_{BackoffLimits{std::chrono::seconds(1), std::chrono::seconds(5)}};
     TimePoint retry_at_{};
+    TimePoint failing_since_{};
     Failure last_;
 };
 

@@ -63,6 +63,7 @@ class Pool {
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] PoolStats stats() const;
+    [[nodiscard]] const std::vector<Host>& hosts() const { return hosts_; }
 
   private:
     friend class Slot;

@@ -49,7 +49,7 @@ class PoolDirectory {
             const auto alive = known.lock();
             if (!alive) continue;
             const auto& pool = alive->pool();
-            reports.push_back({pool.name(), pool.settings().size, pool.stats()});
+            reports.push_back({pool.name(), pool.settings().size, pool.stats(), pool.hosts()});
         }
         return reports;
     }

@@ -23,6 +23,9 @@ class QueryRunner {
     // and suits the templates.
     virtual void run(const KeyParts& key, Deadline deadline, pool::OutcomeCallback callback) = 0;
 
+    // Whether prepare_only() tries the query; else it only connects.
+    [[nodiscard]] virtual bool tries_query() const { return true; }
+
     // Connects and prepares the query without running it; the outcome has no rows worth reading. For
     // checking.
     virtual void prepare_only(Deadline deadline, pool::OutcomeCallback callback) = 0;
@@ -33,6 +36,7 @@ struct DatabaseReport {
     std::string name;  // for people
     std::size_t pool_size = 0;
     pool::PoolStats stats;
+    std::vector<pool::Host> hosts;
 };
 
 // One database type ("pgsql", "sqlite" ...).

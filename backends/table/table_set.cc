@@ -285,6 +285,14 @@ std::vector<CacheReport> TableSet::caches() const {
     return all;
 }
 
+std::vector<TableTrouble> TableSet::troubles() const {
+    std::vector<TableTrouble> all;
+    for (const auto& [name, entry] : entries_) {
+        if (!entry->problem.empty()) all.push_back({name, entry->problem, entry->table != nullptr});
+    }
+    return all;
+}
+
 std::size_t TableSet::flush() {
     std::size_t count = 0;
     for (const auto& [name, entry] : entries_) count += entry->table ? entry->table->flush({}) : 0;

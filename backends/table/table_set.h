@@ -28,6 +28,13 @@ struct CacheReport {
     CacheStats stats;
 };
 
+// A table whose newest version is wrong.
+struct TableTrouble {
+    std::string name;
+    std::string problem;
+    bool available = false;  // an older version is in force
+};
+
 // A table that cannot be used answers retry and says why, and is tried again when its files change. A table
 // whose file changes for the worse stays as it was. Nothing that is wrong with one table concerns another.
 class TableSet {
@@ -70,6 +77,9 @@ class TableSet {
 
     // The tables that keep answers and are in use.
     [[nodiscard]] std::vector<CacheReport> caches() const;
+
+    // Of the tables in use.
+    [[nodiscard]] std::vector<TableTrouble> troubles() const;
 
     // Forget the answers of all tables, or of one: all, or those of a key. With a unionmap or pipemap table
     // all of its members' go. Return how many answers that were.

@@ -16,6 +16,10 @@ Answerer find_answerer(ProxymapConnection& connection, const std::string& socket
     Answerer found;
     try {
         connection.open();
+    } catch (const QueryDenied& error) {
+        found.who = Who::unknown;
+        found.problem = error.what();
+        return found;
     } catch (const QueryError& error) {
         found.problem = error.what();
         return found;

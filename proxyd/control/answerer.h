@@ -10,7 +10,12 @@
 
 namespace proxyd::control {
 
-enum class Who { nobody, proxyd, another };
+enum class Who {
+    nobody,
+    proxyd,
+    another,
+    unknown,  // this user may not ask
+};
 
 struct Answerer {
     Who who = Who::nobody;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proxyd/control/master_cf.h"
+#include "proxyd/control/postfix_instance.h"
 #include "proxyd/control/proxied_tables.h"
 #include "proxyd/control/service_check.h"
 #include "proxyd/control/table_check.h"
@@ -150,7 +151,8 @@ class Check {
         }
         const PostfixFiles files{*site_.main_cf, main_cf_file_, master_cf_path_, services_};
         check_proxymap_service(files, table_files, result_.findings);
-        check_relay_entry(files, site_.options.relay_service, result_.findings);
+        check_relay_entry(files, site_.options.relay_service, "proxymap", result_.findings);
+        check_relay_entry(files, site_.options.relay_write_service, "proxywrite", result_.findings);
         check_users_in_chroot(files, result_.findings);
     }
 
@@ -163,11 +165,13 @@ class Check {
                 uses[use.table].push_back(std::move(use));
             }
             check_approval(uses);
+            note_direct_uses();
+            check_types(uses, tables);
         }
         for (const auto& name : site_.approved.tables()) {
             if (tables.serves(name)) {
                 tables.read(name);
-            } else {
+            } else if (!unknown_.contains(name)) {
                 check_relay(name, uses[name]);
             }
         }
@@ -200,6 +204,46 @@ class Check {
                     result_.findings.warning(use.file, use.line, text + ", if something uses this parameter");
                 }
             }
+        }
+    }
+
+    void note_direct_uses() {
+        for (const auto& use : find_direct_uses(*site_.main_cf, main_cf_file_, master_cf_path_, services_,
+                                                {"pgsql", "mysql", "sqlite"})) {
+            result_.findings.note(use.file, use.line,
+                                  fmt::format("{0} asks for {1} itself, not by way of proxyd: write "
+                                              "proxy:{1} to have proxyd asked",
+                                              use.parameter, use.table));
+        }
+    }
+
+    // Types that neither proxyd nor the stock server has.
+    void check_types(const std::map<std::string, std::vector<TableUse>>& uses, const TableCheck& tables) {
+        for (const auto& [table, places] : uses) result_.in_use = result_.in_use || tables.serves(table);
+        const auto stock = PostfixInstance(place_.directory, *site_.main_cf).table_types();
+        if (stock.empty()) return;
+        std::vector<std::string_view> known(stock.begin(), stock.end());
+        known.insert(known.end(), {"pgsql", "mysql", "sqlite", "unionmap", "pipemap"});
+        const auto check_type = [&](const std::string& table, const std::string& file, int line,
+                                    const std::string& asks) {
+            const auto type = type_of(table);
+            if (std::find(known.begin(), known.end(), type) != known.end()) return;
+            const auto nearest = config::nearest_name(type, known);
+            unknown_.insert(table);
+            result_.findings.error(
+                file, line,
+                fmt::format(
+                    "{}proxy:{}: neither proxyd nor the stock server knows the table type \"{}\"{}", asks,
+                    table, type,
+                    nearest.empty() ? " (postconf -m)" : fmt::format(", did you mean \"{}\"?", nearest)));
+        };
+        for (const auto& [table, places] : uses) {
+            for (const auto& use : places) {
+                if (use.certain) check_type(table, use.file, use.line, use.parameter + " asks for ");
+            }
+        }
+        for (const auto& table : site_.approved.tables()) {
+            if (!unknown_.contains(table)) check_type(table, main_cf_path_, line_of("proxy_read_maps"), "");
         }
     }
 
@@ -250,6 +294,7 @@ class Check {
     std::vector<std::pair<std::string, std::string>> overrides_;
     int overrides_line_ = 0;
     Site site_;
+    std::set<std::string> unknown_;  // tables of a type that nobody has
     CheckResult result_;
 };
 

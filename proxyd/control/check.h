@@ -16,6 +16,7 @@ struct CheckResult {
     Findings findings;
     std::size_t tables = 0;
     std::size_t answering = 0;                // only with `connect`
+    bool in_use = false;                      // some parameter asks for a table that proxyd itself serves
     std::vector<std::string> reading_tables;  // those whose queries change nothing, as far as one can see
 };
 

@@ -52,7 +52,8 @@ class ScratchDirectory {
 PostfixInstance::PostfixInstance(const std::string& config_directory, const postfix::MainCf& main_cf)
     : config_directory_(std::filesystem::absolute(config_directory).string()),
       command_directory_(main_cf.value("command_directory")),
-      proxymap_socket_(main_cf.value("queue_directory") + "/private/proxymap") {
+      proxymap_socket_(main_cf.value("queue_directory") + "/private/proxymap"),
+      throttle_time_(main_cf.value("service_throttle_time")) {
     if (command_directory_.empty()) command_directory_ = "/usr/sbin";
 }
 
@@ -65,6 +66,11 @@ std::string PostfixInstance::reload() const {
         run_program({{command("postfix"), "-c", config_directory_, "reload"}, environment, true});
     if (run.fault.empty()) return {};
     return fmt::format("postfix reload: {}: {}", run.fault, config::trim(run.output));
+}
+
+std::vector<std::string> PostfixInstance::table_types() const {
+    const auto run = run_program({{command("postconf"), "-c", config_directory_, "-m"}, environment});
+    return run.fault.empty() ? config::split_list(run.output) : std::vector<std::string>{};
 }
 
 std::string PostfixInstance::edit(const std::string& master_cf,

@@ -21,8 +21,14 @@ class PostfixInstance {
     [[nodiscard]] std::string edit(const std::string& master_cf,
                                    const std::vector<std::string>& entries) const;
 
+    // Those of the stock server, as `postconf -m` lists them; none when it cannot be told.
+    [[nodiscard]] std::vector<std::string> table_types() const;
+
     // Where its programs ask for proxy: tables.
     [[nodiscard]] const std::string& proxymap_socket() const { return proxymap_socket_; }
+
+    // How long master(8) waits before it starts a program again that failed: "60s".
+    [[nodiscard]] const std::string& throttle_time() const { return throttle_time_; }
 
   private:
     [[nodiscard]] std::string command(const char* name) const { return command_directory_ + '/' + name; }
@@ -30,6 +36,7 @@ class PostfixInstance {
     std::string config_directory_;
     std::string command_directory_;
     std::string proxymap_socket_;
+    std::string throttle_time_;
 };
 
 // What changes between two versions of a file that is shown as `path`, as `diff -u` prints it.

@@ -1,6 +1,8 @@
 #include "proxyd/control/proxied_tables.h"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 #include "backends/config/list.h"
 #include "proxyd/postfix/approved_tables.h"
@@ -25,25 +27,39 @@ std::string expand_or_nothing(const postfix::MainCf& main_cf, std::string_view t
     }
 }
 
+// The tables that an expanded value asks for.
+using TablesIn = std::function<std::vector<std::string>(std::string_view value)>;
+
+// Without proxy:, of these types.
+void collect_direct(std::string_view value, const std::vector<std::string_view>& types,
+                    std::vector<std::string>& tables) {
+    for (const auto& token : config::split_list_with_braces(value)) {
+        std::string_view text = token;
+        for (const std::string_view list : {"unionmap:", "pipemap:"}) {
+            if (text.starts_with(list)) text.remove_prefix(list.size());
+        }
+        std::string error;
+        if (text.starts_with('{')) {
+            if (const auto inside = config::strip_braces(text, error)) collect_direct(*inside, types, tables);
+        } else if (std::find(types.begin(), types.end(), text.substr(0, text.find(':'))) != types.end() &&
+                   text.find(':') != std::string_view::npos) {
+            tables.emplace_back(text);
+        }
+    }
+}
+
 class Search {
   public:
-    explicit Search(const postfix::MainCf& main_cf)
+    Search(const postfix::MainCf& main_cf, TablesIn tables_in)
         : main_cf_(main_cf),
-          rules_(postfix::token_rules(main_cf.mail_version())),
+          tables_in_(std::move(tables_in)),
           classes_(config::split_list(
-              expand_or_nothing(main_cf, main_cf.raw("smtpd_restriction_classes").value_or("")))) {
-        // A name counts as used also where this release would not take its place for an approval.
-        rules_.braces = true;
-        rules_.nested_maps = true;
-    }
+              expand_or_nothing(main_cf, main_cf.raw("smtpd_restriction_classes").value_or("")))) {}
 
     void look(std::string_view parameter, std::string_view value, const std::string& file, int line,
               bool certain) {
         if (allows(parameter)) return;
-        const auto found = ApprovedTables::from_value(
-            expand_or_nothing(main_cf_, value), rules_,
-            [](const std::string&, std::string&) { return std::optional<std::string>(""); });
-        for (const auto& table : found.tables()) {
+        for (const auto& table : tables_in_(expand_or_nothing(main_cf_, value))) {
             uses_.push_back({table, std::string(parameter), file, line, certain});
         }
     }
@@ -55,17 +71,15 @@ class Search {
 
   private:
     const postfix::MainCf& main_cf_;
-    postfix::TokenRules rules_;
+    TablesIn tables_in_;
     std::vector<std::string> classes_;
     std::vector<TableUse> uses_;
 };
 
-}  // namespace
-
-std::vector<TableUse> find_table_uses(const postfix::MainCf& main_cf, const config::ParameterFile& file,
-                                      const std::string& master_cf_path,
-                                      const std::vector<MasterService>& services) {
-    Search search(main_cf);
+std::vector<TableUse> search_everywhere(const postfix::MainCf& main_cf, const config::ParameterFile& file,
+                                        const std::string& master_cf_path,
+                                        const std::vector<MasterService>& services, TablesIn tables_in) {
+    Search search(main_cf, std::move(tables_in));
     for (const auto& [name, parameter] : file.parameters) {
         const bool certain = main_cf.has_default(name) || search.is_class(name);
         search.look(name, parameter.value, file.path, parameter.line, certain);
@@ -79,6 +93,35 @@ std::vector<TableUse> find_table_uses(const postfix::MainCf& main_cf, const conf
         }
     }
     return search.take();
+}
+
+}  // namespace
+
+std::vector<TableUse> find_table_uses(const postfix::MainCf& main_cf, const config::ParameterFile& file,
+                                      const std::string& master_cf_path,
+                                      const std::vector<MasterService>& services) {
+    auto rules = postfix::token_rules(main_cf.mail_version());
+    // A name counts as used also where this release would not take its place for an approval.
+    rules.braces = true;
+    rules.nested_maps = true;
+    return search_everywhere(main_cf, file, master_cf_path, services, [&rules](std::string_view value) {
+        const auto found = ApprovedTables::from_value(
+            value, rules, [](const std::string&, std::string&) { return std::optional<std::string>(""); });
+        return std::vector<std::string>(found.tables().begin(), found.tables().end());
+    });
+}
+
+std::vector<TableUse> find_direct_uses(const postfix::MainCf& main_cf, const config::ParameterFile& file,
+                                       const std::string& master_cf_path,
+                                       const std::vector<MasterService>& services,
+                                       const std::vector<std::string_view>& types) {
+    auto uses = search_everywhere(main_cf, file, master_cf_path, services, [&types](std::string_view value) {
+        std::vector<std::string> tables;
+        collect_direct(value, types, tables);
+        return tables;
+    });
+    std::erase_if(uses, [](const TableUse& use) { return !use.certain; });
+    return uses;
 }
 
 }  // namespace proxyd::control

@@ -25,4 +25,12 @@ struct TableUse {
                                                     const std::string& master_cf_path,
                                                     const std::vector<MasterService>& services);
 
+// The same for tables of the types in `types` that stand there without proxy:, so that each process asks the
+// database itself. Only where it is certain that someone reads the parameter.
+[[nodiscard]] std::vector<TableUse> find_direct_uses(const postfix::MainCf& main_cf,
+                                                     const config::ParameterFile& file,
+                                                     const std::string& master_cf_path,
+                                                     const std::vector<MasterService>& services,
+                                                     const std::vector<std::string_view>& types);
+
 }  // namespace proxyd::control

@@ -1,5 +1,6 @@
 #include "proxyd/control/proxymap_connection.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -61,7 +62,7 @@ void ProxymapConnection::connect() {
         disconnect();
         switch (error) {
             case EACCES:
-            case EPERM: throw QueryError(fmt::format("{}: permission denied: run this as root", path_));
+            case EPERM: throw QueryDenied(fmt::format("{}: permission denied: run this as root", path_));
             case ENOENT:
                 throw QueryError(fmt::format("{}: there is no such socket. {}", path_, socket_hint_));
             case ECONNREFUSED:
@@ -121,6 +122,18 @@ bool ProxymapConnection::receive() {
     return true;
 }
 
+// Returns when there is something to read, or when waiting for it may last.
+void ProxymapConnection::wait_for_reply() {
+    if (notice_ && !readable(fd_, patience)) {
+        std::exchange(notice_, nullptr)("still waiting for the daemon; its log says why it is slow");
+    }
+    if (!end_) return;
+    using std::chrono::milliseconds;
+    const auto left = std::chrono::ceil<milliseconds>(*end_ - std::chrono::steady_clock::now());
+    if (!readable(fd_, std::max(left, milliseconds(0))))
+        throw QueryError(fmt::format("{}: no answer comes", path_));
+}
+
 Answer ProxymapConnection::ask(const protocol::Request& request) {
     std::string bytes;
     protocol::append(bytes, request);
@@ -146,9 +159,7 @@ Answer ProxymapConnection::ask(const protocol::Request& request) {
                         fmt::format("{}: this is no proxymap service: {}", path_, result.problem));
                 }
             }
-            if (notice_ && !readable(fd_, patience)) {
-                std::exchange(notice_, nullptr)("still waiting for the daemon; its log says why it is slow");
-            }
+            wait_for_reply();
             alive = receive();
         }
         disconnect();

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "proxyd/control/query.h"
@@ -22,6 +23,9 @@ class ProxymapConnection {
     // times. Throws QueryError.
     [[nodiscard]] Answer ask(const protocol::Request& request);
 
+    // An answer that is not there by then is not waited for: ask() throws.
+    void give_up_at(std::chrono::steady_clock::time_point end) { end_ = end; }
+
     // Connects when it is not connected. Throws QueryError.
     void open();
     [[nodiscard]] bool is_open() const { return fd_ >= 0; }
@@ -36,10 +40,12 @@ class ProxymapConnection {
     void take_greeting();
     [[nodiscard]] bool send_all(std::string_view bytes);
     [[nodiscard]] bool receive();
+    void wait_for_reply();
 
     std::string path_;
     std::string socket_hint_;
     std::function<void(const std::string&)> notice_;
+    std::optional<std::chrono::steady_clock::time_point> end_;
     int fd_ = -1;
     bool greeted_ = false;
     std::string in_;

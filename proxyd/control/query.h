@@ -18,6 +18,12 @@ class QueryError : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// This user may not ask.
+class QueryDenied : public QueryError {
+  public:
+    using QueryError::QueryError;
+};
+
 struct Answer {
     protocol::Status status = protocol::Status::retry;
     protocol::Flags flags = 0;

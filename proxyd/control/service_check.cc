@@ -201,20 +201,32 @@ void check_proxymap_service(const PostfixFiles& files, const std::set<std::strin
     EntryCheck(files, *service, findings).run(table_files);
 }
 
-void check_relay_entry(const PostfixFiles& files, const std::string& relay_service, Findings& findings) {
+void check_relay_entry(const PostfixFiles& files, const std::string& relay_service,
+                       const std::string& stock_name, Findings& findings) {
     for (const auto& service : files.services) {
-        if (service.name != relay_service || service.type != "unix" || service.command != stock_program)
+        if (service.name != relay_service || service.type != "unix") continue;
+        if (service.command != stock_program) {
+            const auto text = fmt::format(
+                "{} runs \"{}\", but the stock server has to answer there for proxyd: write \"proxymap -n "
+                "{}\"",
+                relay_service, service.command, stock_name);
+            if (service.command == our_program) {
+                findings.error(files.master_cf_path, service.line, text);
+            } else {
+                findings.warning(files.master_cf_path, service.line, text);
+            }
             continue;
+        }
         std::string arguments;
         for (const auto& word : service.arguments) arguments += " " + word;
-        if (arguments.find(" -n proxymap") != std::string::npos ||
-            arguments.find(" -nproxymap") != std::string::npos)
+        if (arguments.find(" -n " + stock_name) != std::string::npos ||
+            arguments.find(" -n" + stock_name) != std::string::npos)
             continue;
         findings.error(
             files.master_cf_path, service.line,
             fmt::format("proxymap(8) serves under no other name than its own, so that lookups by way of "
-                        "{} fail: write \"proxymap -n proxymap\" there",
-                        relay_service));
+                        "{} fail: write \"proxymap -n {}\" there",
+                        relay_service, stock_name));
     }
 }
 

@@ -33,7 +33,9 @@ void check_proxymap_service(const PostfixFiles& files, const std::set<std::strin
                             Findings& findings);
 
 // The entry under which the stock server answers for tables of other types, if there is one of that name.
-void check_relay_entry(const PostfixFiles& files, const std::string& relay_service, Findings& findings);
+// `stock_name` is the name that it gives itself: proxymap or proxywrite.
+void check_relay_entry(const PostfixFiles& files, const std::string& relay_service,
+                       const std::string& stock_name, Findings& findings);
 
 // Services that look users up in a chroot that has no list of them.
 void check_users_in_chroot(const PostfixFiles& files, Findings& findings);

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "backends/config/parameter_file.h"
 #include "proxyd/control/answerer.h"
@@ -20,6 +21,7 @@ const char* name(Who who) {
     switch (who) {
         case Who::proxyd: return "proxyd";
         case Who::another: return "another";
+        case Who::unknown: return "unknown";
         case Who::nobody: break;
     }
     return "nobody";
@@ -61,7 +63,9 @@ std::string time_text(long long seconds) {
 void print_postfix(const json& status, std::ostream& out) {
     out << fmt::format("{}: proxyd is {}enabled\n", status["master_cf"].get<std::string>(),
                        status["enabled"].get<bool>() ? "" : "not ");
-    out << (status["postfix_running"].get<bool>() ? "Postfix is running\n" : "Postfix is not running\n");
+    if (status.contains("postfix_running")) {
+        out << (status["postfix_running"].get<bool>() ? "Postfix is running\n" : "Postfix is not running\n");
+    }
     const auto service = status["relay"]["service"].get<std::string>();
     if (service.empty()) {
         out << "tables of other types are not served (relay_service is empty)\n";
@@ -73,23 +77,53 @@ void print_postfix(const json& status, std::ostream& out) {
     }
 }
 
+long long number(const json& from, const char* key) {
+    return from.value(key, 0LL);
+}
+
+std::string plural(long long count, const char* noun) {
+    const std::string_view word = noun;
+    return fmt::format("{} {}{}", count, word, count == 1 ? "" : word.ends_with('s') ? "es" : "s");
+}
+
+void print_host(const json& host, std::ostream& out) {
+    const auto health = host.value("health", "?");
+    out << fmt::format("    {}: ", host.value("name", "?"));
+    if (health == "up") {
+        out << "up\n";
+    } else if (health == "untried") {
+        out << "not connected\n";
+    } else {
+        out << fmt::format("{} for {}: {}\n", health == "down" ? "not reachable" : "refuses",
+                           time_text(number(host, "failing_seconds")), host.value("problem", ""));
+    }
+}
+
 void print_daemon(const json& daemon, std::ostream& out) {
-    const auto number = [](const json& from, const char* key) { return from.value(key, 0LL); };
     out << fmt::format("proxyd {}, process {}, up {}", daemon.value("version", "?"),
                        number(daemon, "process"), time_text(number(daemon, "uptime_seconds")));
     if (daemon.value("mode", "") == "master") out << ", generation " << number(daemon, "generation");
-    out << fmt::format("\n{} tables approved, {} clients connected\n",
-                       daemon.value("tables_approved", json::array()).size(), number(daemon, "clients"));
+    const auto approved = daemon.value("tables_approved", json::array()).size();
+    out << fmt::format("\n{} approved, {} connected\n", plural(static_cast<long long>(approved), "table"),
+                       plural(number(daemon, "clients"), "client"));
     for (const auto& database : daemon.value("databases", json::array())) {
-        out << fmt::format("{}: {} of {} connections, {} lookups under way, {} waiting\n",
-                           database.value("name", "?"), number(database, "connections"),
-                           number(database, "pool_size"), number(database, "queries_under_way"),
-                           number(database, "lookups_waiting"));
+        out << fmt::format(
+            "{}: {} of {}, {} under way, {} waiting\n", database.value("name", "?"),
+            number(database, "connections"), plural(number(database, "pool_size"), "connection"),
+            plural(number(database, "queries_under_way"), "lookup"), number(database, "lookups_waiting"));
+        for (const auto& host : database.value("hosts", json::array())) print_host(host, out);
+    }
+    for (const auto& trouble : daemon.value("troubles", json::array())) {
+        out << fmt::format(
+            "{}: {}: {}\n", trouble.value("table", "?"),
+            trouble.value("available", false) ? "an older version of its file is in force" : "unavailable",
+            trouble.value("problem", ""));
     }
     for (const auto& cache : daemon.value("caches", json::array())) {
-        out << fmt::format("{}: {} answers kept, {} hits, {} misses, {} stale answers\n",
-                           cache.value("table", "?"), number(cache, "entries"), number(cache, "hits"),
-                           number(cache, "misses"), number(cache, "stale"));
+        out << fmt::format("{}: {} kept, {}, {}, {}\n", cache.value("table", "?"),
+                           plural(number(cache, "entries"), "answer"), plural(number(cache, "hits"), "hit"),
+                           plural(number(cache, "misses"), "miss"),
+                           plural(number(cache, "stale"), "stale answer"));
     }
 }
 
@@ -109,8 +143,9 @@ json find_status(const std::optional<std::string>& socket, const ConfigPlace& pl
     }
     const PostfixInstance postfix(place.directory, postfix::MainCf::load(place.directory, {}));
     add_postfix(status, place, options_in_force(place, environment));
-    status["postfix_running"] = postfix.is_running();
-    if (status["postfix_running"].get<bool>()) {
+    // Only root may ask Postfix; others are told so by the socket.
+    if (geteuid() == 0) status["postfix_running"] = postfix.is_running();
+    if (status.value("postfix_running", true)) {
         add_answerer(status, postfix.proxymap_socket());
     } else {
         status["socket"] = postfix.proxymap_socket();
@@ -128,6 +163,10 @@ int print_status(const json& status, std::ostream& out) {
         out << fmt::format("{}: proxyd answers\n", socket);
         print_daemon(status["daemon"], out);
         return 0;
+    }
+    if (answers == "unknown") {
+        out << problem << '\n';
+        return 1;
     }
     out << fmt::format(
         "{}: {}{}\n", socket,

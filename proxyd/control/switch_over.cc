@@ -28,6 +28,10 @@ namespace {
 constexpr std::chrono::seconds proof_limit{15};
 constexpr std::chrono::milliseconds between_tries{200};
 
+// For the way back, which is done whatever comes out.
+constexpr std::chrono::seconds stock_limit{5};
+constexpr std::chrono::milliseconds greeting_limit{2000};
+
 // Nobody's address.
 constexpr const char* proof_key = "proxyctl@proxyd.invalid";
 
@@ -93,10 +97,17 @@ int SwitchOver::enable(bool dry_run) {
         out_ << "nothing was changed: mend the errors above first\n";
         return 1;
     }
+    tables_ = check(prospect, environment_, false);
+    if (!tables_.in_use) {
+        out_ << fmt::format(
+            "{}: warning: nothing here or in master.cf asks for a proxy:pgsql:, proxy:mysql: or "
+            "proxy:sqlite: table: nothing uses proxyd yet\n",
+            place_.directory + "/main.cf");
+    }
     if (wanted == original) {
-        out_ << fmt::format("{}: proxyd is enabled already\n", master_cf_path_);
+        out_ << fmt::format("{}: proxyd is enabled already{}\n", master_cf_path_, idle_text());
         if (dry_run || !postfix_.is_running()) return 0;
-        const auto fault = prove(prospect);
+        const auto fault = prove();
         if (fault.empty()) return 0;
         out_ << fault << "; `postfix reload` may be missing\n";
         return 1;
@@ -116,18 +127,19 @@ int SwitchOver::enable(bool dry_run) {
         replace_file(with_path_, wanted, master_cf_path_);
     }
     replace_file(master_cf_path_, wanted, master_cf_path_);
-    return take_effect(prospect, original);
+    return take_effect(original);
 }
 
-int SwitchOver::take_effect(const ConfigPlace& prospect, const std::string& original) {
+int SwitchOver::take_effect(const std::string& original) {
     if (!postfix_.is_running()) {
-        out_ << "proxyd is enabled, and will answer when Postfix is started: it is not running\n";
+        out_ << fmt::format(
+            "proxyd is enabled, and will answer when Postfix is started: it is not running{}\n", idle_text());
         return 0;
     }
     std::string fault;
     try {
         fault = postfix_.reload();
-        if (fault.empty()) fault = prove(prospect);
+        if (fault.empty()) fault = prove();
     } catch (const std::exception& error) {
         fault = error.what();
     }
@@ -135,7 +147,7 @@ int SwitchOver::take_effect(const ConfigPlace& prospect, const std::string& orig
         roll_back(original, fault);
         return 1;
     }
-    out_ << "proxyd is enabled. To go back: proxyctl disable\n";
+    out_ << fmt::format("proxyd is enabled{}. To go back: proxyctl disable\n", idle_text());
     return 0;
 }
 
@@ -146,6 +158,11 @@ void SwitchOver::roll_back(const std::string& original, const std::string& fault
     const auto trouble = postfix_.reload();
     out_ << fmt::format("rolled back: {} is as it was{}\n", master_cf_path_,
                         trouble.empty() ? "" : ", but " + trouble);
+    if (trouble.empty()) (void)prove_stock();
+}
+
+std::string SwitchOver::idle_text() const {
+    return tables_.in_use ? "" : ", but nothing uses it yet: see the warning above";
 }
 
 int SwitchOver::disable(bool dry_run) {
@@ -176,9 +193,16 @@ int SwitchOver::disable(bool dry_run) {
     }
     replace_file(master_cf_path_, wanted, master_cf_path_);
     forget_record();
-    const auto fault = postfix_.is_running() ? postfix_.reload() : "";
-    out_ << (fault.empty() ? "proxyd is disabled: the stock server answers\n" : fault + '\n');
-    return fault.empty() ? 0 : 1;
+    if (!postfix_.is_running()) {
+        out_ << "proxyd is disabled, and the stock server will answer when Postfix is started: it is not "
+                "running\n";
+        return 0;
+    }
+    const auto fault = postfix_.reload();
+    out_ << (fault.empty() ? "proxyd is disabled\n" : fault + '\n');
+    if (!fault.empty()) return 1;
+    tables_ = check(place_, environment_, false);
+    return prove_stock() ? 0 : 1;
 }
 
 // What is still proxyd's after the record has been followed; `before` is that of the record.
@@ -221,8 +245,7 @@ bool SwitchOver::passes_check(const ConfigPlace& prospect) {
 }
 
 // Returns "", or why it is not proxyd that answers, and rightly.
-std::string SwitchOver::prove(const ConfigPlace& prospect) {
-    const auto tables = check(prospect, environment_, false).reading_tables;
+std::string SwitchOver::prove() {
     const auto& socket = postfix_.proxymap_socket();
     const auto end = std::chrono::steady_clock::now() + proof_limit;
     std::string fault;
@@ -231,7 +254,7 @@ std::string SwitchOver::prove(const ConfigPlace& prospect) {
         const auto found = find_answerer(connection, socket);
         if (found.who == Who::proxyd) {
             try {
-                const auto lookup = look_up(connection, tables);
+                const auto lookup = look_up(connection, tables_.reading_tables);
                 out_ << fmt::format("{}: proxyd {} answers (process {}); {}\n", socket,
                                     found.status.value("version", ""), found.status.value("process", 0),
                                     lookup);
@@ -246,6 +269,45 @@ std::string SwitchOver::prove(const ConfigPlace& prospect) {
         std::this_thread::sleep_for(between_tries);
     } while (std::chrono::steady_clock::now() < end);
     return fault;
+}
+
+// Tells whether the stock server answers. master(8) may not have started it yet: it makes a service wait
+// whose program failed, through a reload too.
+bool SwitchOver::prove_stock() {
+    const auto fault = stock_fault(std::chrono::steady_clock::now() + stock_limit);
+    if (fault.empty()) return true;
+    out_ << fmt::format("{}; see the mail log\n", fault);
+    return false;
+}
+
+// Returns "", or why it is not the stock server that answers, and rightly.
+std::string SwitchOver::stock_fault(std::chrono::steady_clock::time_point end) {
+    const auto& socket = postfix_.proxymap_socket();
+    const auto left = [end] {
+        return std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+    };
+    while (left().count() > 0) {
+        ProxymapConnection connection(socket, "", {});
+        connection.give_up_at(end);
+        const auto who = find_answerer(connection, socket, std::min(left(), greeting_limit)).who;
+        // Before Postfix 3.6 it does not greet.
+        if (who != Who::proxyd && connection.is_open()) {
+            try {
+                const auto lookup = look_up(connection, tables_.reading_tables);
+                out_ << fmt::format("{}: the stock server answers; {}\n", socket, lookup);
+                return {};
+            } catch (const QueryError& error) {
+                if (who == Who::another)
+                    return fmt::format("the stock server answers, but a lookup fails: {}", error.what());
+            }
+        }
+        std::this_thread::sleep_for(std::min(left(), between_tries));
+    }
+    return fmt::format(
+        "the stock server has not answered within {} s: lookups may wait up to {} (service_throttle_time: "
+        "master(8) waits before it starts a service again that failed); `postfix stop; postfix start` ends "
+        "that",
+        stock_limit.count(), postfix_.throttle_time());
 }
 
 }  // namespace proxyd::control

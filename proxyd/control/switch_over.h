@@ -1,10 +1,12 @@
 // `proxyctl enable` and `disable`: Postfix's lookups to proxyd, and back to the stock server.
 #pragma once
 
+#include <chrono>
 #include <iosfwd>
 #include <string>
 #include <vector>
 
+#include "proxyd/control/check.h"
 #include "proxyd/control/config_place.h"
 #include "proxyd/control/postfix_instance.h"
 #include "proxyd/master/environment.h"
@@ -26,8 +28,11 @@ class SwitchOver {
     [[nodiscard]] std::string stock_text(const std::string& master_cf, const std::string& before,
                                          const std::vector<std::string>& relays) const;
     [[nodiscard]] bool passes_check(const ConfigPlace& prospect);
-    [[nodiscard]] std::string prove(const ConfigPlace& prospect);
-    [[nodiscard]] int take_effect(const ConfigPlace& prospect, const std::string& original);
+    [[nodiscard]] std::string prove();
+    [[nodiscard]] int take_effect(const std::string& original);
+    [[nodiscard]] std::string idle_text() const;
+    [[nodiscard]] bool prove_stock();
+    [[nodiscard]] std::string stock_fault(std::chrono::steady_clock::time_point end);
     void roll_back(const std::string& original, const std::string& fault);
     void forget_record() const;
 
@@ -35,6 +40,7 @@ class SwitchOver {
     const master::Environment& environment_;
     std::ostream& out_;
     PostfixInstance postfix_;
+    CheckResult tables_;  // of a check without connecting
     std::string master_cf_path_;
     // What enable() found, and what it made of that: from these disable() knows what to give back.
     std::string before_path_;

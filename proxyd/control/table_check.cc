@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +28,13 @@ bool is_readable_by_all(const std::string& path) {
 
 std::string type_of(const std::string& table) {
     return table.substr(0, table.find(':'));
+}
+
+// Whether it is a path that is taken for a name of main.cf parameters.
+bool is_relative_path(const std::string& name, const table::TableParameters& parameters) {
+    if (parameters.where() != "main.cf" || name.find('/') == std::string::npos) return false;
+    return !parameters.text("query") && !parameters.text("dbname") && !parameters.text("hosts") &&
+           !parameters.text("dbpath") && !parameters.text("table");
 }
 
 }  // namespace
@@ -80,16 +88,28 @@ void TableCheck::read(const std::string& name) {
     }
     const auto& parameters = *inspection.parameters;
     const auto file = where(parameters);
+    if (is_relative_path(name, parameters)) {
+        const auto path = name.substr(name.find(':') + 1);
+        findings_.error(
+            file, 0,
+            fmt::format("proxy:{0}: the name does not begin with \"/\", so that it is read as main.cf "
+                        "parameters, {1}_query and others, and there are none: write the whole path",
+                        name, path));
+        return;
+    }
     for (const auto& problem : parameters.errors()) {
         // Only the syntax of the file is read by people who cannot read it.
         const bool refused =
             problem.line == 0 && problem.message.find("Permission denied") != std::string::npos;
         findings_.error(file, problem.line,
-                        refused ? problem.message + ": run this as root" : problem.message);
+                        refused                           ? problem.message + ": run this as root"
+                        : parameters.where() == "main.cf" ? fmt::format("proxy:{}: {}", name, problem.message)
+                                                          : problem.message);
     }
     for (const auto& problem : parameters.warnings()) findings_.warning(file, problem.line, problem.message);
     check_names(type_of(name), parameters);
     check_password(name, parameters);
+    if (type_of(name) == "mysql") check_tls(parameters);
     read_domain_tables(parameters);
     if (inspection.table) usable_.push_back({name, file, std::move(inspection.table)});
 }
@@ -125,6 +145,23 @@ void TableCheck::check_password(const std::string& name, const table::TableParam
     }
 }
 
+void TableCheck::check_tls(const table::TableParameters& parameters) {
+    const auto file = where(parameters);
+    for (const char* parameter : {"tls_CAfile", "tls_CApath", "tls_cert_file", "tls_key_file"}) {
+        const auto path = parameters.text(parameter);
+        if (!path || access(path->c_str(), F_OK) == 0) continue;
+        findings_.error(file, parameters.line(parameter),
+                        fmt::format("{} = {}: {}", parameter, *path, std::strerror(errno)));
+    }
+    if (strcasecmp(parameters.text("tls_verify_cert", "no").c_str(), "yes") == 0) return;
+    for (const char* parameter : {"tls_CAfile", "tls_CApath"}) {
+        if (!parameters.text(parameter)) continue;
+        findings_.warning(
+            file, parameters.line(parameter),
+            fmt::format("{} verifies nothing as long as tls_verify_cert = yes is missing", parameter));
+    }
+}
+
 void TableCheck::read_domain_tables(const table::TableParameters& parameters) {
     for (const auto& item : config::split_list_with_braces(parameters.text("domain", ""))) {
         std::string_view name = item;
@@ -155,6 +192,13 @@ std::vector<std::string> TableCheck::reading_tables() const {
     return names;
 }
 
+void TableCheck::note_untried(const Usable& usable) {
+    if (usable.table->runner().tries_query()) return;
+    findings_.note(usable.where, 0,
+                   "this query was not tried, as it may change data, or is more than one statement: the "
+                   "database was only connected to");
+}
+
 void TableCheck::connect() {
     std::size_t open = usable_.size();
     for (const auto& usable : usable_) {
@@ -166,6 +210,7 @@ void TableCheck::connect() {
                                             [this, &usable, &open](const pool::Outcome& outcome) {
                                                 if (outcome.ok()) {
                                                     ++answering_;
+                                                    note_untried(usable);
                                                 } else {
                                                     findings_.error(usable.where, 0, outcome.failure.message);
                                                 }

@@ -49,8 +49,10 @@ class TableCheck {
     };
 
     void add_backend(const std::string& type, std::unique_ptr<table::TableBackend> backend);
+    void note_untried(const Usable& usable);
     void check_names(const std::string& type, const table::TableParameters& parameters);
     void check_password(const std::string& name, const table::TableParameters& parameters);
+    void check_tls(const table::TableParameters& parameters);
     void read_domain_tables(const table::TableParameters& parameters);
     [[nodiscard]] std::string where(const table::TableParameters& parameters) const;
 

@@ -25,8 +25,10 @@ std::string Repeats::suffix() const {
 }
 
 std::string Repeats::prefix() const {
-    return fmt::format("{} earlier message{} like this in the last {} s {} counted: ", count,
-                       count == 1 ? "" : "s", whole_seconds(span), count == 1 ? "was" : "were");
+    // One that was counted is the line itself, late.
+    if (count == 1) return fmt::format("once more in the last {} s: ", whole_seconds(span));
+    return fmt::format("{} earlier messages like this in the last {} s were counted: ", count,
+                       whole_seconds(span));
 }
 
 RepeatLimiter::RepeatLimiter(Duration interval, std::size_t max_topics)

@@ -22,7 +22,8 @@ struct Repeats {
 
     // Behind a line that is new: "(N more like this in the last M s)", or "" for none.
     [[nodiscard]] std::string suffix() const;
-    // In front of a line that is not: "N earlier messages like this in the last M s were counted: ".
+    // In front of a line that is not: "N earlier messages like this in the last M s were counted: ", or "once
+    // more in the last M s: ".
     [[nodiscard]] std::string prefix() const;
 };
 

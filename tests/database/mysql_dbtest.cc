@@ -240,5 +240,17 @@ TEST_F(MysqlAnswers, IdleConnectionsAreClosed) {
     EXPECT_TRUE(run_until([this] { return connections() == 0; }, 5s));
 }
 
+TEST_F(MysqlAnswers, CheckedQueriesAreNotRun) {
+    const auto count = [this] { return answer(table("query = SELECT count(*) FROM alias"), "x"); };
+    const auto before = count();
+    EXPECT_EQ(check(table("query = SELECT target FROM alias WHERE address = '%s'", "a.cf")), "fine");
+    EXPECT_NE(check(table("query = SELEC target FROM alias WHERE address = '%s'", "b.cf"))
+                  .find("You have an error in your SQL syntax"),
+              std::string::npos);
+    EXPECT_EQ(check(table("query = DELETE FROM alias", "c.cf")), "not tried");
+    EXPECT_EQ(check(table("query = ANALYZE DELETE FROM alias", "d.cf")), "not tried");
+    EXPECT_EQ(count(), before);
+}
+
 }  // namespace
 }  // namespace proxyd

@@ -171,5 +171,17 @@ TEST_F(PgsqlAnswers, PasswordsAreNeverLogged) {
     EXPECT_EQ(recorded.text().find("s3cr3t"), std::string::npos) << recorded.text();
 }
 
+TEST_F(PgsqlAnswers, CheckedQueriesAreNotRun) {
+    const auto count = [this] { return answer(table("query = SELECT count(*) FROM alias"), "x"); };
+    const auto before = count();
+    EXPECT_EQ(check(table("query = SELECT target FROM alias WHERE address = '%s'", "a.cf")), "fine");
+    EXPECT_NE(
+        check(table("query = SELEC target FROM alias WHERE address = '%s'", "b.cf")).find("syntax error"),
+        std::string::npos);
+    EXPECT_EQ(check(table("query = DELETE FROM alias", "c.cf")), "not tried");
+    EXPECT_EQ(check(table("query = ANALYZE DELETE FROM alias", "d.cf")), "not tried");
+    EXPECT_EQ(count(), before);
+}
+
 }  // namespace
 }  // namespace proxyd

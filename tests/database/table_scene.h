@@ -6,6 +6,7 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -114,6 +115,17 @@ class TableScene : public testing::Test {
             case Status::retry: return "RETRY";
             default: return "OTHER";
         }
+    }
+
+    // What a check of the table's query came to: "fine", "not tried", or what the database said.
+    std::string check(const std::string& table) {
+        const auto read = tables->inspect(table).table;
+        if (!read) return "unusable";
+        std::optional<pool::Outcome> result;
+        read->runner().prepare_only({Clock::now() + 5s}, [&](const pool::Outcome& got) { result = got; });
+        EXPECT_TRUE(run_until([&] { return result.has_value(); })) << "no answer";
+        if (!result || !result->ok()) return result ? result->failure.message : "";
+        return read->runner().tries_query() ? "fine" : "not tried";
     }
 
     RecordingLog recorded;

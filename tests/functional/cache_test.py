@@ -75,7 +75,7 @@ class CacheTest(scenario.Scenario):
         self.set_box("three")
         self.assertEqual(self.proxyctl("flush"), (0, "2 answers forgotten\n"))
         self.assertEqual(self.lookup(self.kept), (OK, b"three"))
-        self.assertIn(f"\n{self.kept}: 1 answers kept, 3 hits, 5 misses, 0 stale answers\n", self.proxyctl("status")[1])
+        self.assertIn(f"\n{self.kept}: 1 answer kept, 3 hits, 5 misses, 0 stale answers\n", self.proxyctl("status")[1])
 
     def test_flush_of_what_is_not_there(self):
         self.assertEqual(self.proxyctl("flush", self.plain), (0, "0 answers forgotten\n"))

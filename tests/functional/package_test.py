@@ -28,6 +28,7 @@ _CONTENTS = {
     "usr/share/fish/vendor_completions.d/proxyctl.fish": 0o644,
     "usr/share/doc/proxyd/copyright": 0o644,
     "usr/share/doc/proxyd/changelog.gz": 0o644,
+    "usr/share/doc/proxyd/README.md": 0o644,
     "usr/share/doc/proxyd/examples/proxyd.cf": 0o644,
     "usr/share/lintian/overrides/proxyd": 0o644,
     "usr/share/man/man8/proxyd.8.gz": 0o644,

@@ -214,12 +214,31 @@ class ProxyctlTest(unittest.TestCase):
         status, lines = check(none + f"virtual_alias_maps = proxy:{table}\n", "n", "proxyd", "- - y - 1")
         self.assertEqual(status, 1)
         self.assertRegex(lines[0], r"runs in a chroot and looks for (/.*listed\.cf) at /.*\1, where it is not: write n")
+        self.check_types(lambda maps: check(none + f"virtual_alias_maps = {maps}\n", "n"), table)
+        status, lines = check("", "n", "proxyd\nproxymap-stock unix - - n - - proxyd")
+        self.assertEqual(status, 1)
+        self.assertRegex(lines[0], r'^master\.cf:4: error: proxymap-stock runs "proxyd", .*write "proxymap -n proxymap"')
         users = "local_recipient_maps = unix:passwd.byname $alias_maps\n"
         self.assertEqual(check(users, "n")[1], ["checked 0 tables: 0 errors, 0 warnings"])
         status, lines = check(users, "y")
         self.assertRegex(lines[0], r"^master\.cf:1: warning: smtp/inet runs in a chroot and finds no users there")
         status, lines = check(none + "no equals sign\n", "n")
         self.assertRegex(lines[0], r"^main\.cf:3: error: missing '='")
+
+    def check_types(self, check, table):
+        """Tables that nobody serves, those that do not go through proxyd, and those with a name that is no path."""
+        for name, status, finding in (
+                ("proxy:pgsq:/x", 1, r'main\.cf:3: error: virtual_alias_maps asks for proxy:pgsq:/x: neither proxyd nor '
+                                     r'the stock server knows the table type "pgsq", did you mean "pgsql"\?'),
+                ("proxy:nosuch:/x", 1, r'main\.cf:3: error: .* knows the table type "nosuch"'),
+                (table, 0, r"main\.cf:3: note: virtual_alias_maps asks for sqlite:\S+ itself, .* write proxy:sqlite:/"),
+                ("proxy:pgsql:sql/x.cf", 1, r'main\.cf: error: proxy:pgsql:sql/x\.cf: the name does not begin with "/", '
+                                            r"so that it is read as main\.cf parameters, sql/x\.cf_query "),
+                ("proxy:sqlite:mine", 1, r"main\.cf: error: proxy:sqlite:mine: no query: ")):
+            with self.subTest(name):
+                got, lines = check(name)
+                self.assertEqual(got, status, lines)
+                self.assertRegex(lines[0], "^" + finding)
 
     def programs(self):
         """A daemon_directory with proxyd in it."""
@@ -251,6 +270,41 @@ class ProxyctlTest(unittest.TestCase):
                 self.assertEqual(got, status, lines)
                 self.assertTrue(lines[0].startswith(f"master.cf:3: {finding}"), lines)
         self.assertEqual(check("proxyd -v -o { pool_size = 3 }")[1], ["checked 0 tables: 0 errors, 0 warnings"])
+
+    def test_unknown_command(self):
+        self.expect(self.run_proxyctl("enabel"), 1, "", 'unknown command "enabel", did you mean "enable"? Commands: query')
+
+    def test_status_names_hosts_that_are_down(self):
+        table = "pgsql:" + self.write("gone.cf", f"hosts = unix:{self.directory}/none\ndbname = mail\nquery = SELECT 1\n")
+        path = f"{self.directory}/gone.sock"
+        self.write("gone-proxyd.cf", f"allowed_tables = {table}\nlookup_timeout = 1s\n")
+        with subprocess.Popen([self.proxyd, "--listen", path, "--config", f"{self.directory}/gone-proxyd.cf"],
+                              stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log) as daemon:
+            try:
+                wait_until(lambda: os.path.exists(path), "proxyd listens", 10)
+                self.run_proxyctl("query", "--socket", path, table, "key")
+                out = self.run_proxyctl("status", "--socket", path).stdout.decode()
+            finally:
+                daemon.terminate()
+        self.assertRegex(out, rf"(?m)^pgsql database mail: 0 of 8 connections, .*\n    unix:{self.directory}/none: "
+                              r"not reachable for 0:00:\d\d: .*No such file")
+
+    def test_status_names_tables_in_trouble(self):
+        name = os.path.basename(self.aliases)
+        with open(f"{self.directory}/{name}", encoding="utf-8") as file:
+            right = file.read()
+        self.addCleanup(self.write, name, right)
+
+        def lookup_and_status():
+            self.query(self.aliases, "info@example.com")
+            return self.run_proxyctl("status", "--socket", self.socket).stdout.decode()
+
+        self.assertNotIn("older version", lookup_and_status())
+        self.write(name, "query SELECT\n")
+        line = f"{self.aliases}: an older version of its file is in force: "
+        wait_until(lambda: line in lookup_and_status(), "the status names the table", 10)
+        self.write(name, right)
+        wait_until(lambda: line not in lookup_and_status(), "the status names it no more", 10)
 
     def test_check_of_a_configuration_file(self):
         site = self.workspace.directory("named")
@@ -302,7 +356,7 @@ class ProxyctlTest(unittest.TestCase):
         done = self.run_proxyctl("status", "--socket", self.socket)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout.decode(), rf"^{self.socket}: proxyd answers\nproxyd \d+\.\d+\.\d+, process "
-                                               rf"{self.daemon.pid}, up \d+:\d\d:\d\d\n2 tables approved, 1 clients")
+                                               rf"{self.daemon.pid}, up \d+:\d\d:\d\d\n2 tables approved, 1 client connected\n")
         told = json.loads(self.run_proxyctl("status", "--json", "--socket", self.socket).stdout)
         self.assertEqual((told["answers"], told["daemon"]["process"]), ("proxyd", self.daemon.pid))
         self.assertEqual(told["daemon"]["tables_approved"], sorted([self.aliases, self.broken]))

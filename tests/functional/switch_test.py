@@ -216,6 +216,60 @@ class SwitchTest(scenario.Scenario):
         self.replace_proxyd('#!/bin/sh\nexec /usr/lib/postfix/sbin/proxymap "$@"\n')
         self.check_rollback("it is not proxyd that answers")
 
+    def throttle_for(self, time):
+        """How long master(8) does not start a service again whose program has failed."""
+        subprocess.run(["/usr/sbin/postconf", "-c", self.postfix.config, "-e", f"service_throttle_time={time}"],
+                       check=True)
+        age(f"{self.postfix.config}/main.cf")
+
+    def test_the_way_back_says_when_lookups_wait(self):
+        self.throttle_for("60s")
+
+        def restart():
+            self.throttle_for("1s")
+            self.postfix.stop()
+            self.postfix.start()
+
+        self.addCleanup(restart)
+        self.replace_proxyd("#!/bin/sh\nexit 1\n")
+        out = self.run_proxyctl("enable", status=1)
+        self.assertIn("rolled back", out)
+        waits = ("the stock server has not answered within 5 s: lookups may wait up to 60s (service_throttle_time: "
+                 "master(8) waits before it starts a service again that failed); `postfix stop; postfix start` ends "
+                 "that; see the mail log")
+        self.assertIn(waits, out)
+        self.write(self.with_entry("proxymap unix - - n - 1 proxyd\n"))
+        out = self.run_proxyctl("disable", status=1)
+        self.assertIn("proxyd is disabled\n", out)
+        self.assertIn(waits, out)
+
+    def test_the_way_back_is_proven(self):
+        self.run_proxyctl("enable")
+        self.assertRegex(self.run_proxyctl("disable"), rf"proxyd is disabled\n.*/private/proxymap: the stock server "
+                                                       rf"answers; a lookup in {self.aliases} found nothing")
+
+    def test_a_postfix_that_asks_for_no_sql_table(self):
+        with open(f"{self.postfix.config}/main.cf", encoding="utf-8") as file:
+            main_cf = file.read()
+
+        def write(text):
+            with open(f"{self.postfix.config}/main.cf", "w", encoding="utf-8") as file:
+                file.write(text)
+            age(f"{self.postfix.config}/main.cf")
+
+        self.addCleanup(write, main_cf)
+        write(main_cf.replace(f"proxy:{self.aliases}", ""))
+        out = self.run_proxyctl("enable")
+        self.assertIn("warning: nothing here or in master.cf asks for a proxy:pgsql:, ", out)
+        self.assertIn("proxyd is enabled, but nothing uses it yet", out)
+
+    def test_status_is_for_root(self):
+        done = subprocess.run([self.proxyctl, "status", "--config", self.postfix.config], capture_output=True, text=True,
+                              timeout=60, check=False, user=65534, group=65534, extra_groups=[])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/private/proxymap: permission denied: run this as root", done.stdout)
+        self.assertNotIn("Postfix is not running", done.stdout)
+
     def check_rollback(self, reason):
         out = self.run_proxyctl("enable", status=1)
         self.assertIn(reason, out)
@@ -254,7 +308,7 @@ class SwitchTest(scenario.Scenario):
         self.assertRegex(out, r"proxyd is enabled\nPostfix is running\ntables of other types: the entry proxymap-stock "
                               r"of the stock server is in master\.cf\n.*: proxyd answers\n"
                               r"proxyd \d+\.\d+\.\d+, process \d+, up \d+:\d\d:\d\d, generation \d+\n"
-                              r"2 tables approved, 1 clients connected\n")
+                              r"2 tables approved, 1 client connected\n")
 
     def test_who_answered_a_query(self):
         ask = ("query", "--verbose", self.aliases, "info@example.com")

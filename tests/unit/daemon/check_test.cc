@@ -99,6 +99,21 @@ TEST(ProxiedTables, OptionsOfServicesCount) {
                 ElementsAre("main.cf:2 mine pgsql:/a ?", "master.cf:1 smtpd_data_restrictions pgsql:/a"));
 }
 
+TEST(ProxiedTables, ThoseWithoutProxyAreFoundOfTheGivenTypes) {
+    const auto file = config::parse_parameters(
+        "virtual_alias_maps = pgsql:/a proxy:pgsql:/b hash:/c unionmap:{mysql:/d, proxy:mysql:/e} $mine\n"
+        "mine = pgsql:/f\n",
+        "main.cf");
+    const postfix::MainCf parameters(
+        file, {{"mail_version", "3.7.11"}, {"virtual_alias_maps", ""}, {"local_recipient_maps", ""}}, {});
+    std::vector<std::string> found;
+    for (const auto& use : find_direct_uses(parameters, file, "master.cf", {}, {"pgsql", "mysql"})) {
+        found.push_back(use.parameter + " " + use.table);
+    }
+    EXPECT_THAT(found, ElementsAre("virtual_alias_maps pgsql:/a", "virtual_alias_maps mysql:/d",
+                                   "virtual_alias_maps pgsql:/f"));
+}
+
 TEST(ProxiedTables, BrokenExpressionHurtsNobodyElse) {
     EXPECT_THAT(uses("local_recipient_maps =\nmine = ${ proxy:pgsql:/a\nother = proxy:pgsql:/b\n"),
                 ElementsAre("main.cf:3 other pgsql:/b ?"));
@@ -218,6 +233,26 @@ TEST_F(CheckTest, PasswordsThatAllCanReadAreNamedButNotShown) {
         EXPECT_THAT(lines, Not(ElementsAre(HasSubstr("secret")))) << text;
     }
     EXPECT_THAT(findings("pgsql", "hosts = h\ndbname = d\nquery = SELECT 1\n", 0644), IsEmpty());
+}
+
+TEST_F(CheckTest, HostsAreNamedByTheirLine) {
+    const std::string table = "dbname = mail\nquery = SELECT 1\nhosts = db:port\n";
+    EXPECT_THAT(findings("pgsql", table), ElementsAre(HasSubstr("t.cf:3: error: host db:port: ")));
+    EXPECT_THAT(findings("mysql", table), ElementsAre(HasSubstr("t.cf:3: error: host db:port: ")));
+    EXPECT_THAT(findings("pgsql", "query = SELECT 1\ndbname = nosuchkeyword=x\nhosts = db\n"),
+                ElementsAre(HasSubstr("t.cf:2: error: host db: ")));
+}
+
+TEST_F(CheckTest, CertificatesThatAreMissingOrVerifyNothing) {
+    const std::string table = "dbname = mail\nquery = SELECT 1\nhosts = db\ntls_CAfile = ";
+    const std::string verify = "\ntls_verify_cert = yes\n";
+    EXPECT_THAT(findings("mysql", table + "/none" + verify),
+                ElementsAre("t.cf:4: error: tls_CAfile = /none: No such file or directory"));
+    EXPECT_THAT(findings("mysql", table + "/dev/null" + verify + "tls_key_file = /none\n"),
+                ElementsAre(HasSubstr("t.cf:6: error: tls_key_file = /none: ")));
+    EXPECT_THAT(findings("mysql", table + "/dev/null\n"),
+                ElementsAre(HasSubstr("t.cf:4: warning: tls_CAfile verifies nothing")));
+    EXPECT_THAT(findings("mysql", table + "/dev/null" + verify), IsEmpty());
 }
 
 TEST_F(CheckTest, TablesInDomainListsAreCheckedToo) {

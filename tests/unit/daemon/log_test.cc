@@ -228,7 +228,7 @@ TEST_F(DaemonLogTest, RepeatsOfATopicAreCountedOthersAreNot) {
     log_.warning("host db1", "db1 is down");
     log_.write_all_counts();
     EXPECT_EQ(sink_->lines.back(),
-              "warning: 1 earlier message like this in the last 5 s was counted: db1 is down");
+              "warning: once more in the last 5 s: db1 is down");
 }
 
 TEST_F(DaemonLogTest, LostLinesAreToldWhenTheReceiverIsBack) {

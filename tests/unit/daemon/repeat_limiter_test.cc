@@ -129,7 +129,7 @@ TEST_F(RepeatLimiterTest, DrainTellsAllCountsEarly) {
     now_ += seconds(5);
     const auto summaries = limiter_.drain(now_);
     ASSERT_EQ(summaries.size(), 1U);
-    EXPECT_EQ(summaries[0].repeats.prefix(), "1 earlier message like this in the last 5 s was counted: ");
+    EXPECT_EQ(summaries[0].repeats.prefix(), "once more in the last 5 s: ");
     EXPECT_EQ(limiter_.topics(), 0U);
 }
 

@@ -155,13 +155,13 @@ TEST(ConnectErrorText, KeepsTheServersWordsAndHidesPasswords) {
             "connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  53300: sorry, too many "
             "clients already\nLOCATION:  InitProcess, proc.c:361\n",
             code),
-        "connection to server at \"127.0.0.1\", port 5432 failed: FATAL:  sorry, too many clients already");
+        "connection to server at \"127.0.0.1\", port 5432 failed: FATAL: sorry, too many clients already");
     EXPECT_EQ(code, "53300");
     code.clear();
     EXPECT_EQ(connect_error_text("could not connect:\nno route\n", code), "could not connect: no route");
     EXPECT_EQ(code, "");
     EXPECT_EQ(connect_error_text("", code), "");
-    EXPECT_EQ(connect_error_text("FATAL:  x", code), "FATAL:  x");
+    EXPECT_EQ(connect_error_text("FATAL:  x", code), "FATAL: x");
     EXPECT_EQ(connect_error_text("bad postgresql://joe:s3cr3t@h/db", code).find("s3cr3t"), std::string::npos);
 }
 

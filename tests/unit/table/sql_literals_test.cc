@@ -242,5 +242,22 @@ TEST(Backslash, IsReportedWhereverAServerSettingDecides) {
     EXPECT_FALSE(backslash("SELECT E'\\n', '%s'"));
 }
 
+TEST(Explain, IsTriedOnlyOfWhatCannotChangeAnything) {
+    const auto safe = [](std::string_view query, SqlDialect dialect = mysql) {
+        const auto read = parsed(query);
+        return is_safe_to_explain(read, analyse(read, dialect));
+    };
+    EXPECT_TRUE(safe("SELECT '%s'"));
+    EXPECT_TRUE(safe("SELEC a FROM t WHERE b = '%s'"));
+    EXPECT_TRUE(safe("selec a FROM t WHERE b = '%s'", pgsql));
+    EXPECT_FALSE(safe("UPDATE t SET a = '%s'"));
+    EXPECT_FALSE(safe("call p('%s')"));
+    EXPECT_FALSE(safe("ANALYZE DELETE FROM t", pgsql)) << "EXPLAIN ANALYZE executes";
+    EXPECT_FALSE(safe("(ANALYZE) DELETE FROM t", pgsql));
+    EXPECT_FALSE(safe("SELEC 1; DELETE FROM t"));
+    EXPECT_FALSE(safe("SELEC /*! 1 */"));
+    EXPECT_FALSE(safe("/*! DELETE FROM t */"));
+}
+
 }  // namespace
 }  // namespace proxyd::table
