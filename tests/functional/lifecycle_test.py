@@ -124,13 +124,16 @@ class LifecycleTest(scenario.Scenario):
             shutil.copy(scenario.tested().binary, fresh)
             os.rename(fresh, program)
             self.postfix.reload()
-            # Clients that never pause stay with the process that they have, for a while; a new one gets the new program.
-            with Connection(self.postfix.socket()) as fresh_client:
-                self.assertEqual(fresh_client.lookup(self.own, "fresh").value, b"fresh")
-                self.assertTrue(any(self.runs(pid, program) for pid in self.postfix.proxymap_pids()))
+            # Clients that never pause stay with the process that they have, for a while; new ones get the new program.
+            wait_until(lambda: self.is_served_by(program), "the new program serves new clients", 5.0)
 
         repeats = self.storm("upgrade", step, 3)
         self.assertLessEqual(repeats, 2 * LENGTH, "upgrades cut lookups off")
+
+    def is_served_by(self, program):
+        with Connection(self.postfix.socket()) as fresh_client:
+            self.assertEqual(fresh_client.lookup(self.own, "fresh").value, b"fresh")
+        return any(self.runs(pid, program) for pid in self.postfix.proxymap_pids())
 
     @staticmethod
     def runs(pid, program):

@@ -14,6 +14,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from harness import server
+from harness.postfix import age
 from harness.waiting import wait_until
 from harness.workspace import Workspace
 
@@ -178,6 +179,7 @@ class ProxyctlTest(unittest.TestCase):
                                              f"proxymap unix {columns} {service}\n")):
                 with open(f"{site}/{name}", "w", encoding="utf-8") as file:
                     file.write(text)
+                age(f"{site}/{name}")
             done = self.run_proxyctl("check", "--config", site)
             return done.returncode, done.stdout.decode().replace(f"{site}/", "").splitlines()
 
@@ -310,7 +312,7 @@ class ProxyctlTest(unittest.TestCase):
         site = self.workspace.directory("named")
         for name in ("main.cf", "master.cf"):
             with open(f"{site}/{name}", "w", encoding="utf-8"):
-                pass
+                age(f"{site}/{name}")
         for name in ("main.cf", "master.cf"):
             done = self.run_proxyctl("check", "--config", f"{site}/{name}")
             self.assertIn(f"{site}/master.cf: error: there is no entry for the proxymap service", done.stdout.decode())

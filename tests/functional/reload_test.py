@@ -14,7 +14,7 @@ from harness.lookup_stream import LookupStream
 from harness.mariadb import Mariadb
 from harness.postfix import Postfix
 from harness.postgres import Postgres
-from harness.proxymap_client import Connection
+from harness.proxymap_client import Connection, PostfixLikeClient
 from harness.scenario import not_with_stock
 from harness.waiting import wait_until
 
