@@ -150,7 +150,7 @@ const std::vector<Declaration>& declarations() {
          &Options::drain_timeout,
          0,
          milliseconds_of(1h)},
-        {{"busy_poll", integer, "0 to 1000", "50", daemon_only, on_reload,
+        {{"busy_poll", integer, "0 to 1000", "100", daemon_only, on_reload,
           "While replies and requests follow each other within so many microseconds, look for the next one "
           "for "
           "so long before going to sleep. It makes lookups that come one after the other faster, and costs "

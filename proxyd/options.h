@@ -46,7 +46,7 @@ struct Options {
     // the process
     std::chrono::milliseconds repeat_interval{60000};
     std::chrono::milliseconds drain_timeout{15000};
-    int busy_poll = 50;
+    int busy_poll = 100;
     bool seccomp = true;
 };
 

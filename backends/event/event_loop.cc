@@ -217,7 +217,9 @@ void EventLoop::poll(TimePoint until) {
     }
     rusage used{};
     (void)getrusage(RUSAGE_THREAD, &used);
-    const bool crowded = used.ru_nivcsw != std::exchange(switches_, used.ru_nivcsw);
+    const bool switched = used.ru_nivcsw != std::exchange(switches_, used.ru_nivcsw);
+    // Who was let run may have been the one that answers: then it was quick.
+    const bool crowded = switched && now_ >= until;
     crowding_ = crowded ? crowding_ + 4 : std::max(crowding_ - 1, 0);
     if (crowding_ < most_crowding) return;
     crowding_ = 0;

@@ -114,6 +114,7 @@ std::string message(char kind, const std::string& body) {
 // number of that descriptor.
 TEST_F(PgsqlState, ADescriptorThatTheLibraryHasClosedIsNotWatched) {
     settings.pool_size = 1;
+    settings.lookup_timeout = 2s;
     const auto ready = message('Z', "I");
     const auto row =
         message('T', std::string("\0\1v\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0", 22)) +
@@ -145,6 +146,7 @@ TEST_F(PgsqlState, ADescriptorThatTheLibraryHasClosedIsNotWatched) {
     client->wake();
     EXPECT_TRUE(run_until([&] { return client->fired() > 0; }, 2s)) << "the new client is not heard";
     EXPECT_EQ(client->fired(), 1);
+    EXPECT_TRUE(run_until([&] { return lookup->answers > 0; })) << "the deadline ends what nobody answers";
 }
 
 }  // namespace
