@@ -43,9 +43,8 @@ const std::vector<Declaration>& declarations() {
          1,
          1000},
         {{"pipeline_depth", integer, "1 to 1000", "16", table_too, on_reload,
-          "How many lookups may be on their way on one connection. With 1 each waits for the reply of the "
-          "one "
-          "before."},
+          "How many lookups may be on their way on one connection. With 1 each waits for the "
+          "reply of the one before."},
          &Options::pipeline_depth,
          1,
          1000},
@@ -152,9 +151,8 @@ const std::vector<Declaration>& declarations() {
          milliseconds_of(1h)},
         {{"busy_poll", integer, "0 to 1000", "100", daemon_only, on_reload,
           "While replies and requests follow each other within so many microseconds, look for the next one "
-          "for "
-          "so long before going to sleep. It makes lookups that come one after the other faster, and costs "
-          "processor time only then. 0 switches it off."},
+          "for so long before going to sleep. It makes lookups that come one after the other faster, and "
+          "costs processor time only then. 0 switches it off."},
          &Options::busy_poll,
          0,
          1000},

@@ -181,9 +181,8 @@ relay::RelaySettings relay_settings(const Site& site, const master::DaemonArgume
                                       is_itself ? ", it names this service itself" : "");
     } else if (!service.starts_with('/')) {
         settings.advice = fmt::format(
-            " -- tables of this type are asked of the stock server: add the line \"{} unix - - n - {} "
-            "proxymap "
-            "-n {}\" to master.cf, then reload Postfix",
+            " -- tables of this type are asked of the stock server: add the line "
+            "\"{} unix - - n - {} proxymap -n {}\" to master.cf, then reload Postfix",
             service, write ? "1" : "-", write ? "proxywrite" : "proxymap");
     }
     settings.connections = site.options.relay_connections;

@@ -10,6 +10,7 @@
 #include "backends/log.h"
 #include "backends/mysql/driver.h"
 #include "backends/mysql/error_class.h"
+#include "backends/redact.h"
 
 namespace proxyd::mysql {
 namespace {
@@ -278,13 +279,14 @@ void Connector::probe_failed() {
     }
 }
 
-// What stands there does not answer a query that came behind another: it gets one at a time from now on.
+// A query that came behind another was not answered. Twice in a row, and one at a time is sent from then on.
 void Connector::without_pipelining() {
     probe_timer_->stop();
     watch_.stop();
     if (driver_.pipelining_failed()) {
-        log().info(fmt::format(
-            "mysql host {}: does not answer queries that are sent ahead -- sending one at a time", host_));
+        log().info(
+            fmt::format("mysql host {}: does not answer queries that are sent ahead -- sending one at a time",
+                        redact_host(host_)));
     }
     later([this] { try_address(address_); });
 }

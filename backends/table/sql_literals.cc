@@ -2,41 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <string>
 #include <string_view>
 
 #include "backends/table/sql_lexer.h"
+#include "backends/table/sql_words.h"
 
 namespace proxyd::table {
 
 namespace {
-
-template <std::size_t count>
-bool among(std::string_view word, const std::array<std::string_view, count>& words) {
-    return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-// Behind these an expression begins. Behind any other word a literal is an alias, or part of a typed literal
-// (date '...'), or it stands where the grammar wants a literal and nothing else.
-bool expression_follows(std::string_view word, SqlDialect dialect) {
-    static constexpr std::array<std::string_view, 15> everywhere = {
-        "SELECT", "WHERE", "AND",  "OR", "NOT",    "LIKE",     "BETWEEN", "WHEN",
-        "THEN",   "ELSE",  "CASE", "ON", "HAVING", "DISTINCT", "ESCAPE"};
-    static constexpr std::array<std::string_view, 3> in_pgsql = {"ILIKE", "TO", "ALL"};
-    static constexpr std::array<std::string_view, 5> in_mysql = {"REGEXP", "RLIKE", "DIV", "MOD", "XOR"};
-    static constexpr std::array<std::string_view, 4> in_sqlite = {"REGEXP", "GLOB", "MATCH", "IS"};
-    if (among(word, everywhere)) return true;
-    switch (dialect) {
-        case SqlDialect::pgsql: return among(word, in_pgsql);
-        case SqlDialect::mysql: return among(word, in_mysql);
-        case SqlDialect::sqlite: return among(word, in_sqlite);
-    }
-    return false;
-}
-
-bool operator_takes_expression(char c, SqlDialect dialect) {
-    if (std::string_view("=<>!~+-*/%&|^").find(c) != std::string_view::npos) return true;
-    return dialect == SqlDialect::pgsql && std::string_view("#@?[").find(c) != std::string_view::npos;
-}
 
 bool is_string(SqlTokenKind kind) {
     switch (kind) {
@@ -289,25 +264,13 @@ class Analyser {
     // everywhere with the same outcome.
     void check_type(const std::string& name, std::size_t index, const Statement& statement,
                     std::string_view function) {
-        static constexpr std::array<std::string_view, 12> any_type = {"CONCAT",
-                                                                      "CONCAT_WS",
-                                                                      "FORMAT",
-                                                                      "COUNT",
-                                                                      "ROW",
-                                                                      "PG_TYPEOF",
-                                                                      "NUM_NULLS",
-                                                                      "NUM_NONNULLS",
-                                                                      "JSON_BUILD_OBJECT",
-                                                                      "JSON_BUILD_ARRAY",
-                                                                      "JSONB_BUILD_OBJECT",
-                                                                      "JSONB_BUILD_ARRAY"};
         std::size_t before = index - 1;
         std::size_t after = index + 1;
         const bool whole_argument =
             (tokens()[before].kind == Kind::open || tokens()[before].kind == Kind::comma) &&
             after < statement.end &&
             (tokens()[after].kind == Kind::close || tokens()[after].kind == Kind::comma);
-        if ((whole_argument && among(function, any_type)) || word_at(after, statement) == "IS")
+        if ((whole_argument && takes_any_type(function)) || word_at(after, statement) == "IS")
             refuse("the literal with " + name + " stands where nothing says which type it has");
 
         // Parentheses around a literal alone change nothing.
@@ -323,19 +286,9 @@ class Analyser {
         const bool cast =
             before + 1 < index && word_at(before, statement) == "CAST" && word_at(after, statement) == "AS";
         const bool colons = is_op(after, ':', statement) && is_op(after + 1, ':', statement);
-        if ((cast && !plain_type(word_at(after + 1, statement))) ||
-            (colons && !plain_type(word_at(after + 2, statement))))
+        if ((cast && !is_plain_type(word_at(after + 1, statement))) ||
+            (colons && !is_plain_type(word_at(after + 2, statement))))
             refuse("the literal with " + name + " is cast to a type for which text and parameter may differ");
-    }
-
-    // Types to which a literal and a parameter are cast alike. Not so: intervals with fields, and domains
-    // with a length.
-    static bool plain_type(std::string_view type) {
-        static constexpr std::array<std::string_view, 21> plain = {
-            "TEXT",    "VARCHAR", "CHAR",    "CHARACTER", "BPCHAR", "NAME",   "CITEXT",
-            "INT",     "INTEGER", "INT2",    "INT4",      "INT8",   "BIGINT", "SMALLINT",
-            "NUMERIC", "BOOL",    "BOOLEAN", "INET",      "CIDR",   "UUID",   "BYTEA"};
-        return among(type, plain);
     }
 
     bool is_op(std::size_t index, char c, const Statement& statement) const {
@@ -400,6 +353,20 @@ class Analyser {
 
 SqlAnalysis analyse(const Template& query, SqlDialect dialect) {
     return Analyser(query, dialect).run();
+}
+
+bool is_safe_to_explain(const Template& query, const SqlAnalysis& analysis) {
+    if (analysis.several_statements || query.parts.empty()) return false;
+    if (!analysis.may_write) return true;
+    // MySQL runs what stands in comments of the kind /*! */.
+    const std::string_view text = query.source;
+    if (text.find("/*") != std::string_view::npos) return false;
+    std::string word;
+    for (const char c : text) {
+        if (std::isalpha(static_cast<unsigned char>(c)) == 0) break;
+        word += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    }
+    return !word.empty() && !is_verb(word);
 }
 
 std::string parameter_value(const BoundParameter& parameter, const KeyParts& key) {
