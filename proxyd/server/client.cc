@@ -100,10 +100,7 @@ bool Client::check_time(TimePoint now) {
 
 void Client::ready(Ready what) {
     if (closed_) return;
-    if (what.write) {
-        write_out();
-        if (!closed_ && out_.empty()) serve_next();
-    }
+    if (what.write) write_out();
     if (what.read && !closed_) read_requests();
 }
 
@@ -220,11 +217,10 @@ void Client::write_later() {
 
 void Client::write_now() {
     write_pending_ = false;
-    if (closed_) return;
-    write_out();
-    if (!closed_ && out_.empty()) serve_next();
+    if (!closed_) write_out();
 }
 
+// Then goes on with what has been received, or closes if that was the last.
 void Client::write_out() {
     while (!out_.empty()) {
         const auto sent =
@@ -249,10 +245,7 @@ void Client::write_out() {
         }
     }
     unfinished_since_ = {};
-    if (!serving_ && watch_) {
-        update_interest();
-        if (!busy_ && !in_.empty()) serve_next();
-    }
+    if (watch_) serve_next();
 }
 
 // Decides what comes after requests have been served as far as possible.
