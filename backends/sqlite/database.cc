@@ -21,6 +21,9 @@ constexpr std::chrono::milliseconds grace{20};  // the worker knows better why i
 // the system does not return from a call (a network file system whose server is away).
 constexpr std::chrono::milliseconds last_moment{50};
 
+// How long lookups go on sharing one lock of the file, which keeps writers out.
+constexpr std::chrono::milliseconds longest_batch{1};
+
 class AnswerRows final : public pool::Rows {
   public:
     explicit AnswerRows(const Answer& answer) : answer_(answer) {}
@@ -105,29 +108,46 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
         wake_.notify_all();
     }
     void work_until_stopped() {
-        for (;;) {
-            Job job;
-            {
-                std::unique_lock lock(mutex_);
-                wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-                if (stopping_) return;
-                job = std::move(waiting_.front());
-                waiting_.pop_front();
+        while (const std::size_t waiting = wait()) {
+            const Handle::Batch batch(handle_, waiting > 1);
+            TimePoint now = Clock::now();
+            const TimePoint end = now + longest_batch;
+            for (std::size_t left = waiting; left > 0 && now < end; --left) {
+                if (!work_on(next(), now)) return;
+                now = Clock::now();
             }
-            // The loop answers those whose deadline has passed while they waited; working on them helps
-            // nobody.
-            if (job.deadline.passed(Clock::now())) {
-                job.answer.failed = true;
-                job.answer.failure = {FailureClass::lost, "the database file was busy until the deadline"};
-            } else {
-                job.answer = handle_.run(*job.statement, job.key, job.deadline, job.prepare_only);
-            }
-            // Under the lock: once stop() has it, the loop may be gone.
-            const std::lock_guard lock(mutex_);
-            if (stopping_) return;
-            if (done_.empty()) loop_.post([self = shared_from_this()] { self->deliver(); });
-            done_.push_back(std::move(job));
         }
+    }
+
+    // How many wait: at least one; 0 when told to stop.
+    [[nodiscard]] std::size_t wait() {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+        return stopping_ ? 0 : waiting_.size();
+    }
+
+    [[nodiscard]] Job next() {
+        const std::lock_guard lock(mutex_);
+        Job job = std::move(waiting_.front());
+        waiting_.pop_front();
+        return job;
+    }
+
+    // False when told to stop.
+    [[nodiscard]] bool work_on(Job job, TimePoint now) {
+        // The loop answers those whose deadline has passed while they waited; working on them helps nobody.
+        if (job.deadline.passed(now)) {
+            job.answer.failed = true;
+            job.answer.failure = {FailureClass::lost, "the database file was busy until the deadline"};
+        } else {
+            job.answer = handle_.run(*job.statement, job.key, job.deadline, job.prepare_only);
+        }
+        // Under the lock: once stop() has it, the loop may be gone.
+        const std::lock_guard lock(mutex_);
+        if (stopping_) return false;
+        if (done_.empty()) loop_.post([self = shared_from_this()] { self->deliver(); });
+        done_.push_back(std::move(job));
+        return true;
     }
 
     // In the loop's thread, again.

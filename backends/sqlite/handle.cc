@@ -17,6 +17,9 @@ constexpr std::chrono::milliseconds longest_nap{20};
 
 constexpr std::size_t most_statements = 200;
 
+// 16 MiB of pages at most, in place of 2: reading one again is a system call.
+constexpr auto page_cache = "PRAGMA cache_size = -16384";
+
 // Virtual machine steps between looks at the clock.
 constexpr int steps_between_looks = 10000;
 
@@ -51,16 +54,37 @@ std::string expanded(const Statement& statement, const table::KeyParts& key) {
 
 }  // namespace
 
+void Handle::begin(bool several) {
+    several_ = several;
+    not_open_.clear();
+    open();
+}
+
+void Handle::end() {
+    if (!database_ || sqlite3_get_autocommit(database_.get()) != 0) return;
+    if (sqlite3_exec(database_.get(), "COMMIT", nullptr, nullptr, nullptr) == SQLITE_OK) return;
+    sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+// Only what reads and nothing else: others mean something else in a transaction.
+void Handle::share_state(sqlite3_stmt* statement) {
+    const bool reads = sqlite3_stmt_readonly(statement) != 0 && sqlite3_column_count(statement) > 0;
+    const bool shared = sqlite3_get_autocommit(database_.get()) == 0;
+    if (!reads) end();
+    if (reads && several_ && !shared) sqlite3_exec(database_.get(), "BEGIN", nullptr, nullptr, nullptr);
+}
+
 Answer Handle::run(const Statement& statement, const std::string& key, Deadline deadline, bool prepare_only) {
     deadline_ = deadline;
+    if (!database_) return failed(FailureClass::unreachable, not_open_);
     std::string error;
-    if (!open(error)) return failed(FailureClass::unreachable, error);
-
     const table::KeyParts parts(key);
     if (!statement.analysis.bound) {
         const auto handle = prepare(expanded(statement, parts), error);
         if (!handle) return failed(FailureClass::query, error);
-        return prepare_only ? Answer{} : step(handle.get());
+        if (prepare_only) return {};
+        share_state(handle.get());
+        return step(handle.get());
     }
     // Statements of tables that have changed since are not asked for again.
     if (prepared_.size() > most_statements) prepared_.clear();
@@ -73,44 +97,45 @@ Answer Handle::run(const Statement& statement, const std::string& key, Deadline 
         const auto value = table::parameter_value(parameter, parts);
         sqlite3_bind_text64(kept.get(), ++index, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
     }
+    share_state(kept.get());
     auto answer = step(kept.get());
     sqlite3_reset(kept.get());
     return answer;
 }
 
-bool Handle::open(std::string& error) {
+void Handle::open() {
     const auto now = table::stamp_of(path_);
     // Overwritten in place it has the same inode, and the library cannot be trusted to see that.
     const bool same = database_ && now.exists && now.device == opened_.device && now.inode == opened_.inode &&
                       now.size == opened_.size && now.modified_ns == opened_.modified_ns;
-    if (same) return true;
+    if (same) return;
     if (database_ && !now.exists) {
         // Replaced by deleting and writing anew: what was open is not what the administrator wants any more.
-        error = fmt::format("database {}: no such file", path_);
+        not_open_ = fmt::format("database {}: no such file", path_);
         prepared_.clear();
         database_.reset();
-        return false;
+        return;
     }
     prepared_.clear();
     database_.reset();
     if (const auto kind = strange_kind(path_); !kind.empty()) {
-        error = fmt::format("database {}: is {}, not a regular file", path_, kind);
-        return false;
+        not_open_ = fmt::format("database {}: is {}, not a regular file", path_, kind);
+        return;
     }
     sqlite3* raw = nullptr;
     const int status =
         sqlite3_open_v2(path_.c_str(), &raw, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr);
     database_.reset(raw);
     if (status != SQLITE_OK) {
-        error = fmt::format("database {}: {}", path_,
-                            raw != nullptr ? sqlite3_errmsg(raw) : sqlite3_errstr(status));
+        not_open_ = fmt::format("database {}: {}", path_,
+                                raw != nullptr ? sqlite3_errmsg(raw) : sqlite3_errstr(status));
         database_.reset();
-        return false;
+        return;
     }
+    sqlite3_exec(raw, page_cache, nullptr, nullptr, nullptr);
     sqlite3_busy_handler(raw, &Handle::busy, this);
     sqlite3_progress_handler(raw, steps_between_looks, &Handle::progress, this);
     opened_ = now;
-    return true;
 }
 
 Handle::StatementHandle Handle::prepare(const std::string& text, std::string& error) {

@@ -20,7 +20,20 @@ class Handle {
   public:
     explicit Handle(std::string path) : path_(std::move(path)) {}
 
-    // Runs the query, or only prepares it, and fills the answer.
+    // Queries that were all asked before it began: the file is looked at once, and if there are several, they
+    // read one state of it, for whose locks the library needs more system calls than for a query.
+    class Batch {
+      public:
+        Batch(Handle& handle, bool several) : handle_(handle) { handle.begin(several); }
+        ~Batch() { handle_.end(); }
+        Batch(const Batch&) = delete;
+        Batch& operator=(const Batch&) = delete;
+
+      private:
+        Handle& handle_;
+    };
+
+    // Runs the query, or only prepares it, and fills the answer. Within a batch.
     [[nodiscard]] Answer run(const Statement& statement, const std::string& key, Deadline deadline,
                              bool prepare_only);
 
@@ -36,7 +49,11 @@ class Handle {
     };
     using StatementHandle = std::unique_ptr<sqlite3_stmt, StatementCloser>;
 
-    [[nodiscard]] bool open(std::string& error);
+    void begin(bool several);
+    void end();
+    // Before a statement of a batch is stepped.
+    void share_state(sqlite3_stmt* statement);
+    void open();
     [[nodiscard]] StatementHandle prepare(const std::string& text, std::string& error);
     [[nodiscard]] Answer step(sqlite3_stmt* statement);
     [[nodiscard]] std::string message() const;
@@ -44,6 +61,8 @@ class Handle {
     static int progress(void* self);
 
     std::string path_;
+    bool several_ = false;
+    std::string not_open_;     // why the file cannot be asked
     table::FileStamp opened_;  // identity of the open file
     std::unique_ptr<sqlite3, DatabaseCloser> database_;
     std::map<std::uint64_t, StatementHandle> prepared_;  // destroyed before the database

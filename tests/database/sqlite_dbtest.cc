@@ -155,6 +155,48 @@ TEST_F(Sqlite, WriteAheadLogAndAWriterThatNeverEnds) {
     EXPECT_EQ(answer(name, "alice"), "yes");
 }
 
+TEST_F(Sqlite, ManyLookupsAtOnceLeaveTheFileUnlocked) {
+    const std::pair<std::string, std::string> rows[] = {
+        {table("SELECT target FROM alias WHERE address = '%u'", "bound.cf"), "alice1"},
+        {table("SELECT target FROM alias WHERE number = %s + 42", "expanded.cf"), "RETRY"},
+        {table("SELECT target FROM nosuch", "nosuch.cf"), "RETRY"},
+        {table("BEGIN", "begin.cf"), "NOT FOUND"},
+        {table("PRAGMA journal_mode", "pragma.cf"), "delete"},
+        {table("UPDATE alias SET target = 'no'", "update.cf"), "RETRY"},
+        {table("SELECT abs(-9223372036854775808)", "error.cf"), "RETRY"},
+    };
+    for (const auto& [name, expected] : rows) EXPECT_EQ(answer(name, "alice@first"), expected) << name;
+    std::vector<std::pair<std::shared_ptr<Lookup>, std::string>> all;
+    for (int i = 0; i < 20; ++i) {
+        for (const auto& [name, expected] : rows)
+            all.emplace_back(start(name, "alice@" + std::to_string(i)), expected);
+    }
+    EXPECT_TRUE(run_until([&] {
+        return std::all_of(all.begin(), all.end(), [](auto& one) { return one.first->answers == 1; });
+    }));
+    for (const auto& [one, expected] : all) EXPECT_EQ(shown(*one), expected);
+    sql(path, "UPDATE alias SET target = 'alice2'");
+    EXPECT_EQ(answer(rows[0].first, "alice@last"), "alice2");
+}
+
+TEST_F(Sqlite, ALookupBehindALongOneSeesWhatWasWrittenMeanwhile) {
+    sql(path, "PRAGMA journal_mode = WAL");
+    const auto name = table(by_name);
+    const auto slow = table(
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 2000000) SELECT max(x) FROM c, "
+        "(SELECT target FROM alias LIMIT 1)",
+        "slow.cf");
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    tables->open(slow);
+    const auto first = start(slow, "x");
+    const auto behind = start(name, "alice");
+    run_for(30ms);
+    EXPECT_EQ(first->answers, 0);
+    sql(path, "UPDATE alias SET target = 'alice2'");
+    EXPECT_TRUE(run_until([&] { return behind->answers == 1; }));
+    EXPECT_EQ(shown(*behind), "alice2");
+}
+
 TEST_F(Sqlite, AReadOnlyDirectory) {
     chmod(directory.c_str(), 0555);
     chmod(path.c_str(), 0444);

@@ -107,8 +107,8 @@ class TableScene : public testing::Test {
     }
 
     // "value" when it was found, else the status: what a row of a test table says.
-    std::string answer(const std::string& table, const std::string& key) {
-        const auto lookup = ask(table, key);
+    std::string answer(const std::string& table, const std::string& key) { return shown(ask(table, key)); }
+    static std::string shown(const Lookup& lookup) {
         switch (lookup.status) {
             case Status::ok: return lookup.value;
             case Status::nokey: return "NOT FOUND";
