@@ -3,6 +3,7 @@
 #include <charconv>
 #include <compare>
 #include <tuple>
+#include <utility>
 
 namespace proxyd::config {
 namespace {
@@ -87,8 +88,7 @@ class Expander {
     // Takes `{text}` or `(text)` from the front of `rest` and returns the text inside. Only the same kind of
     // bracket nests.
     std::string_view take_enclosed(std::string_view& rest) const {
-        const char open = rest.front();
-        const char close = open == '{' ? '}' : ')';
+        const auto [open, close] = rest.starts_with('{') ? std::pair('{', '}') : std::pair('(', ')');
         std::size_t depth = 0;
         for (std::size_t i = 0; i < rest.size(); ++i) {
             if (rest[i] == open) ++depth;

@@ -24,8 +24,7 @@ constexpr int most_brief = 8;
 constexpr int sleep_factor = 4;
 
 // Where others want the processor, who sleeps is given it sooner than who yields it, and what polling takes
-// is missing elsewhere. This is when one poll in five has met them.
-constexpr int most_crowding = 16;
+// is missing elsewhere.
 constexpr std::chrono::seconds crowded_pause{2};
 
 }  // namespace
@@ -217,13 +216,7 @@ void EventLoop::poll(TimePoint until) {
     }
     rusage used{};
     (void)getrusage(RUSAGE_THREAD, &used);
-    const bool switched = used.ru_nivcsw != std::exchange(switches_, used.ru_nivcsw);
-    // Who was let run may have been the one that answers: then it was quick.
-    const bool crowded = switched && now_ >= until;
-    crowding_ = crowded ? crowding_ + 4 : std::max(crowding_ - 1, 0);
-    if (crowding_ < most_crowding) return;
-    crowding_ = 0;
-    poll_from_ = now_ + crowded_pause;
+    if (crowding_.add_poll(used.ru_nivcsw, now_ >= until)) poll_from_ = now_ + crowded_pause;
 }
 
 void EventLoop::run_deferred() {

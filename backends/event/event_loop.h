@@ -7,6 +7,7 @@
 #include <mutex>
 #include <vector>
 
+#include "backends/event/crowding.h"
 #include "backends/event/loop.h"
 
 struct event;
@@ -63,8 +64,7 @@ class EventLoop final : public Loop {
     TimePoint came_at_{};    // the first of them
     int brief_waits_ = 0;    // how many of the last waits were, roughly
     TimePoint poll_from_{};  // not before
-    int crowding_ = 0;       // how often others wanted the processor during the last polls, roughly
-    long switches_ = 0;      // to another process, against our will
+    Crowding crowding_;
     std::uint64_t vain_polls_ = 0;
     std::vector<std::function<void()>> deferred_;
     int wake_fd_ = -1;

@@ -246,8 +246,8 @@ std::optional<int> Connection::query_done(bool failed) {
         report(sent, result, several_results);
     } else {
         const auto why = failure_of(*handle_, Phase::querying);
-        if (why.kind == FailureClass::lost) {
-            broken(why.message);
+        if (why.kind == FailureClass::lost || why.kind == FailureClass::not_serving) {
+            broken(why);
             return std::nullopt;
         }
         observer_.finished(sent.token, {nullptr, why});
@@ -286,10 +286,14 @@ void Connection::report(const Sent& sent, const Result& result, bool several_res
 }
 
 void Connection::broken(const std::string& why) {
+    broken(Failure{FailureClass::lost, why});
+}
+
+void Connection::broken(const Failure& why) {
     if (closed_) return;
     closed_ = true;
     watch_.stop();
-    observer_.closed({FailureClass::lost, why});
+    observer_.closed(why);
 }
 
 void Connection::later(std::function<void()> work) {

@@ -65,6 +65,7 @@ class Connection final : public pool::Connection {
     [[nodiscard]] bool cut_short(const Sent& sent) const;
     [[nodiscard]] bool has_surplus() const;
     void broken(const std::string& why);
+    void broken(const pool::Failure& why);
     void later(std::function<void()> work);
 
     Driver& driver_;

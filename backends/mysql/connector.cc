@@ -154,10 +154,22 @@ int Connector::begin_charset() {
 int Connector::begin_time_limit() {
     step_ = Step::time_limit;
     const auto limit = driver_.settings().statement_timeout;
+    return begin_query(
+        mariadb_connection(handle_->get()) != 0
+            ? fmt::format("SET SESSION max_statement_time={:.3f}", static_cast<double>(limit.count()) / 1000)
+            : fmt::format("SET SESSION max_execution_time={}", limit.count()));
+}
+
+// A Galera node that is not ready takes SET, and SELECT where no table is read, but not this.
+int Connector::begin_serving() {
+    step_ = Step::serving;
+    return begin_query("DO 0");
+}
+
+// One without a result.
+int Connector::begin_query(std::string text) {
     auto* mysql = handle_->get();
-    text_ = mariadb_connection(mysql) != 0 ? fmt::format("SET SESSION max_statement_time={:.3f}",
-                                                         static_cast<double>(limit.count()) / 1000)
-                                           : fmt::format("SET SESSION max_execution_time={}", limit.count());
+    text_ = std::move(text);
     return handle_->start(
         [&] { return mysql_real_query_start(&call_result_, mysql, text_.data(), text_.size()); },
         [this, mysql](int ready) { return mysql_real_query_cont(&call_result_, mysql, ready); });
@@ -209,10 +221,12 @@ std::optional<int> Connector::step_done() {
             attempt_failed();
             return std::nullopt;
         case Step::time_limit:
+        case Step::serving:
             // A server (or a proxy in between) that knows no such limit serves all the same.
-            if (call_result_ != 0 &&
-                classify(handle_->error_number(), Phase::querying, {}) == FailureClass::lost) {
+            if (call_result_ != 0 && of_no_use()) {
                 attempt_failed();
+            } else if (step_ == Step::time_limit) {
+                return begin_serving();
             } else if (driver_.pipelines() && handle_->get()->net.compress == 0) {
                 probe_timer_->start(probe_patience + 4 * round_trip_);
                 return begin_probe_send();
@@ -270,13 +284,18 @@ void Connector::attempt_failed() {
 }
 
 void Connector::probe_failed() {
-    const auto number = handle_->error_number();
-    if (number != 0 && classify(number, Phase::querying, {}) == FailureClass::lost) {
+    if (handle_->error_number() != 0 && of_no_use()) {
         probe_timer_->stop();
         attempt_failed();
     } else {
         without_pipelining();
     }
+}
+
+// Whether the last error leaves nothing to be done with the connection.
+bool Connector::of_no_use() const {
+    const auto kind = classify(handle_->error_number(), Phase::querying, {});
+    return kind == FailureClass::lost || kind == FailureClass::not_serving;
 }
 
 // A query that came behind another was not answered. Twice in a row, and one at a time is sent from then on.

@@ -1,5 +1,6 @@
 // Opens one connection to MySQL or MariaDB and prepares it: tries the addresses of a host in turn, sets the
-// character set and the server's limit for statements, and tries whether queries may be sent ahead.
+// character set and the server's limit for statements, asks whether the server serves, and tries whether
+// queries may be sent ahead.
 #pragma once
 
 #include <functional>
@@ -38,6 +39,7 @@ class Connector {
         connecting,   // TCP, greeting, TLS, authentication
         charset,      // SET NAMES
         time_limit,   // the server's limit for statements
+        serving,      // whether it takes queries
         probe_send,   // two queries at once
         probe_read,   // their first answers
         probe_store,  // their results
@@ -51,12 +53,15 @@ class Connector {
     [[nodiscard]] int begin_connect();
     [[nodiscard]] int begin_charset();
     [[nodiscard]] int begin_time_limit();
+    [[nodiscard]] int begin_serving();
+    [[nodiscard]] int begin_query(std::string text);
     [[nodiscard]] int begin_probe_send();
     [[nodiscard]] int begin_probe_read();
     [[nodiscard]] int begin_probe_store();
     // A step is done: begins the next one, or reports (no value).
     [[nodiscard]] std::optional<int> step_done();
     [[nodiscard]] std::optional<int> probe_stored();
+    [[nodiscard]] bool of_no_use() const;
     void drive(std::optional<int> waits);
     void woken(int ready);
     void established();

@@ -46,18 +46,20 @@ constexpr std::array rows{
     Row{1160, FailureClass::unreachable, FailureClass::lost},  // ER_NET_ERROR_ON_WRITE
     Row{1161, FailureClass::unreachable, FailureClass::lost},  // ER_NET_WRITE_INTERRUPTED
     Row{1184, FailureClass::unreachable, FailureClass::lost},  // ER_NEW_ABORTING_CONNECTION
-    Row{1047, FailureClass::unreachable,
-        FailureClass::lost},  // ER_UNKNOWN_COM_ERROR: a Galera node that is not ready
     Row{1317, FailureClass::unreachable, FailureClass::lost},  // ER_QUERY_INTERRUPTED: KILL
     Row{1927, FailureClass::unreachable, FailureClass::lost},  // ER_CONNECTION_KILLED
     Row{3169, FailureClass::unreachable, FailureClass::lost},  // ER_SESSION_WAS_KILLED
     Row{4031, FailureClass::unreachable,
         FailureClass::lost},  // ER_CLIENT_INTERACTION_TIMEOUT: wait_timeout (MySQL 8)
+    // a Galera node that has lost the others, or is not in step with them yet
+    Row{1047, FailureClass::not_serving, FailureClass::not_serving},  // ER_UNKNOWN_COM_ERROR
     // back-pressure
     Row{1040, FailureClass::too_many_connections, FailureClass::query},  // ER_CON_COUNT_ERROR
     Row{1203, FailureClass::too_many_connections, FailureClass::query},  // ER_TOO_MANY_USER_CONNECTIONS
     Row{1226, FailureClass::too_many_connections, FailureClass::query},  // ER_USER_LIMIT_REACHED
     Row{1135, FailureClass::too_many_connections, FailureClass::query},  // ER_CANT_CREATE_THREAD
+    // rolled back for the sake of another transaction
+    Row{1213, FailureClass::unreachable, FailureClass::conflict},  // ER_LOCK_DEADLOCK
     // nothing but an administrator will mend it
     Row{1044, FailureClass::configuration, FailureClass::query},  // ER_DBACCESS_DENIED_ERROR
     Row{1045, FailureClass::configuration, FailureClass::query},  // ER_ACCESS_DENIED_ERROR

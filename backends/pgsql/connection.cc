@@ -9,6 +9,7 @@
 #include "backends/log.h"
 #include "backends/pgsql/driver.h"
 #include "backends/pgsql/error_class.h"
+#include "backends/pgsql/result.h"
 
 namespace proxyd::pgsql {
 namespace {
@@ -23,39 +24,8 @@ constexpr const char* copy_command = "the query is a COPY command";
 constexpr std::chrono::seconds preparation_age{5};
 constexpr int most_preparations = 200;
 
-class ResultRows final : public pool::Rows {
-  public:
-    explicit ResultRows(const PGresult* result) : result_(result) {}
-
-    [[nodiscard]] std::size_t rows() const override { return static_cast<std::size_t>(PQntuples(result_)); }
-    [[nodiscard]] std::size_t columns() const override {
-        return static_cast<std::size_t>(PQnfields(result_));
-    }
-
-    // PostgreSQL tables read NULL as the empty string.
-    [[nodiscard]] std::optional<std::string_view> cell(std::size_t row, std::size_t column) const override {
-        const auto r = static_cast<int>(row);
-        const auto c = static_cast<int>(column);
-        return std::string_view(PQgetvalue(result_, r, c),
-                                static_cast<std::size_t>(PQgetlength(result_, r, c)));
-    }
-
-  private:
-    const PGresult* result_;
-};
-
-std::string field(const PGresult* result, int code) {
-    const char* text = PQresultErrorField(result, code);
-    return text != nullptr ? text : "";
-}
-
-std::string one_line(std::string text) {
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    for (char& c : text) {
-        if (c == '\n') c = ' ';
-    }
-    return text;
-}
+// So many queries of one table share a sync at most. Their answers come together.
+constexpr int most_sharing = 8;
 
 }  // namespace
 
@@ -112,13 +82,34 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
         send_text(query, std::move(sent));
         return;
     }
+    if (unsynced_ > 0 && sent.statement != sent_.back().statement) sync();
     if (!send_bound(query, sent)) {
         drop_dead_watch();
         closed_later({FailureClass::lost, one_line(PQerrorMessage(connection_.get()))});
         return;
     }
+    const bool shares = sent.path == Path::prepared && !sent.preparing &&
+                        sent.statement->may_share_sync(driver_.loop().now());
     sent_.push_back(std::move(sent));
-    flush();
+    ++unsynced_;
+    if (!shares || unsynced_ == most_sharing) {
+        sync();
+    } else if (unsynced_ == 1) {
+        driver_.loop().defer([this, alive = std::weak_ptr<bool>(alive_)] {
+            if (alive.lock() && !closed_ && unsynced_ > 0) sync();
+        });
+    }
+}
+
+// Ends what the server takes for one transaction: the first error in it has the rest of it left undone.
+void Connection::sync() {
+    unsynced_ = 0;
+    if (PQpipelineSync(connection_.get()) == 1) {
+        flush();
+        return;
+    }
+    drop_dead_watch();
+    closed_later({FailureClass::lost, one_line(PQerrorMessage(connection_.get()))});
 }
 
 bool Connection::send_bound(const pool::Query& query, Sent& sent) {
@@ -137,22 +128,25 @@ bool Connection::send_bound(const pool::Query& query, Sent& sent) {
     const int count = static_cast<int>(pointers.size());
     if (sent.path == Path::bound) {
         return PQsendQueryParams(connection, bound.text.c_str(), count, nullptr, pointers.data(), nullptr,
-                                 nullptr, 0) == 1 &&
-               PQpipelineSync(connection) == 1;
+                                 nullptr, 0) == 1;
     }
     const auto& name = statement.server_name();
     auto known = prepared_.find(name);
     const auto now = driver_.loop().now();
     if (known == prepared_.end() || now - known->second.at >= preparation_age) {
-        const Preparation fresh{++preparations_, fmt::format("{}_{}", name, preparations_), now};
+        if (unsynced_ > 0) sync();  // what fails before it must not keep it from being prepared
+        ++preparations_;
+        const Preparation fresh{sent.statement, preparations_, fmt::format("{}_{}", name, preparations_),
+                                now};
         if (PQsendPrepare(connection, fresh.name.c_str(), bound.text.c_str(), 0, nullptr) != 1) return false;
+        std::erase_if(prepared_, [](const auto& item) { return item.second.statement.expired(); });
         known = prepared_.insert_or_assign(name, fresh).first;
         sent.preparing = true;
+        sent.commands = 2;
     }
     sent.preparation = known->second.number;
     return PQsendQueryPrepared(connection, known->second.name.c_str(), count, pointers.data(), nullptr,
-                               nullptr, 0) == 1 &&
-           PQpipelineSync(connection) == 1;
+                               nullptr, 0) == 1;
 }
 
 // The pool sends such a query only when nothing else is under way, and nothing behind it.
@@ -215,9 +209,10 @@ void Connection::ready(Ready what) {
         return;
     }
     read_results();
-    if (!closed_ && lost_ && !sent_.empty() && sent_.front().failed) {
-        const Sent culprit = std::move(sent_.front());
-        sent_.pop_front();
+    if (!closed_ && lost_ && answered_ < sent_.size() && sent_[answered_].failed) {
+        const auto place = sent_.begin() + static_cast<std::ptrdiff_t>(answered_);
+        const Sent culprit = std::move(*place);
+        sent_.erase(place);
         report(culprit);
     }
     if (!closed_ && (lost_ || PQstatus(connection_.get()) == CONNECTION_BAD)) {
@@ -231,17 +226,18 @@ void Connection::read_results() {
     while (!closed_ && !lost_ && PQisBusy(connection) == 0) {
         if (sent_.empty()) return;
         ResultHandle result(PQgetResult(connection));
-        auto& front = sent_.front();
         if (!result) {
-            // In a pipeline it separates the results of one query; outside it ends them.
+            // In a pipeline it separates the results of commands; outside it ends them.
             if (PQpipelineStatus(connection) == PQ_PIPELINE_OFF) {
                 if (PQstatus(connection) == CONNECTION_BAD) return;
-                finish_front();
-            } else if (separated) {
+                finish(1);
+            } else if (separated || answered_ == sent_.size()) {
                 // The library has nothing for what was sent: it gave up when the connection broke, and says
                 // so for ever.
                 lost_ = true;
                 lost_why_ = one_line(PQerrorMessage(connection));
+            } else if (--sent_[answered_].commands == 0) {
+                ++answered_;
             }
             separated = true;
             continue;
@@ -249,9 +245,9 @@ void Connection::read_results() {
         separated = false;
         const auto status = PQresultStatus(result.get());
         if (status == PGRES_PIPELINE_SYNC) {
-            finish_front();
-        } else if (status != PGRES_PIPELINE_ABORTED) {
-            take(front, std::move(result));
+            finish(sent_.front().token == 0 ? 1 : std::exchange(answered_, 0));
+        } else if (answered_ < sent_.size()) {
+            take(sent_[answered_], std::move(result));
         }
     }
 }
@@ -260,6 +256,7 @@ void Connection::take(Sent& sent, ResultHandle result) {
     const auto status = PQresultStatus(result.get());
     if (sent.failed) return;
     switch (status) {
+        case PGRES_PIPELINE_ABORTED: sent.undone = true; return;
         case PGRES_TUPLES_OK:
         case PGRES_COMMAND_OK:
             if (sent.preparing) {
@@ -289,19 +286,22 @@ void Connection::take(Sent& sent, ResultHandle result) {
     sent.result = std::move(result);
 }
 
-void Connection::finish_front() {
-    const Sent sent = std::move(sent_.front());
-    sent_.pop_front();
-    if (sent.path == Path::text && PQpipelineStatus(connection_.get()) == PQ_PIPELINE_OFF &&
-        PQenterPipelineMode(connection_.get()) != 1) {
-        lost_ = true;
-        lost_why_ = PQerrorMessage(connection_.get());
+// The first `count` that were sent: their results are there.
+void Connection::finish(std::size_t count) {
+    for (; count > 0 && !closed_; --count) {
+        const Sent sent = std::move(sent_.front());
+        sent_.pop_front();
+        if (sent.path == Path::text && PQpipelineStatus(connection_.get()) == PQ_PIPELINE_OFF &&
+            PQenterPipelineMode(connection_.get()) != 1) {
+            lost_ = true;
+            lost_why_ = PQerrorMessage(connection_.get());
+        }
+        if (sent.token == 0) {
+            observer_.connected(Clock::now() - probed_at_);
+            return;
+        }
+        report(sent);
     }
-    if (sent.token == 0) {
-        observer_.connected(Clock::now() - probed_at_);
-        return;
-    }
-    report(sent);
     if (closed_ || lost_ || !sent_.empty()) return;
     // What such a statement has set or begun would change the answers of other tables.
     const auto transaction = PQtransactionStatus(connection_.get());
@@ -313,7 +313,12 @@ void Connection::finish_front() {
 }
 
 void Connection::report(const Sent& sent) {
+    if (sent.undone && !sent.failed) {
+        observer_.finished(sent.token, {nullptr, {FailureClass::resend, "a query before it failed"}});
+        return;
+    }
     if (sent.failed) {
+        sent.statement->failed(driver_.loop().now());
         observer_.finished(sent.token, error_outcome(sent));
         return;
     }
@@ -340,10 +345,11 @@ pool::Outcome Connection::error_outcome(const Sent& sent) {
     text = one_line(text);
     if (!sqlstate.empty()) text += fmt::format(" (SQLSTATE {})", sqlstate);
 
+    const auto kind = classify(sqlstate, Phase::querying);
     const auto& statement = *sent.statement;
     if (sent.path == Path::text) {
-        statement.text_failed();
-        return {nullptr, {FailureClass::query, text}};
+        if (kind != FailureClass::conflict) statement.text_failed();
+        return {nullptr, {kind, text}};
     }
     const auto known = prepared_.find(statement.server_name());
     const bool current = known != prepared_.end() && known->second.number == sent.preparation;
@@ -364,7 +370,7 @@ pool::Outcome Connection::error_outcome(const Sent& sent) {
             statement.try_as_text();
             return {nullptr, {FailureClass::resend, text}};
     }
-    return {nullptr, {FailureClass::query, text}};
+    return {nullptr, {kind, text}};
 }
 
 void Connection::finished_later(pool::QueryToken token, Failure failure) {
@@ -377,6 +383,8 @@ void Connection::broken(const std::string& why) {
     if (closed_) return;
     closed_ = true;
     watch_.reset();
+    // Whichever of them it was that ended the server's process will be the only one the next time.
+    if (!sent_.empty() && sent_.front().statement) sent_.front().statement->failed(driver_.loop().now());
     const auto text = one_line(why);
     observer_.closed({FailureClass::lost, text.empty() ? "the server closed the connection" : text});
 }

@@ -1,4 +1,5 @@
-// One PostgreSQL connection: libpq in pipeline mode, one sync per query.
+// One PostgreSQL connection: libpq in pipeline mode. Queries of one prepared statement that are sent in one
+// pass of the loop share a sync, which costs the server about as much as a query.
 #pragma once
 
 #include <deque>
@@ -33,21 +34,24 @@ class Connection final : public pool::Connection {
         pool::QueryToken token = 0;
         std::shared_ptr<const Statement> statement;
         Path path = Path::prepared;
+        int commands = 1;        // for the server, that have not been answered yet
         bool preparing = false;  // the next result is that of the preparation
         int preparation = 0;     // which preparation of the statement it relies on
         ResultHandle result;     // the last one with rows, or the first error
         bool failed = false;
+        bool undone = false;  // left out after an error before it
     };
 
     void established(ConnectionHandle handle);
     [[nodiscard]] bool send_bound(const pool::Query& query, Sent& sent);
     void send_text(const pool::Query& query, Sent sent);
     void ready(Ready what);
+    void sync();
     void flush();
     void drop_dead_watch();
     void read_results();
     void take(Sent& sent, ResultHandle result);
-    void finish_front();
+    void finish(std::size_t count);
     void report(const Sent& sent);
     [[nodiscard]] pool::Outcome error_outcome(const Sent& sent);
     void finished_later(pool::QueryToken token, pool::Failure failure);
@@ -62,8 +66,11 @@ class Connection final : public pool::Connection {
     std::unique_ptr<FdWatch> watch_;  // destroyed before the connection
     int watched_fd_ = -1;
     std::deque<Sent> sent_;
+    std::size_t answered_ = 0;  // of sent_: their results are there, the sync behind them is not
+    int unsynced_ = 0;          // the last of sent_, of one statement
     // By Statement::server_name(). The name on the server has the number behind it.
     struct Preparation {
+        std::weak_ptr<const Statement> statement;  // gone: of a table that has changed
         int number = 0;
         std::string name;
         TimePoint at{};

@@ -17,18 +17,19 @@ struct Row {
 constexpr std::array rows{
     Row{"53300", FailureClass::too_many_connections, FailureClass::query},  // too_many_connections
     Row{"57P04", FailureClass::configuration, FailureClass::lost},          // database_dropped
-    Row{"57P", FailureClass::unreachable, FailureClass::lost},    // shutting down, starting up, crash
-    Row{"08", FailureClass::unreachable, FailureClass::lost},     // connection exceptions
-    Row{"25P03", FailureClass::unreachable, FailureClass::lost},  // idle_in_transaction_session_timeout
-    Row{"58", FailureClass::unreachable, FailureClass::query},    // system errors
-    Row{"53", FailureClass::unreachable, FailureClass::query},    // out of memory, disk full
-    Row{"XX", FailureClass::unreachable, FailureClass::query},    // internal errors
-    Row{"28", FailureClass::configuration, FailureClass::query},  // wrong password, pg_hba.conf
-    Row{"3D", FailureClass::configuration, FailureClass::query},  // no such database
-    Row{"42", FailureClass::configuration, FailureClass::query},  // no permission to connect; syntax
-    Row{"22", FailureClass::configuration, FailureClass::query},  // no such encoding; bad data
-    Row{"0A", FailureClass::configuration, FailureClass::query},  // not supported
-    Row{"55", FailureClass::configuration, FailureClass::query},  // database not accepting connections
+    Row{"57P", FailureClass::unreachable, FailureClass::lost},     // shutting down, starting up, crash
+    Row{"08", FailureClass::unreachable, FailureClass::lost},      // connection exceptions
+    Row{"25P03", FailureClass::unreachable, FailureClass::lost},   // idle_in_transaction_session_timeout
+    Row{"40", FailureClass::unreachable, FailureClass::conflict},  // rolled back; recovery on a standby
+    Row{"58", FailureClass::unreachable, FailureClass::query},     // system errors
+    Row{"53", FailureClass::unreachable, FailureClass::query},     // out of memory, disk full
+    Row{"XX", FailureClass::unreachable, FailureClass::query},     // internal errors
+    Row{"28", FailureClass::configuration, FailureClass::query},   // wrong password, pg_hba.conf
+    Row{"3D", FailureClass::configuration, FailureClass::query},   // no such database
+    Row{"42", FailureClass::configuration, FailureClass::query},   // no permission to connect; syntax
+    Row{"22", FailureClass::configuration, FailureClass::query},   // no such encoding; bad data
+    Row{"0A", FailureClass::configuration, FailureClass::query},   // not supported
+    Row{"55", FailureClass::configuration, FailureClass::query},   // database not accepting connections
 };
 
 }  // namespace

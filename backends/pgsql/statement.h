@@ -1,9 +1,11 @@
 // A table's query in the forms in which PostgreSQL can be asked.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
+#include "backends/clock.h"
 #include "backends/pool/query.h"
 #include "backends/table/sql_literals.h"
 #include "backends/table/template.h"
@@ -52,6 +54,14 @@ class Statement final : public pool::Statement {
         text_for_good_ = true;
     }
 
+    // A query that fails has those undone that share a sync with it, and what they have done besides reading:
+    // only what has no such effects, and has not failed within the last minute, shares one.
+    void failed(TimePoint now) const { failed_at_ = now; }
+    [[nodiscard]] bool may_share_sync(TimePoint now) const {
+        return repeatable() && !analysis_.calls_functions &&
+               (failed_at_ == TimePoint{} || now - failed_at_ > std::chrono::minutes(1));
+    }
+
   private:
     table::Template query_;
     table::SqlAnalysis analysis_;
@@ -59,6 +69,7 @@ class Statement final : public pool::Statement {
     Path first_choice_ = Path::text;
     mutable Path path_ = Path::text;
     mutable bool text_for_good_ = false;
+    mutable TimePoint failed_at_{};
 };
 
 }  // namespace proxyd::pgsql

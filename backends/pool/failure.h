@@ -9,9 +9,11 @@ namespace proxyd::pool {
 enum class FailureClass {
     lost,                  // the connection broke or the server is going away: other connection, other host
     unreachable,           // no connection could be made: the host is down until a probe succeeds
+    not_serving,           // it takes connections, but no queries (a Galera node that is alone): down, too
     too_many_connections,  // the server has no more: use those there are, try again later; the host is well
     configuration,         // wrong password, no such database ...: nothing but an administrator will mend it
     query,                 // the query itself: other hosts may know better, this host stays healthy
+    conflict,              // the query gave way to something else: any host will do, this one again, too
     resend,                // not an error: the driver found that the statement must be sent in another way
 };
 
@@ -19,9 +21,11 @@ enum class FailureClass {
     switch (kind) {
         case FailureClass::lost: return "connection lost";
         case FailureClass::unreachable: return "unreachable";
+        case FailureClass::not_serving: return "not serving";
         case FailureClass::too_many_connections: return "too many connections";
         case FailureClass::configuration: return "configuration";
         case FailureClass::query: return "query error";
+        case FailureClass::conflict: return "conflict";
         case FailureClass::resend: return "resend";
     }
     return "";
@@ -30,7 +34,7 @@ enum class FailureClass {
 // No host could be asked, or none answered: what was asked has no part in it.
 [[nodiscard]] constexpr bool is_trouble_with_hosts(FailureClass kind) {
     return kind == FailureClass::lost || kind == FailureClass::unreachable ||
-           kind == FailureClass::too_many_connections;
+           kind == FailureClass::not_serving || kind == FailureClass::too_many_connections;
 }
 
 struct Failure {

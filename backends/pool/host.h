@@ -52,7 +52,9 @@ class Host {
                 return;
             case FailureClass::lost: health_ = HostHealth::untried; return;
             case FailureClass::unreachable:
+            case FailureClass::not_serving:
             case FailureClass::query:
+            case FailureClass::conflict:
             case FailureClass::resend:
                 health_ = HostHealth::down;
                 retry_at_ = now + backoff_.next(random);

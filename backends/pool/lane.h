@@ -27,7 +27,8 @@ struct Request {
     TimePoint queued_at;
     std::vector<std::size_t> failed_hosts;  // that answered it with an error of the query
     Failure last_failure;                   // of the last try
-    int losses = 0;                         // how often a connection broke while it was being answered
+    int losses = 0;                         // how often a new connection broke while it was being answered
+    TimePoint lost_at{};                    // when that was last
 
     [[nodiscard]] bool abandoned() const {
         return std::none_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return bool(w.callback); });
@@ -67,6 +68,9 @@ class Lane {
         if (samples_ == 0) return Speed::unknown;
         return mean_ >= slow_query ? Speed::slow : Speed::fast;
     }
+
+    // Its queries are quick, save perhaps for some that are under way.
+    [[nodiscard]] bool usually_fast() const { return samples_ > 0 && mean_ < slow_query; }
 
     // The server's time for one query, the network not counted.
     void sample(Duration execution) {

@@ -136,7 +136,7 @@ void Pool::slot_connected(Slot& slot, Duration round_trip) {
     }
     host.connected();
     slot.state = SlotState::ready;
-    slot.since = loop_.now();
+    slot.since = slot.opened_at = loop_.now();
     slot.round_trip = round_trip;
     dispatch();
 }
@@ -170,8 +170,11 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
         request.last_failure = outcome.failure;
         if (outcome.failure.kind == FailureClass::query) request.failed_hosts.push_back(slot.host);
         if (outcome.failure.kind == FailureClass::resend) ++request.losses;
-        const bool again = outcome.failure.kind == FailureClass::resend ||
-                           (request.query.statement->repeatable() && other_host_may_answer(request));
+        const bool conflict = outcome.failure.kind == FailureClass::conflict;
+        if (conflict) ++request.losses;
+        const bool again =
+            outcome.failure.kind == FailureClass::resend ||
+            (request.query.statement->repeatable() && (conflict || other_host_may_answer(request)));
         if (again && request.losses <= losses_allowed && !request.abandoned()) {
             auto line = entry.lane;
             if (outcome.failure.kind == FailureClass::query && request.failed_hosts.size() == 1) {
@@ -196,9 +199,12 @@ void Pool::slot_closed(Slot& slot, const Failure& failure) {
     bury(slot);
 
     auto seen = failure;
-    if (!was_connecting) seen.kind = FailureClass::lost;
+    const bool not_serving = seen.kind == FailureClass::not_serving;
+    if (!was_connecting && !not_serving) seen.kind = FailureClass::lost;
     if (was_connecting && seen.kind == FailureClass::lost) seen.kind = FailureClass::unreachable;
-    host.failed(seen, loop_.now(), random_);
+    // Of connections that were open when it began each may say it.
+    if (was_connecting || !not_serving || !host.is_failing()) host.failed(seen, loop_.now(), random_);
+    if (not_serving) retire_all_to(slot.host);
     if (was_connecting || !lost.empty()) {
         log().warning(
             fmt::format("{} {} {}", name_, host.info().label, was_connecting ? seen.message : "lost"),
@@ -212,7 +218,11 @@ void Pool::slot_closed(Slot& slot, const Failure& failure) {
         left_connection(*entry);
         auto& request = *entry->request;
         request.last_failure = seen;
-        if (head) ++request.losses;
+        // A server that ends takes all its connections with it: those from before the last loss tell nothing.
+        if (head && slot.opened_at >= request.lost_at) {
+            ++request.losses;
+            request.lost_at = loop_.now();
+        }
         if (request.abandoned()) continue;
         if (request.query.statement->repeatable() && request.losses <= losses_allowed) {
             requeue(entry->lane, std::move(entry->request));

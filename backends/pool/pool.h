@@ -106,6 +106,7 @@ class Pool {
     void rescue(Slot& slot);
     void rebalance(TimePoint now);
     void retire_one_of(const std::function<bool(const Slot&)>& chosen);
+    void retire_all_to(std::size_t host);
     void shrink();
     void make_room_for(std::size_t host, const std::function<bool(const Slot&)>& victim);
     void schedule_sweep();

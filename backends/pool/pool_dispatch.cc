@@ -69,7 +69,9 @@ Pool::Sent Pool::send_next(const std::shared_ptr<Lane>& lane) {
 // Slow tables never hold all connections, one of them not even all that slow tables may hold, and those that
 // hold fewest come first.
 bool Pool::may_send_slow(const Lane& lane) const {
-    const auto limit = slow_limit();
+    auto limit = slow_limit();
+    // One of those kept free carries on a table that has met a few late answers; the last stays for others.
+    if (lane.usually_fast() && limit + 1 < settings_.size) ++limit;
     if (slow_connections_ >= limit) return false;
     const auto own = static_cast<std::size_t>(lane.slow_connections);
     if (own >= std::max<std::size_t>(1, limit * 2 / 3)) return false;

@@ -196,6 +196,15 @@ void Pool::retire_one_of(const std::function<bool(const Slot&)>& chosen) {
     }
 }
 
+// What is under way on them may still be answered.
+void Pool::retire_all_to(std::size_t host) {
+    const auto ready = [host](const Slot& slot) {
+        return slot.host == host && slot.state == SlotState::ready;
+    };
+    while (std::any_of(slots_.begin(), slots_.end(), [&ready](const auto& slot) { return ready(*slot); }))
+        retire_one_of(ready);
+}
+
 // Opens a connection to the host, in a full pool in the place of another one.
 void Pool::make_room_for(std::size_t host, const std::function<bool(const Slot&)>& victim) {
     if (!full()) {

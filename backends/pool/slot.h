@@ -44,6 +44,7 @@ class Slot final : public ConnectionObserver {
     const std::size_t host;
     SlotState state = SlotState::connecting;
     TimePoint since;            // of connecting; then of the last use
+    TimePoint opened_at{};      // when it became ready
     TimePoint last_finished{};  // when the last outcome came
     Duration round_trip{};
     bool solitary = false;  // works on a query that wants the connection for itself

@@ -12,7 +12,6 @@ namespace proxyd::sqlite {
 namespace {
 
 using pool::FailureClass;
-using pool::Outcome;
 
 constexpr std::chrono::milliseconds sweep_interval{20};
 constexpr std::chrono::milliseconds grace{20};  // the worker knows better why it could not answer
@@ -140,7 +139,7 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
             job.answer.failed = true;
             job.answer.failure = {FailureClass::lost, "the database file was busy until the deadline"};
         } else {
-            job.answer = handle_.run(*job.statement, job.key, job.deadline, job.prepare_only);
+            job.answer = handle_.run(job.statement, job.key, job.deadline, job.prepare_only);
         }
         // Under the lock: once stop() has it, the loop may be gone.
         const std::lock_guard lock(mutex_);

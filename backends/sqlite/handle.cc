@@ -74,32 +74,30 @@ void Handle::share_state(sqlite3_stmt* statement) {
     if (reads && several_ && !shared) sqlite3_exec(database_.get(), "BEGIN", nullptr, nullptr, nullptr);
 }
 
-Answer Handle::run(const Statement& statement, const std::string& key, Deadline deadline, bool prepare_only) {
+Answer Handle::run(const std::shared_ptr<const Statement>& statement, const std::string& key,
+                   Deadline deadline, bool prepare_only) {
     deadline_ = deadline;
     if (!database_) return failed(FailureClass::unreachable, not_open_);
     std::string error;
     const table::KeyParts parts(key);
-    if (!statement.analysis.bound) {
-        const auto handle = prepare(expanded(statement, parts), error);
+    if (!statement->analysis.bound) {
+        const auto handle = prepare(expanded(*statement, parts), error);
         if (!handle) return failed(FailureClass::query, error);
         if (prepare_only) return {};
         share_state(handle.get());
         return step(handle.get());
     }
-    // Statements of tables that have changed since are not asked for again.
-    if (prepared_.size() > most_statements) prepared_.clear();
-    auto& kept = prepared_[statement.id];
-    if (!kept) kept = prepare(statement.analysis.bound->text, error);
-    if (!kept) return failed(FailureClass::query, error);
+    auto* const kept = prepared(statement, error);
+    if (kept == nullptr) return failed(FailureClass::query, error);
     if (prepare_only) return {};
     int index = 0;
-    for (const auto& parameter : statement.analysis.bound->parameters) {
+    for (const auto& parameter : statement->analysis.bound->parameters) {
         const auto value = table::parameter_value(parameter, parts);
-        sqlite3_bind_text64(kept.get(), ++index, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+        sqlite3_bind_text64(kept, ++index, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
     }
-    share_state(kept.get());
-    auto answer = step(kept.get());
-    sqlite3_reset(kept.get());
+    share_state(kept);
+    auto answer = step(kept);
+    sqlite3_reset(kept);
     return answer;
 }
 
@@ -148,6 +146,16 @@ Handle::StatementHandle Handle::prepare(const std::string& text, std::string& er
     }
     if (!handle) error = fmt::format("database {}: the query holds no statement", path_);
     return handle;
+}
+
+sqlite3_stmt* Handle::prepared(const std::shared_ptr<const Statement>& statement, std::string& error) {
+    if (const auto found = prepared_.find(statement); found != prepared_.end()) return found->second.get();
+    // Those of tables that have changed or gone are not asked for again.
+    std::erase_if(prepared_, [](const auto& item) { return item.first.expired(); });
+    if (prepared_.size() > most_statements) prepared_.clear();
+    auto fresh = prepare(statement->analysis.bound->text, error);
+    if (!fresh) return nullptr;
+    return prepared_.emplace(statement, std::move(fresh)).first->second.get();
 }
 
 Answer Handle::step(sqlite3_stmt* statement) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -34,8 +33,8 @@ class Handle {
     };
 
     // Runs the query, or only prepares it, and fills the answer. Within a batch.
-    [[nodiscard]] Answer run(const Statement& statement, const std::string& key, Deadline deadline,
-                             bool prepare_only);
+    [[nodiscard]] Answer run(const std::shared_ptr<const Statement>& statement, const std::string& key,
+                             Deadline deadline, bool prepare_only);
 
     // What runs now ends within a moment, and nothing runs any more. Safe from any thread.
     void stop() { stopped_ = true; }
@@ -55,6 +54,9 @@ class Handle {
     void share_state(sqlite3_stmt* statement);
     void open();
     [[nodiscard]] StatementHandle prepare(const std::string& text, std::string& error);
+    // The one that is kept for the table; null: it cannot be prepared.
+    [[nodiscard]] sqlite3_stmt* prepared(const std::shared_ptr<const Statement>& statement,
+                                         std::string& error);
     [[nodiscard]] Answer step(sqlite3_stmt* statement);
     [[nodiscard]] std::string message() const;
     static int busy(void* self, int tries);
@@ -65,7 +67,8 @@ class Handle {
     std::string not_open_;     // why the file cannot be asked
     table::FileStamp opened_;  // identity of the open file
     std::unique_ptr<sqlite3, DatabaseCloser> database_;
-    std::map<std::uint64_t, StatementHandle> prepared_;  // destroyed before the database
+    // Destroyed before the database.
+    std::map<std::weak_ptr<const Statement>, StatementHandle, std::owner_less<>> prepared_;
     Deadline deadline_{};
     std::atomic<bool> stopped_{false};
 };

@@ -39,9 +39,9 @@ std::unique_ptr<table::QueryRunner> TableBackend::make_runner(const std::string&
     if (!database) {
         database = std::make_shared<Database>(loop_, *path);
         known = database;
+        std::erase_if(databases_, [](const auto& item) { return item.second.expired(); });
     }
-    auto statement = std::make_shared<const Statement>(
-        Statement{next_statement_++, definition.query, definition.analysis});
+    auto statement = std::make_shared<const Statement>(Statement{definition.query, definition.analysis});
     return std::make_unique<Runner>(std::move(database), std::move(statement),
                                     static_cast<std::size_t>(settings.queue_limit));
 }

@@ -26,7 +26,6 @@ class TableBackend final : public table::TableBackend {
   private:
     Loop& loop_;
     std::map<std::string, std::weak_ptr<Database>> databases_;
-    std::uint64_t next_statement_ = 1;
 };
 
 }  // namespace proxyd::sqlite

@@ -85,7 +85,7 @@ bool DomainList::add_file(const std::string& path, bool negated, const ReadFile&
     for (const config::LogicalLine& line : content.lines) {
         good = add_items(line.text, negated, read, utf8, open_files, error);
         if (!good) {
-            error = path + ", line " + std::to_string(line.number) + ": " + error;
+            error.insert(0, path + ", line " + std::to_string(line.number) + ": ");
             break;
         }
     }

@@ -40,6 +40,7 @@ class PoolDirectory {
                                              loop.defer([body = std::shared_ptr<SharedPool>(unused)] {});
                                          });
         known = made;
+        std::erase_if(pools_, [](const auto& item) { return item.second.expired(); });
         return made;
     }
 

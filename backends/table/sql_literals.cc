@@ -33,6 +33,7 @@ class Analyser {
         find_statements();
         collect_unquoted();
         find_writes();
+        find_functions();
         check_whole();
         check_tokens();
         if (result_.why_not.empty()) bind();
@@ -100,6 +101,17 @@ class Analyser {
                                          : statements_.size();
         for (std::size_t i = 0; i < executed; ++i)
             if (writes(statements_[i])) result_.may_write = true;
+    }
+
+    void find_functions() {
+        for (std::size_t i = 1; i < tokens().size(); ++i) {
+            if (tokens()[i].kind != Kind::open) continue;
+            const Token& before = tokens()[i - 1];
+            const bool qualified = i > 1 && tokens()[i - 2].text == ".";
+            const bool name = before.kind == Kind::word || before.kind == Kind::identifier;
+            if (name && (qualified || before.kind != Kind::word || !only_computes(before.text)))
+                result_.calls_functions = true;
+        }
     }
 
     bool writes(const Statement& statement) const {

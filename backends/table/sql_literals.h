@@ -31,7 +31,8 @@ struct SqlAnalysis {
     std::optional<BoundStatement> bound;
     std::string why_not;              // when not bound: for check and the log
     bool several_statements = false;  // text after a ';' that is more than blanks and comments
-    bool may_write = false;  // does not begin with SELECT, WITH, VALUES or TABLE (or holds INSERT, ...)
+    bool may_write = false;        // does not begin with SELECT, WITH, VALUES or TABLE (or holds INSERT, ...)
+    bool calls_functions = false;  // other than well-known ones that do nothing but compute
     std::vector<std::string>
         unquoted;  // the specifiers that stand outside '...' (in mysql also outside "..."): unsafe
     std::vector<std::string>

@@ -29,6 +29,10 @@ template <std::size_t count>
 // and domains with a length.
 [[nodiscard]] bool is_plain_type(std::string_view type);
 
+// Whether what begins with the word and a parenthesis does nothing but compute: a function of the server's
+// own, or no function at all.
+[[nodiscard]] bool only_computes(std::string_view word);
+
 // Whether a statement of PostgreSQL, MySQL or MariaDB can begin with the word.
 [[nodiscard]] bool is_verb(std::string_view word);
 

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Troubles of real servers: one that stands still, is full, loses a table, or is killed beside its replica."""
 
-import contextlib
 import os
 import sys
 import time
@@ -10,52 +9,11 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from harness import mailboxes, scenario
 from harness.mariadb import Mariadb
-from harness.paced_client import PacedClient
+from harness.outage import Outage
 from harness.postgres import Postgres, Standby
-from harness.stand_alone import StandAlone
-from harness.tables import TableFiles
 from harness.waiting import wait_until
 
 _MAX_CONNECTIONS = 12
-
-
-class Outage(scenario.Scenario):
-    """What the scenarios of this file share."""
-
-    @classmethod
-    def set_up_tables(cls, kind, ports, **more):
-        """`more` are names of further tables, and what they select from in the same database."""
-        tables = TableFiles(cls.workspace.directory("tables"))
-        for name, source in {"mailbox": "mailbox", **more}.items():
-            tables.add(kind, name, **mailboxes.table_parameters(ports, source))
-        cls.tables = tables
-
-    def setUp(self):
-        """Each test has a proxyd of its own, which has no connections yet."""
-        self.proxyd = StandAlone(self.workspace, scenario.tested().binary, self.id().rsplit(".", 1)[1],
-                                 tables=self.tables.names).start().wait_for_socket()
-        self.addCleanup(self.proxyd.stop)
-
-    def client(self, name="mailbox"):
-        table = next(table for table in self.tables.names if table.endswith(f"/{name}.cf"))
-        return PacedClient(self.proxyd.socket, table, mailboxes.KEY, mailboxes.VALUE, per_second=200)
-
-    @contextlib.contextmanager
-    def streams(self, name="mailbox", clients=4):
-        """Clients that are being answered when the body begins, and again before they end."""
-        with contextlib.ExitStack() as stack:
-            asking = [stack.enter_context(self.client(name)) for _ in range(clients)]
-            self.wait_for_answers(asking)
-            yield asking
-            self.wait_for_answers(asking)
-
-    @staticmethod
-    def wait_for_answers(clients):
-        now = time.monotonic()
-        wait_until(lambda: all(client.first_right_after(now) is not None for client in clients), "lookups succeed")
-
-    def assert_none_failed(self, clients):
-        self.assertEqual([client.others[:1] for client in clients if client.others], [])
 
 
 class OutageTest(Outage):
@@ -65,7 +23,9 @@ class OutageTest(Outage):
     def set_up_servers(cls):
         cls.database = mailboxes.fill(cls.server_class(cls.workspace,
                                                        options=[f"max-connections={_MAX_CONNECTIONS}"]).start())
-        cls.set_up_tables(cls.database.KIND, [cls.database.port], other="other")
+        # Slow enough to want connections of its own.
+        nap = {"pgsql": "mailbox, pg_sleep(0.05)", "mysql": "mailbox JOIN (SELECT SLEEP(0.05)) AS nap"}
+        cls.set_up_tables(cls.database.KIND, [cls.database.port], other="other", slow=nap[cls.database.KIND])
         cls.make_other()
 
     @classmethod
@@ -73,17 +33,28 @@ class OutageTest(Outage):
         cls.database.sql(f"CREATE TABLE other AS SELECT * FROM mailbox; {mailboxes.grant(cls.database, 'other')}",
                          mailboxes.DATABASE)
 
+    def test_a_server_that_crashes_and_comes_back(self):
+        with self.client(per_second=500) as client:
+            self.wait_for_answers([client])
+            self.database.stop("immediate")
+            time.sleep(2.7)
+            self.database.start()
+            back = time.monotonic()
+            self.wait_for_answers([client])
+        self.assert_none_failed([client])
+        self.assertGreater(client.longest, 2.5, "the server was not away")
+        self.assertLess(client.first_right_after(back), 1.0)
+
     def test_a_server_that_stands_still(self):
-        with self.streams() as clients:
+        with self.streams() as clients, self.streams("hasty", 1) as (hasty,):
             with self.database.frozen():
                 time.sleep(3)
         self.assert_none_failed(clients)
         self.assertGreater(max(client.longest for client in clients), 2.5, "the server did not stand still")
+        self.assert_deadline_kept(hasty)
 
     def test_a_server_without_a_free_connection(self):
-        sessions = [self.database.session() for _ in range(_MAX_CONNECTIONS)]
-        for session in sessions:
-            session.ask("SELECT 1")
+        sessions = self.take_all_connections()
         with self.client() as client:
             time.sleep(2)
             self.assertEqual(client.lookups, [], "there was a connection left")
@@ -91,6 +62,31 @@ class OutageTest(Outage):
                 session.close()
             self.wait_for_answers([client])
         self.assert_none_failed([client])
+
+    def test_a_server_that_becomes_full(self):
+        with self.streams() as quick, self.streams("slow", 1) as slow:
+            sessions = self.take_all_connections()
+            with self.streams("slow", 8) as more:
+                had = int(sessions[0].ask(self.database.connections_query(mailboxes.DATABASE))[0][0])
+                time.sleep(1)
+                for session in sessions:
+                    session.close()
+                wait_until(lambda: self.database.connections(mailboxes.DATABASE) > had, "more connections are used")
+        self.assert_none_failed(quick + slow + more)
+        self.assertLess(max(client.longest for client in quick), 1.0)
+        self.assertRegex(self.proxyd.log(), "(?i)too many")
+        self.assertNotIn("answers again", self.proxyd.log(), "the host was taken for dead")
+
+    def take_all_connections(self):
+        sessions = []
+        try:
+            while True:
+                session = self.database.session()
+                self.addCleanup(session.close)
+                session.ask("SELECT 1")
+                sessions.append(session)
+        except (RuntimeError, BrokenPipeError):
+            return sessions
 
     def test_a_table_that_may_not_be_read_or_is_gone(self):
         for trouble, mend in ((mailboxes.revoke(self.database, "other"),
@@ -115,8 +111,12 @@ class ReplicaTest(Outage):
     def set_up_servers(cls):
         cls.primary = mailboxes.fill(Postgres(cls.workspace).start())
         cls.replica = Standby(cls.workspace, cls.primary).start()
+        # What the primary has done is not held back for the sake of queries.
+        cls.replica.sql("ALTER SYSTEM SET max_standby_streaming_delay = 0; SELECT pg_reload_conf()")
         # Slow enough to be under way when something happens.
-        cls.set_up_tables("pgsql", [cls.primary.port, cls.replica.port], slow="mailbox, pg_sleep(0.05)")
+        slow = "mailbox, pg_sleep(0.05)"
+        cls.set_up_tables("pgsql", [cls.primary.port, cls.replica.port], slow=slow)
+        cls.tables.add("pgsql", "replica", **mailboxes.table_parameters([cls.replica.port], slow))
 
     def on_both(self):
         query = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{mailboxes.READER}'"
@@ -132,6 +132,25 @@ class ReplicaTest(Outage):
                 self.primary.start()
                 wait_until(self.on_both, "both hosts are used again", 5.0)
         self.assert_none_failed(quick + slow)
+        self.assertLess(max(client.longest for client in quick + slow), 2.0)
+
+    def test_a_replica_that_is_not_ready_for_clients(self):
+        with self.streams() as quick, self.streams("slow", 8) as slow:
+            self.replica.stop("fast")
+            self.replica.start_closed()
+            time.sleep(1)
+            self.replica.restart("fast")
+            wait_until(self.on_both, "both hosts are used again", 5.0)
+        self.assert_none_failed(quick + slow)
+        self.assertIn("not accepting connections", self.proxyd.log())
+
+    def test_queries_that_a_replica_cancels(self):
+        with self.streams("slow", 8) as of_both, self.streams("replica", 2) as of_replica:
+            for _ in range(5):
+                self.primary.sql("BEGIN; LOCK TABLE mailbox IN ACCESS EXCLUSIVE MODE; COMMIT", mailboxes.DATABASE)
+                time.sleep(0.2)
+        self.assertGreater(int(self.replica.sql("SELECT sum(confl_lock) FROM pg_stat_database_conflicts")[0][0]), 2)
+        self.assert_none_failed(of_both + of_replica)
 
 
 if __name__ == "__main__":

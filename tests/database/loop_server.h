@@ -148,7 +148,7 @@ class TakenNumber {
 inline int next_number() {
     const int fd = ::eventfd(0, EFD_CLOEXEC);
     (void)::close(fd);
-    return fd;
+    return fd;  // cppcheck-suppress deallocret
 }
 
 }  // namespace proxyd

@@ -3,6 +3,8 @@
 #include <deque>
 #include <set>
 
+#include <malloc.h>
+
 #include "tests/database/loop_server.h"
 #include "tests/database/pgsql_scene.h"
 
@@ -100,6 +102,21 @@ TEST_F(PgsqlState, AConnectionWithManyPreparedStatementsIsRenewed) {
     }
     EXPECT_EQ(sessions.size(), 2U);
     EXPECT_EQ(recorded.text(), "");
+}
+
+TEST_F(PgsqlState, StatementsOfTablesThatHaveChangedAreForgotten) {
+    settings.pool_size = 1;
+    const auto edited_and_asked = [this](int times) {
+        for (int i = 0; i < times; ++i) {
+            const auto name = table(fmt::format("query = SELECT '%s' || '-{:03}'", i));
+            reload();
+            ASSERT_EQ(answer(name, "x"), fmt::format("x-{:03}", i));
+        }
+    };
+    edited_and_asked(20);
+    const auto before = mallinfo2().uordblks;
+    edited_and_asked(150);  // fewer than a connection is kept for
+    EXPECT_LT(mallinfo2().uordblks, before + 150 * 100) << "100 bytes for each version";
 }
 
 // One message of the protocol, from the server.

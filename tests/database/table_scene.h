@@ -53,13 +53,20 @@ class TableScene : public testing::Test {
     TableScene() {
         std::string pattern = testing::TempDir() + "proxyd-db-XXXXXX";
         directory = mkdtemp(pattern.data());
-        table::TableSetOptions options;
-        options.settings_for = [this](table::TableParameters&) { return settings; };
-        tables = std::make_unique<table::TableSet>(loop, std::move(options));
+        tables = std::make_unique<table::TableSet>(loop, options());
     }
     ~TableScene() override { std::filesystem::remove_all(directory); }
     TableScene(const TableScene&) = delete;
     TableScene& operator=(const TableScene&) = delete;
+
+    table::TableSetOptions options() {
+        table::TableSetOptions result;
+        result.settings_for = [this](table::TableParameters&) { return settings; };
+        return result;
+    }
+
+    // Tables are read again at their next use.
+    void reload() { tables->reload(options()); }
 
     std::string write(const std::string& name, const std::string& text) const {
         std::ofstream(directory + "/" + name) << text;

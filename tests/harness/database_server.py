@@ -100,8 +100,11 @@ class DatabaseServer:
     def running(self):
         return self._process is not None and self._process.poll() is None
 
-    def start(self, options=()):
-        """Returns when the server accepts connections; at once if it is running. `options` are for this time only."""
+    def start(self, options=(), ready=None):
+        """Returns when the server accepts connections, or ready() is true; at once if it is running.
+
+        `options` are for this time only.
+        """
         if self.running:
             return self
         words = [*self._server_options(), *self._options, *options]
@@ -110,7 +113,7 @@ class DatabaseServer:
                                              env=_ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                              start_new_session=True, **self._identity)
         self._janitor.note(f"pid {self._process.pid}")
-        wait_until(self._accepts, f"{self.NAME} answers on port {self.port} (see {self.log_file})", 60.0, 0.05)
+        wait_until(ready or self._accepts, f"{self.NAME} answers on port {self.port} (see {self.log_file})", 60.0, 0.05)
         return self
 
     def _accepts(self):
@@ -205,9 +208,9 @@ class Session:
 
     def close(self):
         with self._lock:
-            if self._process.poll() is None:
+            with contextlib.suppress(BrokenPipeError):  # refused by the server
                 self._process.stdin.close()
-                self._process.wait(10.0)
+            self._process.wait(10.0)
             self._process.stdout.close()
 
 

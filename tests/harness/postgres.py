@@ -74,3 +74,11 @@ class Standby(Postgres):
     def _install_arguments(self):
         return [f"{self.bin}/pg_basebackup", "-h", self._primary.socket_directory, "-p", str(self._primary.port),
                 "-U", self.SUPERUSER, "-D", self.data, "-R", "-X", "stream", "-c", "fast", "--no-sync"]
+
+    def start_closed(self):
+        """It follows the other one, and answers clients as a server does that is starting up."""
+        self.start(["hot-standby=off"], self._refuses)
+
+    def _refuses(self):
+        done = self._run(self.client_arguments(), input=b"SELECT 1", capture_output=True)
+        return b"not accepting connections" in done.stderr

@@ -70,6 +70,13 @@ def resident_bytes(pid):
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def peak_resident_bytes(pid):
+    """The most that it ever had."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        (line,) = (line for line in file if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+
+
 def send_signal(pid, number):
     try:
         os.kill(pid, number)

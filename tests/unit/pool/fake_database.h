@@ -14,11 +14,11 @@
 
 namespace proxyd::pool {
 
-enum class HostMode { up, refuses, silent, wrong_password, full };
+enum class HostMode { up, refuses, silent, wrong_password, full, not_serving };
 
 // What a host does with one query.
 struct Reaction {
-    enum class Kind { rows, query_error, breaks, resend, never };
+    enum class Kind { rows, query_error, conflict, breaks, not_serving, resend, never };
     Kind kind = Kind::rows;
     Duration time = std::chrono::microseconds(100);
 };
@@ -148,6 +148,7 @@ class FakeConnection final : public Connection {
             case HostMode::refuses: break_now(FailureClass::unreachable); return;
             case HostMode::wrong_password: break_now(FailureClass::configuration); return;
             case HostMode::full: break_now(FailureClass::too_many_connections); return;
+            case HostMode::not_serving: break_now(FailureClass::not_serving); return;
             case HostMode::silent: return;
         }
     }
@@ -160,8 +161,8 @@ class FakeConnection final : public Connection {
 
     void end_head(Reaction::Kind kind) {
         if (closed_) return;
-        if (kind == Reaction::Kind::breaks) {
-            break_now();
+        if (kind == Reaction::Kind::breaks || kind == Reaction::Kind::not_serving) {
+            break_now(kind == Reaction::Kind::breaks ? FailureClass::lost : FailureClass::not_serving);
             return;
         }
         const auto done = work_.front();
@@ -175,6 +176,9 @@ class FakeConnection final : public Connection {
             }
             case Reaction::Kind::query_error:
                 observer_.finished(done.token, {nullptr, {FailureClass::query, "bad query"}});
+                return;
+            case Reaction::Kind::conflict:
+                observer_.finished(done.token, {nullptr, {FailureClass::conflict, "gave way"}});
                 return;
             case Reaction::Kind::resend:
                 observer_.finished(done.token, {nullptr, {FailureClass::resend, "in another way"}});

@@ -17,9 +17,11 @@ TEST(MysqlErrorClass, Numbers) {
     const Row rows[] = {
         {1040, FailureClass::too_many_connections, FailureClass::query},
         {1045, FailureClass::configuration, FailureClass::query},
+        {1047, FailureClass::not_serving, FailureClass::not_serving},
         {1053, FailureClass::unreachable, FailureClass::lost},
         {1064, FailureClass::unreachable, FailureClass::query},
         {1146, FailureClass::unreachable, FailureClass::query},
+        {1213, FailureClass::unreachable, FailureClass::conflict},
         {1969, FailureClass::unreachable, FailureClass::query},
         {3024, FailureClass::unreachable, FailureClass::query},
         {4151, FailureClass::configuration, FailureClass::query},

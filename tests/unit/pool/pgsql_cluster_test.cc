@@ -125,7 +125,8 @@ TEST(ErrorClass, ByPhase) {
         {"08006", FailureClass::unreachable, FailureClass::lost},
         {"25P03", FailureClass::unreachable, FailureClass::lost},
         {"42P01", FailureClass::configuration, FailureClass::query},
-        {"40P01", FailureClass::unreachable, FailureClass::query},
+        {"40001", FailureClass::unreachable, FailureClass::conflict},
+        {"40P01", FailureClass::unreachable, FailureClass::conflict},
         {"XX000", FailureClass::unreachable, FailureClass::query},
         {"", FailureClass::unreachable, FailureClass::lost},
     };

@@ -14,6 +14,30 @@ class PoolFairness : public PoolScene {
     }
 };
 
+// Two answers that took long made all lookups of a fast table wait, with connections free, while a slow table
+// had its share of them.
+TEST_F(PoolFairness, AFewLateAnswersDoNotHoldUpAFastTableBesideASlowOne) {
+    settings.size = 8;
+    const auto slow = lane("slow");
+    const auto fast = lane("fast");
+    warm_up(fast, 4);
+    db().react = [](auto, const auto& key) {
+        const auto time = key.starts_with("slow") ? 500ms : key.starts_with("late") ? 300ms : 0ms;
+        return Reaction{Reaction::Kind::rows, time + 100us};
+    };
+    for (int i = 0; i < 200; ++i) (void)ask(slow, "slow" + std::to_string(i), 60s);
+    loop.advance(2s);
+    const auto late = ask(fast, "late1");
+    const auto other = ask(fast, "late2");
+    loop.advance(60ms);
+    const auto quick = ask(fast, "quick");
+    loop.advance(10ms);
+    EXPECT_FOUND(quick, "quick");
+    EXPECT_EQ(late->answers + other->answers, 0);
+    loop.advance(1s);
+    EXPECT_FOUND(late, "late1");
+}
+
 TEST_F(PoolFairness, SlowTablesNeverHoldAllConnections) {
     for (const std::size_t size : {2U, 3U, 4U, 8U, 20U}) {
         settings.size = size;

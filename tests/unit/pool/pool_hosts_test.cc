@@ -1,4 +1,5 @@
 // Several hosts: preference, failing over and back, errors that another host may not have.
+#include <algorithm>
 #include <set>
 
 #include "tests/unit/pool/pool_scene.h"
@@ -131,6 +132,34 @@ TEST_P(PoolSizes, AHostThatDiesCostsNoLookup) {
         EXPECT_GT(database->connections_to(0), 0U) << "it is used again";
     }
     EXPECT_LE(database->most_connections, settings.size);
+}
+
+// A Galera node that has lost the others: connecting works up to a point, queries do not.
+TEST_P(PoolSizes, AHostThatTakesNoQueriesCostsNoLookup) {
+    settings.size = GetParam();
+    ranks = {1, 1};
+    const auto table = lane("t");
+    expect_all_found(stream(table, 2000));
+    host(0).mode = HostMode::not_serving;
+    db().react = [](auto where, const auto&) {
+        return Reaction{where == 0 ? Reaction::Kind::not_serving : Reaction::Kind::rows};
+    };
+    db().sent.clear();
+    const auto attempts = host(0).attempts;
+    auto all = stream(table, 3000);
+    loop.advance(100ms);
+    expect_all_found(all);
+    EXPECT_LE(host(0).attempts, attempts + 20) << "it is tried all the time";
+    EXPECT_LE(std::count_if(db().sent.begin(), db().sent.end(), [](const auto& q) { return q.host == 0; }), 1)
+        << "one query is enough to know";
+    host(0).mode = HostMode::up;
+    db().react = [](auto, const auto&) { return Reaction{}; };
+    all = stream(table, 3000);
+    loop.advance(100ms);
+    expect_all_found(all);
+    if (settings.size > 1) {
+        EXPECT_GT(database->connections_to(0), 0U) << "it is used again";
+    }
 }
 
 TEST_P(PoolSizes, AllHostsRestartAndNothingIsLost) {

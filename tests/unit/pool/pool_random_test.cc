@@ -42,6 +42,10 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
             reaction.kind = Reaction::Kind::resend;
         else if (luck < 38)
             reaction.kind = Reaction::Kind::never;
+        else if (luck < 48)
+            reaction.kind = Reaction::Kind::conflict;
+        else if (luck < 50)
+            reaction.kind = Reaction::Kind::not_serving;
         return reaction;
     };
     std::vector<std::shared_ptr<Lane>> tables;
@@ -77,13 +81,9 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
             loop.advance(std::chrono::microseconds(below(below(10) == 0 ? 200000 : 3000)));
         } else if (what < 97) {
             const auto index = below(static_cast<unsigned>(ranks.size()));
-            const HostMode modes[] = {HostMode::up,
-                                      HostMode::up,
-                                      HostMode::up,
-                                      HostMode::refuses,
-                                      HostMode::full,
-                                      HostMode::silent,
-                                      HostMode::wrong_password};
+            const HostMode modes[] = {
+                HostMode::up,          HostMode::up,   HostMode::up,     HostMode::refuses,
+                HostMode::not_serving, HostMode::full, HostMode::silent, HostMode::wrong_password};
             host(index).mode = modes[below(7)];
             if (below(3) == 0) db().break_connections(index);
         } else if (what == 97) {

@@ -11,7 +11,7 @@ TEST_F(PoolSize, NeverHasMoreConnectionsThanItsSizeEvenWhileClosingThem) {
     settings.pipeline_depth = 1;
     const auto table = lane("t");
     db().react = [](auto, const auto& key) {
-        return Reaction{key.ends_with("7") ? Reaction::Kind::breaks : Reaction::Kind::rows, 5ms};
+        return Reaction{key.ends_with("77") ? Reaction::Kind::breaks : Reaction::Kind::rows, 5ms};
     };
     for (int i = 0; i < 300; ++i) {
         (void)ask(table, std::to_string(i));

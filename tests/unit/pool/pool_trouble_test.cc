@@ -168,6 +168,47 @@ TEST_F(PoolTrouble, AStatementThatMustBeSentInAnotherWayIsSentAgain) {
     EXPECT_FALSE(endless->ok);
 }
 
+TEST_F(PoolTrouble, WhatGaveWayIsAskedAgainUnlessItWrites) {
+    const auto table = lane("t");
+    std::map<std::string, int> tries;
+    db().react = [&](auto, const auto& key) {
+        return Reaction{++tries[key] <= 3 ? Reaction::Kind::conflict : Reaction::Kind::rows};
+    };
+    const auto asked = ask(table, "a");
+    const auto update = ask(table, "update", 10s, writing);
+    loop.advance(100ms);
+    EXPECT_FOUND(asked, "a");
+    EXPECT_FAILED(update, FailureClass::conflict);
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::conflict}; };
+    const auto endless = ask(table, "b");
+    loop.advance(100ms);
+    EXPECT_FAILED(endless, FailureClass::conflict);
+    EXPECT_EQ(make().hosts().front().health(), HostHealth::up);
+}
+
+// A lookup went from one connection of a server that was ending to the next, and each time it was the one
+// under way when that one broke, too.
+TEST_F(PoolTrouble, TheEndOfAServerWithManyConnectionsIsNotTakenForTheWorkOfALookup) {
+    settings.size = 12;
+    const auto table = lane("t");
+    warm_up(table, 12);
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::never}; };
+    const auto asked = ask(table, "a");
+    host(0).mode = HostMode::refuses;
+    for (int i = 0; i < 12; ++i) {
+        const auto all = db().connections;
+        for (auto* one : all) {
+            if (one->under_way() > 0) loop.event([one] { one->break_now(); });
+        }
+        loop.advance(0s);
+    }
+    EXPECT_EQ(make().stats().ready, 0U);
+    host(0).mode = HostMode::up;
+    db().react = [](auto, const auto&) { return Reaction{}; };
+    loop.advance(1s);
+    EXPECT_FOUND(asked, "a");
+}
+
 TEST_F(PoolTrouble, AnErrorOfTheQueryHarmsNothingElse) {
     const auto table = lane("t");
     warm_up(table, 1);

@@ -229,6 +229,18 @@ INSTANTIATE_TEST_SUITE_P(
         Flags{mysql, "SELECT `%s` # %9", false, false, List{"%s", "%9"}},
         Flags{sqlite, "SELECT \"%s\", [%d]", false, false, List{"%s", "%d"}}));
 
+TEST(Functions, ThatMayDoMoreThanCompute) {
+    for (const auto* query :
+         {"SELECT a FROM t WHERE b IN ('%s', lower('%s'))", "SELECT count(*) FROM (SELECT 1) AS t",
+          "WITH t AS (SELECT a FROM b) SELECT COALESCE(a, 'f(x)') FROM t /* f(x) */"}) {
+        EXPECT_FALSE(analyse(parsed(query), pgsql).calls_functions) << query;
+    }
+    for (const auto* query : {"SELECT f('%s')", "SELECT a FROM f ('%s')", "SELECT mine.lower('%s')",
+                              "SELECT \"lower\"('%s')", "SELECT set_config('a', '%s', false)"}) {
+        EXPECT_TRUE(analyse(parsed(query), pgsql).calls_functions) << query;
+    }
+}
+
 TEST(Backslash, IsReportedWhereverAServerSettingDecides) {
     const auto backslash = [](std::string_view query) {
         const SqlAnalysis analysis = analyse(parsed(query), pgsql);
