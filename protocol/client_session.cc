@@ -44,16 +44,22 @@ bool take(AttributeReader& attributes, Attribute wanted, Reply& reply) {
 }  // namespace
 
 ReplyResult decode_reply(std::string_view buffer, Command command, Layout layout, Limits limits) {
+    return ReplyDecoder{limits}.decode(buffer, command, layout);
+}
+
+ReplyResult ReplyDecoder::decode(std::string_view buffer, Command command, Layout layout) {
     ReplyResult result;
-    const auto length = MessageScanner{}.end_of_message(buffer.substr(0, limits.message_bytes));
+    const auto length = scanner_.end_of_message(buffer.substr(0, limits_.message_bytes));
     if (!length) {
-        if (buffer.size() > limits.message_bytes) {
+        if (buffer.size() > limits_.message_bytes) {
+            scanner_.restart();
             result.outcome = ReplyDecoded::malformed;
             result.consumed = buffer.size();
-            result.problem = fmt::format("reply of more than {} bytes", limits.message_bytes);
+            result.problem = fmt::format("reply of more than {} bytes", limits_.message_bytes);
         }
         return result;
     }
+    scanner_.restart();
     result.consumed = *length;
     AttributeReader attributes{buffer.substr(0, *length)};
     for (const Attribute wanted : reply_form(command, layout)) {

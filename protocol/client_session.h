@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/attributes.h"
 #include "protocol/message.h"
 #include "protocol/request_decoder.h"
 
@@ -26,6 +27,19 @@ struct ReplyResult {
 // The reply to a request of this command and layout, from the front of `buffer`.
 [[nodiscard]] ReplyResult decode_reply(std::string_view buffer, Command command, Layout layout,
                                        Limits limits = {});
+
+// The same for a reply that may arrive in pieces: until it is no longer incomplete, each call brings the
+// bytes of the one before and perhaps more behind them, and only those are looked at.
+class ReplyDecoder {
+  public:
+    explicit ReplyDecoder(Limits limits = {}) : limits_(limits) {}
+
+    [[nodiscard]] ReplyResult decode(std::string_view buffer, Command command, Layout layout);
+
+  private:
+    Limits limits_;
+    MessageScanner scanner_;
+};
 
 // Whether `buffer` begins with the greeting, could still become it, or holds something else.
 enum class GreetingDecoded { incomplete, complete, other };

@@ -25,6 +25,7 @@
 #include "proxyd/flush.h"
 #include "proxyd/hardening/capabilities.h"
 #include "proxyd/hardening/system_calls.h"
+#include "proxyd/idle_memory.h"
 #include "proxyd/logging/daemon_log.h"
 #include "proxyd/logging/line_format.h"
 #include "proxyd/master/descriptors.h"
@@ -59,13 +60,22 @@ logging::DaemonLog& daemon_log() {
     return log;
 }
 
+// What master.cf sets for this service goes before what master(8) gives to all.
+std::string log_tag(const DaemonArguments& arguments, const Environment& environment,
+                    const postfix::MainCf& main_cf) {
+    const bool given = std::any_of(arguments.overrides.begin(), arguments.overrides.end(),
+                                   [](const auto& item) { return item.first == "syslog_name"; });
+    const auto configured = main_cf.value("syslog_name");
+    return given ? configured : environment.log_tag.value_or(configured);
+}
+
 void open_final_log(const DaemonArguments& arguments, const Environment& environment, const Site& site) {
     daemon_log().set_keep_utf8(site.smtputf8);
     daemon_log().set_repeat_interval(site.options.repeat_interval);
     if (arguments.mode != RunMode::master) return;
     const auto& main_cf = *site.main_cf;
-    const auto program = logging::program_name(environment.log_tag.value_or(main_cf.value("syslog_name")),
-                                               arguments.service_name);
+    const auto program =
+        logging::program_name(log_tag(arguments, environment, main_cf), arguments.service_name);
     std::vector<std::shared_ptr<logging::LineSink>> sinks;
     if (!main_cf.value("maillog_file").empty()) {
         const auto path = environment.postlog_service.value_or(fmt::format(
@@ -121,6 +131,7 @@ class Daemon {
           relay_(loop_, relay_settings(site_, arguments_)),
           service_(tables_, relay_, site_.approved, service_settings(site_, arguments_)),
           server_(loop_, service_, server_settings(site_)),
+          idle_memory_(loop_, [this] { return server_.served(); }),
           log_timer_(loop_.make_timer([this] {
               daemon_log().write_due();
               log_timer_->start(log_interval);
@@ -165,7 +176,7 @@ class Daemon {
             log().info(fmt::format("listening on {} ({} tables allowed)", own->path(),
                                    site_.approved.tables().size()));
         }
-        open_control(own ? own->path() : master::socket_path(given.front()));
+        open_control(given.empty() ? own->path() : master::socket_path(given.front()));
         manager_.emplace(loop_);
         loop_.on_signal(SIGHUP, [this] {
             manager_->reloading();
@@ -242,18 +253,20 @@ class Daemon {
             "daemon started -- version {}{}, {} tables approved", PROXYD_VERSION,
             arguments_.mode == RunMode::master ? fmt::format(", generation {}", environment_.generation) : "",
             site_.approved.tables().size()));
-        loop_.on_signal(SIGTERM, [this] { leave(stop_limit); });
-        loop_.on_signal(SIGINT, [this] { leave(stop_limit); });
+        loop_.on_signal(SIGTERM, [this] { stop(); });
+        loop_.on_signal(SIGINT, [this] { stop(); });
         loop_.run();
         daemon_log().write_all_counts();
         return 0;
     }
 
+    void stop() {
+        leave(stop_limit);
+        server_.hurry(stop_limit);
+    }
+
     void leave(Duration limit) {
-        if (leaving_) {
-            server_.hurry(limit);
-            return;
-        }
+        if (leaving_) return;
         leaving_ = true;
         if (manager_) manager_->stopping();
         control_.reset();
@@ -299,6 +312,7 @@ class Daemon {
     relay::Relay relay_;
     server::Service service_;
     server::Server server_;
+    IdleMemory idle_memory_;
     std::unique_ptr<Timer> log_timer_;
     std::optional<channel::Server> control_;
     std::optional<master::StatusChannel> status_;

@@ -120,7 +120,9 @@ const std::vector<Declaration>& declarations() {
           "version of the installed Postfix."},
          &Options::postfix_greeting},
         {{"request_size_limit", integer, "4096 to 1073741824", "1048576", daemon_only, on_reload,
-          "The longest request in bytes. The connection of a client that sends a longer one is closed."},
+          "The longest request in bytes. The connection of a client that sends a longer one is closed. What "
+          "all clients together leave unfinished or unread may take 64 MiB, or four such requests if that is "
+          "more; beyond it, those that hold the most for the longest are closed."},
          &Options::request_size_limit,
          4096,
          1073741824},

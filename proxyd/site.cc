@@ -1,5 +1,6 @@
 #include "proxyd/site.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "backends/config/expansion.h"
 #include "backends/config/parameter_file.h"
 #include "backends/log.h"
+#include "proxyd/master/process_limits.h"
 
 namespace proxyd {
 namespace {
@@ -22,6 +24,13 @@ std::string directory_of(const std::string& path) {
     const auto slash = path.rfind('/');
     if (slash == std::string::npos) return ".";
     return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// Clients leave some for databases, for table files and for the log.
+std::size_t descriptors_for_clients() {
+    constexpr std::uint64_t enough_for_others = 512;
+    const auto all = master::descriptor_limit();
+    return all - std::min(all / 4, enough_for_others);
 }
 
 bool is_option(std::string_view name) {
@@ -201,6 +210,7 @@ server::ServerSettings server_settings(const Site& site) {
     settings.greeting = site.greeting;
     settings.limits.message_bytes = static_cast<std::size_t>(site.options.request_size_limit);
     settings.request_timeout = site.options.request_timeout;
+    settings.most_clients = descriptors_for_clients();
     return settings;
 }
 

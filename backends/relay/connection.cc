@@ -10,8 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "protocol/client_session.h"
-
 namespace proxyd::relay {
 
 using protocol::GreetingDecoded;
@@ -30,7 +28,8 @@ std::array<char, 65536> scratch;
 
 }  // namespace
 
-Connection::Connection(Loop& loop, Events events) : loop_(loop), events_(std::move(events)) {}
+Connection::Connection(Loop& loop, Events events)
+    : loop_(loop), events_(std::move(events)), decoder_(limits) {}
 
 Connection::~Connection() {
     close();
@@ -120,7 +119,7 @@ void Connection::decode() {
         lose("the server sent what it was not asked for");
         return;
     }
-    auto result = protocol::decode_reply(in_, command_, layout_, limits);
+    auto result = decoder_.decode(in_, command_, layout_);
     if (result.outcome == ReplyDecoded::malformed) {
         // A server of another generation complains in its own layout.
         const auto other = layout_ == Layout::flags ? Layout::instance_flags : Layout::flags;

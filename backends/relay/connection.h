@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "backends/event/loop.h"
+#include "protocol/client_session.h"
 #include "protocol/message.h"
 
 namespace proxyd::relay {
@@ -57,6 +58,7 @@ class Connection {
     std::unique_ptr<FdWatch> watch_;
     std::unique_ptr<Timer> greeting_timer_;
     std::string in_;
+    protocol::ReplyDecoder decoder_;
     std::string out_;
     bool ready_ = false;
     bool greeted_ = false;

@@ -340,10 +340,14 @@ void Relay::answer(const JobPtr& job, const Reply& reply) {
 void Relay::give_up(const JobPtr& job, const std::string& reason) {
     if (job->answered()) return;
     const auto& request = job->request;
-    // Without the server one line is enough for all tables.
-    const std::string topic = reason == trouble_ ? "" : job->table;
-    log().warning(fmt::format("relay {} {}", topic, reason),
-                  fmt::format("table {}: {}{}", job->table, reason, is_absent() ? settings_.advice : ""));
+    // Postfix that stops ends the stock server, too; and where it is missing otherwise, our successor says
+    // so.
+    if (!winding_down_ || !is_absent()) {
+        // Without the server one line is enough for all tables.
+        const std::string topic = reason == trouble_ ? "" : job->table;
+        log().warning(fmt::format("relay {} {}", topic, reason),
+                      fmt::format("table {}: {}{}", job->table, reason, is_absent() ? settings_.advice : ""));
+    }
     Reply reply{Status::retry, protocol::echoed_flags(request), {}, {}};
     if (request.command == Command::open) {
         reply.status = Status::ok;

@@ -91,8 +91,9 @@ nlohmann::json read_reply(std::string_view line) {
     if (ok == reply.end() || !ok->is_boolean()) throw AskError("this is no control socket of proxyd");
     if (!ok->get<bool>()) {
         const auto error = reply.find("error");
-        const bool told = error != reply.end() && error->is_string() && *error != "";
-        throw AskError(told ? error->get<std::string>() : "the daemon gives no reason");
+        const bool told = error != reply.end() && error->is_string();
+        const auto reason = told ? error->get<std::string>() : std::string();
+        throw AskError(reason.empty() ? "the daemon gives no reason" : reason);
     }
     reply.erase("ok");
     return reply;

@@ -116,9 +116,8 @@ class Server::Session : public std::enable_shared_from_this<Session> {
 
 Server::Server(Loop& loop, const std::string& path)
     : loop_(loop),
-      socket_(path + ".new", socket_mode),
+      socket_(path, socket_mode, master::ListenSocket::Existing::replaced),
       pause_(loop.make_timer([this] { watch_->want(true, false); })) {
-    socket_.move_to(path);
     watch_ = loop_.watch(socket_.fd(), [this](Ready) { accept_one(); });
     watch_->want(true, false);
 }

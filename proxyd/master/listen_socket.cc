@@ -1,7 +1,10 @@
 #include "proxyd/master/listen_socket.h"
 
 #include <cerrno>
+#include <cstdio>
+#include <random>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -76,10 +79,14 @@ void refuse_strange_links(const std::string& path) {
     }
 }
 
-// Where the socket is made, to be moved to its path when it listens; the path itself where that name is too
-// long for an address.
+// Where the socket is made, to be moved to its path when it listens: a name that nobody can foresee, and take
+// before us. The path itself where that name is too long for an address.
 std::string draft_path(const std::string& path) {
-    const auto draft = fmt::format("{}.{}", path.substr(0, path.rfind('/') + 1), ::getpid());
+    constexpr std::string_view letters = "0123456789abcdefghijklmnopqrstuvwxyz";
+    std::random_device random;
+    std::uniform_int_distribution<std::size_t> any(0, letters.size() - 1);
+    auto draft = path.substr(0, path.rfind('/') + 1) + '.';
+    for (int i = 0; i < 6; ++i) draft += letters[any(random)];
     return draft.size() < sizeof(sockaddr_un::sun_path) ? draft : path;
 }
 
@@ -129,36 +136,45 @@ bool bind_with_mode(int fd, const sockaddr_un& address, mode_t mode) {
     return result == 0;
 }
 
+// Returns the name. bind() takes none that is there, not even that of a dangling link.
+std::string bind_to_draft(int fd, const std::string& path, mode_t mode) {
+    constexpr int attempts = 10;
+    for (int i = 0; i < attempts; ++i) {
+        auto draft = draft_path(path);
+        if (bind_with_mode(fd, make_address(draft), mode)) return draft;
+        if (errno != EADDRINUSE || draft == path) break;
+    }
+    refuse_errno(path, "bind");
+}
+
 }  // namespace
 
-ListenSocket::ListenSocket(std::string path, mode_t mode) : path_(std::move(path)) {
+ListenSocket::ListenSocket(std::string path, mode_t mode, Existing existing) : path_(std::move(path)) {
     (void)make_address(path_);
     refuse_strange_links(path_);
     Descriptor socket;
     if (socket.get() < 0) {
         refuse_errno(path_, "socket");
     }
-    remove_stale(path_);
+    if (existing == Existing::in_use_stays) remove_stale(path_);
     // Who finds the socket can connect: so it gets its name when it listens.
-    const auto draft = draft_path(path_);
-    remove_stale(draft);
-    if (!bind_with_mode(socket.get(), make_address(draft), mode)) {
-        refuse_errno(path_, "bind");
-    }
+    const auto draft = bind_to_draft(socket.get(), path_, mode);
     struct stat status {};
     if (::lstat(draft.c_str(), &status) != 0) {
         refuse_errno(path_, "lstat");
     }
     const bool listens = ::listen(socket.get(), backlog) == 0;
-    // Unlike rename() it replaces nothing that another process has made in the meantime.
-    const bool named = listens && (draft == path_ || ::link(draft.c_str(), path_.c_str()) == 0);
+    // Unlike rename(), link() replaces nothing that another process has made in the meantime.
+    const bool replaces = existing == Existing::replaced;
+    const auto name_it = replaces ? ::rename : ::link;
+    const bool named = listens && (draft == path_ || name_it(draft.c_str(), path_.c_str()) == 0);
     const int error = errno;
-    if (!named || draft != path_) {
+    if (!named || (draft != path_ && !replaces)) {
         ::unlink(draft.c_str());
     }
     if (!named) {
         errno = error;
-        refuse_errno(path_, listens ? "link" : "listen");
+        refuse_errno(path_, !listens ? "listen" : replaces ? "rename" : "link");
     }
     device_ = status.st_dev;
     inode_ = status.st_ino;
@@ -167,13 +183,6 @@ ListenSocket::ListenSocket(std::string path, mode_t mode) : path_(std::move(path
 
 ListenSocket::~ListenSocket() {
     close();
-}
-
-void ListenSocket::move_to(const std::string& path) {
-    if (::rename(path_.c_str(), path.c_str()) != 0) {
-        refuse_errno(path, "rename");
-    }
-    path_ = path;
 }
 
 void ListenSocket::close() {

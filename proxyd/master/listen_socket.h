@@ -15,22 +15,25 @@ class ListenSocket {
     // socket that would keep others away.
     static constexpr mode_t default_mode = 0660;
 
-    // Replaces a socket file of this user or root that nobody answers at; from the first moment that the file
-    // is there, it can be connected to. Throws std::runtime_error with path and reason when another process
-    // answers there, when the path is taken by anything else (a symbolic link there is not followed), when it
-    // leads through a symbolic link that another user has made in a directory open to all, when it is too
-    // long for a socket address, or when the system refuses. Changes the umask for a moment: before threads.
-    explicit ListenSocket(std::string path, mode_t mode = default_mode);
+    // What becomes of a socket file that is there already.
+    enum class Existing {
+        in_use_stays,  // one of this user or root that nobody answers at is replaced; any other is an error
+        replaced,      // at no moment is there none
+    };
+
+    // From the first moment that the file is there, it can be connected to. Throws std::runtime_error with
+    // path and reason when the path is taken (by another process that answers there, another user's socket,
+    // or anything else; a symbolic link there is not followed), when it leads through a symbolic link that
+    // another user has made in a directory open to all, when it is too long for a socket address, or when the
+    // system refuses. Changes the umask for a moment: before threads.
+    explicit ListenSocket(std::string path, mode_t mode = default_mode,
+                          Existing existing = Existing::in_use_stays);
     ~ListenSocket();
     ListenSocket(const ListenSocket&) = delete;
     ListenSocket& operator=(const ListenSocket&) = delete;
 
     [[nodiscard]] int fd() const { return fd_; }
     [[nodiscard]] const std::string& path() const { return path_; }
-
-    // Moves the socket file, over another one that may be there: at no moment is there none. Throws
-    // std::runtime_error.
-    void move_to(const std::string& path);
 
     void close();
 

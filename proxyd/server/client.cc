@@ -29,6 +29,9 @@ constexpr int slow_reader_factor = 30;
 // What is no request gets no reply that would end a client's turn: so that much of it leaves time for others.
 constexpr int requests_per_turn = 64;
 
+// Idle clients keep no more than this for their next request, and for its reply.
+constexpr std::size_t kept_capacity = 512;
+
 // One buffer serves all reads of the process: what is left of a request is kept by its client.
 std::array<char, 65536> scratch;
 
@@ -105,6 +108,8 @@ void Client::ready(Ready what) {
 }
 
 void Client::read_requests() {
+    server_.make_room();
+    if (closed_) return;
     // Only what a message may have: more stays in the kernel, and with the client.
     if (in_.size() > server_.settings().limits.message_bytes + scratch.size()) {
         update_interest();
@@ -146,7 +151,7 @@ void Client::serve_next() {
     const auto consumed = serve_requests(in_);
     if (closed_) return;
     in_.erase(0, consumed);
-    if (in_.empty() && in_.capacity() > 4096) in_.shrink_to_fit();
+    if (in_.empty() && in_.capacity() > kept_capacity) in_.shrink_to_fit();
     after_reply();
 }
 
@@ -193,12 +198,29 @@ void Client::serve(const protocol::DecodeResult& decoded) {
 }
 
 void Client::serve_request(const protocol::Request& request) {
+    // Opening waits for nothing, and clients would take another answer for the end of the table.
+    const auto size = request.command == protocol::Command::open
+                          ? 0
+                          : request.table.size() + request.key.size() + request.value.size();
+    if (!server_.memory().begin(size)) {
+        log().warning("long requests",
+                      "too many long requests at a time -- telling clients to try again later");
+        reply(request.command, request.layout, Reply{Status::retry, protocol::echoed_flags(request), {}, {}});
+        return;
+    }
     busy_ = true;
-    server_.service().serve(request, [self = shared_from_this(), command = request.command,
+    server_.service().serve(request, [self = shared_from_this(), size, command = request.command,
                                       layout = request.layout](const Reply& answer) {
         self->busy_ = false;
+        self->server_.memory().done(size);
         self->server_.request_served();
-        if (!self->closed_) self->reply(command, layout, answer);
+        if (self->closed_) return;
+        if (command == protocol::Command::lookup && answer.status == Status::retry &&
+            self->server_.hurries()) {
+            self->close();  // it asks again where somebody may know
+            return;
+        }
+        self->reply(command, layout, answer);
     });
 }
 
@@ -239,7 +261,7 @@ void Client::write_out() {
         if (out_sent_ == out_.size()) {
             out_.clear();
             out_sent_ = 0;
-            if (out_.capacity() > 4096) out_.shrink_to_fit();
+            if (out_.capacity() > kept_capacity) out_.shrink_to_fit();
         } else {
             unfinished_since_ = {};
         }
@@ -266,10 +288,23 @@ void Client::after_reply() {
 
 void Client::update_interest() {
     if (closed_ || !watch_) return;
+    report_memory();
     const bool room = in_.size() <= server_.settings().limits.message_bytes + scratch.size();
     const bool blocked = !out_.empty() && !write_pending_;
     watch_->want(!end_of_input_ && room, blocked);
     if (blocked) server_.watch_time();
+}
+
+void Client::report_memory() {
+    const auto bytes = in_.capacity() + out_.capacity();
+    const bool much = bytes > ClientMemory::small;
+    if (much || counted_) server_.memory().holds(fd_, bytes, server_.loop().now());
+    counted_ = much;
+}
+
+void Client::free_buffers() {
+    in_ = {};
+    out_ = {};
 }
 
 void Client::close() {

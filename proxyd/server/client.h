@@ -36,6 +36,12 @@ class Client : public std::enable_shared_from_this<Client> {
     // Closes it if it has kept a request or a reply unfinished for too long. True: look again later.
     [[nodiscard]] bool check_time(TimePoint now);
 
+    // For the sake of the others: closes it whatever it is doing.
+    void give_up() { close(); }
+
+    // After it was closed: lets go of what it holds, also while an answer for it is under way.
+    void free_buffers();
+
     // Sends the replies that Server::write_later() was told of.
     void write_now();
 
@@ -54,6 +60,7 @@ class Client : public std::enable_shared_from_this<Client> {
     void write_out();
     void after_reply();
     void update_interest();
+    void report_memory();
     void close();
 
     Server& server_;
@@ -62,6 +69,7 @@ class Client : public std::enable_shared_from_this<Client> {
     std::string in_;            // received, not decoded yet
     std::string out_;           // to be sent; empty when all has been
     std::size_t out_sent_ = 0;  // how much of it has been
+    bool counted_ = false;      // by the server: it holds much
     std::unique_ptr<FdWatch> watch_;
     std::unique_ptr<Timer> greeting_timer_;
     TimePoint last_reply_{};

@@ -21,6 +21,14 @@ constexpr int accepts_per_turn = 64;
 constexpr std::chrono::milliseconds accept_pause{100};
 constexpr std::chrono::seconds time_check_interval{1};
 
+// For the clients' buffers all together; so many requests of the greatest length fit in any case.
+constexpr std::size_t most_memory = std::size_t{64} << 20;
+constexpr std::size_t most_long_requests = 4;
+
+std::size_t memory_limit(const ServerSettings& settings) {
+    return std::max(most_memory, most_long_requests * settings.limits.message_bytes);
+}
+
 // While draining: how often to look for quiet clients, and how long before the end to stop waiting for quiet.
 constexpr std::chrono::milliseconds drain_step{20};
 constexpr std::chrono::seconds drain_end_game{2};
@@ -31,6 +39,7 @@ Server::Server(Loop& loop, Service& service, ServerSettings settings)
     : loop_(loop),
       service_(service),
       settings_(settings),
+      memory_(memory_limit(settings)),
       accept_timer_(loop.make_timer([this] {
           for (auto& listener : listeners_) listener.watch->want(true, false);
       })),
@@ -43,6 +52,11 @@ Server::~Server() {
         listener.watch.reset();
         ::close(listener.fd);
     }
+}
+
+void Server::change(const ServerSettings& settings) {
+    settings_ = settings;
+    memory_.set_limit(memory_limit(settings));
 }
 
 void Server::listen(int fd) {
@@ -58,6 +72,14 @@ void Server::add_client(int fd) {
 
 void Server::accept_clients(int fd) {
     for (int i = 0; i < accepts_per_turn; ++i) {
+        if (clients_.size() >= settings_.most_clients) {
+            log().warning("clients",
+                          fmt::format("{} clients are connected, which leaves descriptors for databases "
+                                      "and no more -- further ones wait",
+                                      clients_.size()));
+            pause_accepting();
+            return;
+        }
         const int client = accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client >= 0) {
             add_client(client);
@@ -93,10 +115,22 @@ void Server::pause_accepting() {
 void Server::client_closed(int fd) {
     const auto found = clients_.find(fd);
     if (found != clients_.end()) {
+        memory_.forget(fd);
         // The client is what called us.
-        loop_.defer([client = std::move(found->second)] {});
+        loop_.defer([client = std::move(found->second)] { client->free_buffers(); });
         clients_.erase(found);
     }
+}
+
+void Server::make_room() {
+    if (!memory_.exceeded()) return;
+    const auto held = memory_.held();
+    const auto worst = memory_.worst(loop_.now());
+    for (const int fd : worst) clients_.at(fd)->give_up();
+    log().warning("client memory",
+                  fmt::format("clients hold {} MB of unfinished requests and unread replies -- closing "
+                              "the connections of {} of them",
+                              held >> 20, worst.size()));
 }
 
 bool Server::serves(pid_t process) const {
@@ -121,6 +155,7 @@ void Server::write_replies() {
     std::vector<std::shared_ptr<Client>> writers;
     writers.swap(writers_);
     for (const auto& client : writers) client->write_now();
+    make_room();
 }
 
 void Server::watch_time() {
@@ -147,6 +182,7 @@ void Server::drain(Duration limit, std::function<void()> drained) {
 }
 
 void Server::hurry(Duration limit) {
+    hurries_ = true;
     drain_ends_ = std::min(drain_ends_, loop_.now() + limit);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <unordered_map>
@@ -12,6 +13,7 @@
 #include "backends/event/loop.h"
 #include "protocol/request_decoder.h"
 #include "proxyd/server/client.h"
+#include "proxyd/server/client_memory.h"
 #include "proxyd/server/service.h"
 
 namespace proxyd::server {
@@ -26,6 +28,7 @@ struct ServerSettings {
     Greeting greeting = Greeting::yes;
     protocol::Limits limits;
     Duration request_timeout = std::chrono::seconds(10);
+    std::size_t most_clients = 10000;  // others wait to be accepted
 };
 
 class Server {
@@ -49,15 +52,20 @@ class Server {
     // Whether a connection waits to be accepted at this moment.
     [[nodiscard]] bool connection_waits() const;
 
-    // While draining: no longer than this from now.
+    // While draining, because all of Postfix or the machine may be stopping: no longer than this from now. A
+    // lookup that fails gets no reply: its client is let go, and asks the process that comes next.
     void hurry(Duration limit);
+    [[nodiscard]] bool hurries() const { return hurries_; }
 
     // Called after each answered request.
     void on_served(std::function<void()> callback) { served_ = std::move(callback); }
 
-    void change(const ServerSettings& settings) { settings_ = settings; }
+    void change(const ServerSettings& settings);
 
     [[nodiscard]] std::size_t clients() const { return clients_.size(); }
+
+    // How many requests have been answered.
+    [[nodiscard]] std::uint64_t served() const { return served_count_; }
 
     // Whether a process is among the clients: the one that opened the connection.
     [[nodiscard]] bool serves(pid_t process) const;
@@ -67,9 +75,13 @@ class Server {
     [[nodiscard]] Service& service() { return service_; }
     [[nodiscard]] const ServerSettings& settings() const { return settings_; }
     void request_served() {
+        ++served_count_;
         if (served_) served_();
     }
     void client_closed(int fd);
+    [[nodiscard]] ClientMemory& memory() { return memory_; }
+    // Closes those clients that hold too much, when they all together do: perhaps the one that calls.
+    void make_room();
     // Calls the client's write_now() at the end of this pass of the loop. Replies sent together wake the
     // clients together, and the queries that the databases work on meanwhile have gone out before.
     void write_later(std::shared_ptr<Client> client);
@@ -90,6 +102,7 @@ class Server {
     Loop& loop_;
     Service& service_;
     ServerSettings settings_;
+    ClientMemory memory_;
     std::vector<Listener> listeners_;
     std::unordered_map<int, std::shared_ptr<Client>> clients_;
     std::vector<std::shared_ptr<Client>> writers_;  // with replies to be sent
@@ -97,8 +110,10 @@ class Server {
     std::unique_ptr<Timer> time_timer_;
     std::unique_ptr<Timer> drain_timer_;
     TimePoint drain_ends_{};
+    bool hurries_ = false;
     std::function<void()> drained_;
     std::function<void()> served_;
+    std::uint64_t served_count_ = 0;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for work deferred past the server's end
 };
 

@@ -71,7 +71,8 @@ class EnduranceTest(unittest.TestCase):
         tables = {}
         for kind, parameters in self.kinds():
             tables |= self.write_tables(kind, parameters, turn)
-        self.site.write_options(f"allowed_tables = {', '.join(tables)}\nqueue_limit = {1000 + turn}\n")
+        self.site.write_options(f"allowed_tables = {', '.join(tables)}\nseccomp = no\n"
+                                f"queue_limit = {1000 + turn}\n")
         return {**tables, "sqlite:/not/allowed.cf": DENY}
 
     def ask(self, tables, lookups):
@@ -94,10 +95,15 @@ class EnduranceTest(unittest.TestCase):
     def usage(self):
         return processes.resident_bytes(self.site.process.pid), processes.descriptors(self.site.process.pid)
 
+    def has_sanitizer(self):
+        with open(f"/proc/{self.site.process.pid}/maps", encoding="ascii", errors="replace") as file:
+            return "libasan" in file.read()
+
     def test_nothing_grows(self):
         with sqlite3.connect(f"{self.site.directory}/aliases.db") as database:
             database.executescript(_SCHEMA)
         tables = self.write_all(0)
+        # A sanitizer's leak check at the end looks into the process, which seccomp would refuse.
         self.site.start().wait_for_socket()
         usage = []
         for turn in range(_ROUNDS):
@@ -107,8 +113,10 @@ class EnduranceTest(unittest.TestCase):
             usage.append(self.usage())
         settled = _ROUNDS // 2
         memory = [bytes_used for bytes_used, _ in usage]
-        self.assertLess(max(memory[settled:]) - max(memory[:settled]), _MEMORY, usage)
+        if not self.has_sanitizer():  # whose allocator keeps what was freed
+            self.assertLess(max(memory[settled:]) - max(memory[:settled]), _MEMORY, usage)
         wait_until(lambda: self.usage()[1] <= max(count for _, count in usage[:settled]), "the descriptors return")
+        self.assertEqual(self.site.stop(), 0, self.site.log())
 
 
 if __name__ == "__main__":

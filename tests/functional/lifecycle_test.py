@@ -10,13 +10,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from harness import processes, scenario
 from harness.lookup_stream import LookupStream
-from harness.postfix import Postfix
+from harness.postfix import COMMANDS, Postfix
 from harness.proxymap_client import Connection
 from harness.tables import TableFiles
 from harness.waiting import wait_until
@@ -27,6 +29,45 @@ LENGTH = int(os.environ.get("STORM", "1"))
 CLIENTS_PAUSE = 1.0
 # What a machine with other things to do may add.
 SLACK = 1.5
+
+
+class PostmapStream:
+    """Postfix's own client, which is given keys until finish()."""
+
+    def __init__(self, postfix, table):
+        # A pipe would fill, and the client wait for us.
+        self._found, self._complaints = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self._process = subprocess.Popen([f"{COMMANDS}/postmap", "-c", postfix.config, "-q", "-", f"proxy:{table}"],
+                                         stdin=subprocess.PIPE, stdout=self._found, stderr=self._complaints)
+        self._stopping = threading.Event()
+        self.keys = []
+        self._feeder = threading.Thread(target=self._feed)
+        self._feeder.start()
+
+    def _feed(self):
+        with self._process.stdin as keys:
+            try:
+                while not self._stopping.is_set():
+                    self.keys.append(f"key-{len(self.keys)}")
+                    keys.write(f"{self.keys[-1]}\n".encode())
+                    keys.flush()
+                    time.sleep(0.001)
+            except BrokenPipeError:
+                pass  # its end tells why
+
+    def finish(self):
+        """What it found, by key, and what it complained of."""
+        self._stopping.set()
+        self._feeder.join()
+        self._process.wait()
+        found, complaints = self._read(self._found), self._read(self._complaints)
+        return dict(line.split("\t") for line in found.splitlines()), complaints
+
+    @staticmethod
+    def _read(file):
+        with file:
+            file.seek(0)
+            return file.read().decode()
 
 
 class LifecycleTest(scenario.Scenario):
@@ -49,11 +90,10 @@ class LifecycleTest(scenario.Scenario):
         if self.postfix.master_pid() is None:
             self.postfix.start()
 
-    def storm(self, name, step, steps, outage=0.0, relayed=True):
+    def storm(self, name, step, steps, outage=0.0):
         """Takes the steps while clients ask; `outage`: how long a step leaves Postfix without anybody to ask."""
-        streams = [LookupStream(self.postfix.socket(), self.own, 6)]
-        if relayed:
-            streams.append(LookupStream(self.postfix.socket(), self.relayed, 3, lambda key: f"told-{key}"))
+        streams = [LookupStream(self.postfix.socket(), self.own, 6),
+                   LookupStream(self.postfix.socket(), self.relayed, 3, lambda key: f"told-{key}")]
         try:
             for _ in range(steps * LENGTH):
                 for stream in streams:
@@ -93,16 +133,28 @@ class LifecycleTest(scenario.Scenario):
         wait_until(lambda: len(self.postfix.proxymap_pids()) == 1, "one process is left", 20.0)
         self.assertLessEqual(self.descriptors(self.serving()), before + 2)
 
-    def test_stop_and_start(self):
-        def step():
-            self.postfix.command("stop")
-            wait_until(lambda: not self.postfix.pids(), "no process is left", 10.0)
-            self.postfix.start()
+    def restart(self):
+        self.postfix.command("stop")
+        wait_until(lambda: not self.postfix.pids(), "no process is left", 10.0)
+        self.postfix.start()
 
+    def test_stop_and_start(self):
         began = time.monotonic()
-        step()
-        # What is asked of the stock server while Postfix ends gets RETRY: that server is gone first.
-        self.storm("stop and start", step, 3, outage=2 * (time.monotonic() - began) + CLIENTS_PAUSE, relayed=False)
+        self.restart()
+        self.storm("stop and start", self.restart, 3, outage=2 * (time.monotonic() - began) + CLIENTS_PAUSE)
+
+    def test_postfixs_own_clients(self):
+        streams = [(PostmapStream(self.postfix, self.own), ""), (PostmapStream(self.postfix, self.relayed), "told-")]
+        try:
+            for step in (*[self.postfix.reload] * 5, self.restart):
+                for stream, _ in streams:
+                    goal = len(stream.keys) + 50
+                    wait_until(lambda stream=stream, goal=goal: len(stream.keys) >= goal, "keys are asked for", 30.0)
+                step()
+        finally:
+            results = [stream.finish() for stream, _ in streams]
+        for (stream, told), (found, complaints) in zip(streams, results):
+            self.assertEqual(found, {key: told + key for key in stream.keys}, complaints)
 
     def test_killed_processes_of_ours(self):
         # Master waits before it starts a process again that died before it had answered.

@@ -12,8 +12,9 @@ from . import processes
 from .ports import reserve_port
 from .waiting import wait_until
 
-STOCK_DAEMONS = "/usr/lib/postfix/sbin"
-COMMANDS = "/usr/sbin"
+# The installed Postfix, or another one: its directories of daemons and of commands.
+STOCK_DAEMONS = os.environ.get("PROXYD_TEST_POSTFIX_DAEMONS", "/usr/lib/postfix/sbin")
+COMMANDS = os.environ.get("PROXYD_TEST_POSTFIX_COMMANDS", "/usr/sbin")
 
 _MASTER_CF = """\
 {smtp}      inet  n - n - - smtpd
@@ -186,7 +187,7 @@ class Postfix:
 
     @staticmethod
     def _run(arguments, check=True, timeout=60, text=None):
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+        environment = {"PATH": f"{COMMANDS}:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
         done = subprocess.run(arguments, env=environment, input=(text or "").encode(), capture_output=True, check=False,
                               timeout=timeout, cwd="/")
         if check and done.returncode != 0:

@@ -18,6 +18,7 @@ OK, NOKEY, RETRY, BAD, DENY, CONFIG = range(6)
 FIXED = 16
 PATTERN = 32
 FOLD_FIX_LOCK = 16448  # SMTPUTF8 switched off in the client
+UTF8_REQUEST = 524288
 DAEMON = 524352  # a daemon of Postfix up to 3.10 with SMTPUTF8 switched on
 DAEMON_INSTANCE = 540736  # what a daemon of Postfix 3.11 opens a table with
 DAEMON_LOOKUP = 1589328  # and asks with

@@ -188,6 +188,28 @@ TEST_F(ListenSocketTest, WhoFindsItCanConnect) {
     EXPECT_EQ(names, rounds) << "and nothing else is left";
 }
 
+// In a directory open to all, such as /tmp.
+TEST_F(ListenSocketTest, NobodyCanTakeTheNameThatItIsMadeUnder) {
+    const auto taken = directory_ + "/." + std::to_string(::getpid());
+    const auto new_name = path_ + ".new";
+    std::ofstream(taken) << "another's";
+    std::ofstream(new_name) << "another's";
+    const ListenSocket socket(path_);
+    const ListenSocket control(path_ + "-control", 0600, ListenSocket::Existing::replaced);
+    EXPECT_TRUE(answers(path_));
+    EXPECT_TRUE(answers(path_ + "-control"));
+    EXPECT_EQ(fs::file_size(taken) + fs::file_size(new_name), 18U);
+}
+
+TEST_F(ListenSocketTest, OneInUseIsReplacedOnRequest) {
+    ListenSocket first(path_);
+    const ListenSocket second(path_, 0600, ListenSocket::Existing::replaced);
+    first.close();
+    EXPECT_TRUE(answers(path_));
+    const auto names = std::distance(fs::directory_iterator(directory_), fs::directory_iterator());
+    EXPECT_EQ(names, 1) << "and nothing else is left";
+}
+
 TEST_F(ListenSocketTest, TheLongestPath) {
     const auto directory = directory_ + "/" + std::string(104 - directory_.size(), 'd');
     fs::create_directory(directory);

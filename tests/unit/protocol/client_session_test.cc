@@ -1,5 +1,7 @@
 #include "protocol/client_session.h"
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -80,6 +82,28 @@ TEST(DecodeReply, over_the_limit_is_malformed) {
     const auto result = decode_reply(bytes, Command::lookup, older, {bytes.size() - 1});
     EXPECT_EQ(result.outcome, ReplyDecoded::malformed);
     EXPECT_THAT(result.problem, testing::HasSubstr("116 bytes"));
+}
+
+// Values may have tens of megabytes. What has been looked at is made to look like the end of a message: that
+// would be found by a decoder that began at the front each time.
+TEST(ReplyDecoder, looks_at_each_byte_once) {
+    const std::string head = wire("status|0|value|");
+    const std::string whole = head + std::string(std::size_t{16} << 20, 'v') + wire("||");
+    constexpr std::size_t piece = 4096;
+    std::string buffer(whole.size(), '\0');
+    ReplyDecoder decoder{Limits{whole.size()}};
+    for (std::size_t start = 0; start + piece < whole.size(); start += piece) {
+        buffer.replace(start, piece, whole, start, piece);
+        const std::string_view arrived = std::string_view{buffer}.substr(0, start + piece);
+        ASSERT_EQ(decoder.decode(arrived, Command::lookup, older).outcome, ReplyDecoded::incomplete) << start;
+        // All but the last byte, which says what the next one means.
+        std::fill_n(buffer.begin() + static_cast<std::ptrdiff_t>(start == 0 ? 0 : start - 1), piece, '\0');
+    }
+    const auto result = decoder.decode(whole, Command::lookup, older);
+    EXPECT_EQ(result.outcome, ReplyDecoded::reply);
+    EXPECT_EQ(result.reply.value.size(), std::size_t{16} << 20);
+    EXPECT_EQ(decoder.decode(wire("status|1|value|||"), Command::lookup, older).outcome, ReplyDecoded::reply)
+        << "the next one";
 }
 
 // The words that Postfix clients were seen to send.

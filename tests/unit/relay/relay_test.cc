@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "backends/log.h"
 #include "tests/unit/relay/fake_stock_server.h"
 
 namespace proxyd::relay {
@@ -26,6 +27,20 @@ struct Answer {
     Status status;
     Flags flags;
     std::string value;
+};
+
+class LinesLog : public Log {
+  public:
+    LinesLog() : before_(log()) { set_log(*this); }
+    ~LinesLog() override { set_log(before_); }
+    LinesLog(const LinesLog&) = delete;
+    LinesLog& operator=(const LinesLog&) = delete;
+
+    void write(Severity, std::string_view, std::string_view text) override { lines.emplace_back(text); }
+    std::vector<std::string> lines;
+
+  private:
+    Log& before_;
 };
 
 class RelayTest : public testing::Test {
@@ -242,6 +257,19 @@ TEST_F(RelayTest, WithoutAServerLookupsAreRetriedAndTablesOpened) {
     wait_for_request("unix:passwd.byname");
     stock.answer("unix:passwd.byname", {Status::ok, 0, {}, "root"});
     EXPECT_EQ(wait_for_answer("unix:passwd.byname").value, "root");
+}
+
+// All of Postfix may be stopping.
+TEST_F(RelayTest, TheLogSaysThatThereIsNoServerUnlessTheProcessEnds) {
+    LinesLog lines;
+    relay.emplace(loop, settings);
+    lookup("hash:a");
+    wait_for_answer("hash:a");
+    EXPECT_EQ(lines.lines.size(), 1U);
+    relay->wind_down();
+    lookup("hash:b");
+    EXPECT_EQ(wait_for_answer("hash:b").status, Status::retry);
+    EXPECT_EQ(lines.lines.size(), 1U);
 }
 
 TEST_F(RelayTest, WhatTheServerSaidOfATableIsRemembered) {

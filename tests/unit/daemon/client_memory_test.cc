@@ -1,0 +1,79 @@
+#include "proxyd/server/client_memory.h"
+
+#include <gmock/gmock.h>
+
+namespace proxyd::server {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr std::size_t kilobyte = 1024;
+constexpr TimePoint start{1h};
+
+TEST(ClientMemory, WhoHoldsLittleIsNeverCounted) {
+    ClientMemory memory(100 * kilobyte);
+    for (int client = 0; client < 1000; ++client) memory.holds(client, ClientMemory::small, start);
+    EXPECT_EQ(memory.held(), 0U);
+    EXPECT_FALSE(memory.exceeded());
+    memory.holds(1000, 101 * kilobyte, start);
+    EXPECT_TRUE(memory.exceeded());
+    EXPECT_THAT(memory.worst(start), ElementsAre(1000));
+}
+
+TEST(ClientMemory, CountsWhatClientsHoldNow) {
+    ClientMemory memory(100 * kilobyte);
+    memory.holds(1, 20 * kilobyte, start);
+    memory.holds(2, 30 * kilobyte, start);
+    memory.holds(1, 10 * kilobyte, start);
+    EXPECT_EQ(memory.held(), 40 * kilobyte);
+    memory.holds(2, 100, start);
+    EXPECT_EQ(memory.held(), 10 * kilobyte);
+    memory.forget(1);
+    memory.forget(1);
+    EXPECT_EQ(memory.held(), 0U);
+}
+
+TEST(ClientMemory, TheWorstHoldMostForLongest) {
+    ClientMemory memory(100 * kilobyte);
+    memory.holds(1, 30 * kilobyte, start);       // a little for long
+    memory.holds(2, 50 * kilobyte, start + 1s);  // more
+    memory.holds(3, 60 * kilobyte, start + 9s);  // most, but it has just begun
+    EXPECT_TRUE(memory.exceeded());
+    // Without 52.5 of the 140 an eighth of the limit is free.
+    EXPECT_THAT(memory.worst(start + 10s), ElementsAre(2, 1));
+    EXPECT_THAT(memory.worst(start + 100s), ElementsAre(3));
+}
+
+TEST(ClientMemory, HoldingLongerCountsAlsoWhenItChanges) {
+    ClientMemory memory(100 * kilobyte);
+    memory.holds(1, 60 * kilobyte, start);
+    memory.holds(2, 60 * kilobyte, start + 5s);
+    memory.holds(1, 59 * kilobyte, start + 9s);  // it reads now and then
+    EXPECT_THAT(memory.worst(start + 10s), ElementsAre(1));
+    memory.holds(1, 0, start + 10s);
+    memory.holds(1, 60 * kilobyte, start + 10s);  // it has read all, and begins anew
+    EXPECT_THAT(memory.worst(start + 11s), ElementsAre(2));
+}
+
+TEST(ClientMemory, NobodyHasToGoBelowTheLimit) {
+    ClientMemory memory(100 * kilobyte);
+    memory.holds(1, 80 * kilobyte, start);
+    EXPECT_FALSE(memory.exceeded());
+    EXPECT_THAT(memory.worst(start + 1s), IsEmpty());
+}
+
+TEST(ClientMemory, LongRequestsUnderWayHaveHalfOfIt) {
+    ClientMemory memory(100 * kilobyte);
+    EXPECT_TRUE(memory.begin(25 * kilobyte));
+    EXPECT_TRUE(memory.begin(25 * kilobyte));
+    EXPECT_FALSE(memory.begin(25 * kilobyte));
+    EXPECT_TRUE(memory.begin(100)) << "a usual one is always taken";
+    memory.done(100);
+    memory.done(25 * kilobyte);
+    EXPECT_TRUE(memory.begin(25 * kilobyte));
+}
+
+}  // namespace
+}  // namespace proxyd::server
