@@ -15,7 +15,7 @@ _proxyctl_help() {
 }
 
 _proxyctl() {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= word kind name type
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' word kind name type
     local -a candidates=()
     # bash splits --option=value and type:name into three words each.
     if [[ $current == = ]]; then

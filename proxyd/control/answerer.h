@@ -26,7 +26,7 @@ struct Answerer {
 // Finds out without asking anything of the service, so that nothing of it shows in its log: proxyd names its
 // clients on its control channel. `connection` is to the service at `socket`, connected by this, and may be
 // used for lookups afterwards: they are then answered by the one found. Waits `limit` at most, and a few
-// seconds more when the control channel is stuck.
+// seconds more when the control channel is stuck. Throws QueryError when `connection` gives up.
 [[nodiscard]] Answerer find_answerer(ProxymapConnection& connection, const std::string& socket,
                                      std::chrono::milliseconds limit = std::chrono::seconds(5));
 

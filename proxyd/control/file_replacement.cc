@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends/config/parameter_file.h"
+
 namespace proxyd::control {
 namespace {
 
@@ -30,6 +32,19 @@ class NewFile {
     NewFile(const NewFile&) = delete;
     NewFile& operator=(const NewFile&) = delete;
 
+    void fill(std::string_view text, const std::string& like) const {
+        struct stat status {};
+        require(stat(like.c_str(), &status) == 0, "look at " + like);
+        write(text);
+        become_like(status);
+    }
+
+    void take_place_of(const std::string& path) {
+        require(rename(path_.c_str(), path.c_str()) == 0, "rename to " + path);
+        path_.clear();
+    }
+
+  private:
     void write(std::string_view text) const {
         while (!text.empty()) {
             const auto written = ::write(fd_, text.data(), text.size());
@@ -44,12 +59,6 @@ class NewFile {
         require(fchmod(fd_, status.st_mode & 07777) == 0, "chmod " + path_);
     }
 
-    void take_place_of(const std::string& path) {
-        require(rename(path_.c_str(), path.c_str()) == 0, "rename to " + path);
-        path_.clear();
-    }
-
-  private:
     std::string path_;
     int fd_;
 };
@@ -57,12 +66,18 @@ class NewFile {
 }  // namespace
 
 void replace_file(const std::string& path, const std::string& text, const std::string& like) {
-    struct stat status {};
-    require(stat(like.c_str(), &status) == 0, "look at " + like);
     NewFile file(path);
-    file.write(text);
-    file.become_like(status);
+    file.fill(text, like);
     file.take_place_of(path);
+}
+
+bool replace_unchanged(const std::string& path, const std::string& expected, const std::string& text) {
+    NewFile file(path);
+    file.fill(text, path);
+    std::string error;
+    if (config::read_file(path, error) != expected) return false;
+    file.take_place_of(path);
+    return true;
 }
 
 }  // namespace proxyd::control

@@ -9,4 +9,9 @@ namespace proxyd::control {
 // Throws std::system_error.
 void replace_file(const std::string& path, const std::string& text, const std::string& like);
 
+// The same with its own owner and mode, but not over what somebody else has written: returns false, and
+// changes nothing, when the file does not hold `expected` at the last moment.
+[[nodiscard]] bool replace_unchanged(const std::string& path, const std::string& expected,
+                                     const std::string& text);
+
 }  // namespace proxyd::control

@@ -1,51 +1,27 @@
 #include "proxyd/control/postfix_instance.h"
 
 #include <filesystem>
-#include <fstream>
 #include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include "backends/config/list.h"
 #include "backends/config/parameter_file.h"
+#include "proxyd/control/scratch_directory.h"
 #include "proxyd/postfix/program.h"
 
 namespace proxyd::control {
 namespace {
 
-using postfix::run_program;
-
 const std::vector<std::string> environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
 
-// Removed with what is in it.
-class ScratchDirectory {
-  public:
-    ScratchDirectory() {
-        path_ = (std::filesystem::temp_directory_path() / "proxyctl-XXXXXX").string();
-        if (mkdtemp(path_.data()) == nullptr)
-            throw std::runtime_error(fmt::format("cannot make a directory like {}", path_));
-    }
-    ~ScratchDirectory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    ScratchDirectory(const ScratchDirectory&) = delete;
-    ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-    std::string write(const char* name, const std::string& text) const {
-        const auto path = fmt::format("{}/{}", path_, name);
-        std::ofstream file(path, std::ios::binary);
-        if (!(file << text) || !file.flush()) throw std::runtime_error(fmt::format("cannot write {}", path));
-        return path;
-    }
-
-  private:
-    std::string path_;
-};
+// A signal that the terminal sends to ours (Ctrl-C) does not reach it: what it has begun, it ends.
+postfix::ProgramRun run(std::vector<std::string> words, bool join_errors = false) {
+    postfix::Program program{std::move(words), environment, join_errors};
+    program.own_group = true;
+    return postfix::run_program(program);
+}
 
 }  // namespace
 
@@ -58,19 +34,18 @@ PostfixInstance::PostfixInstance(const std::string& config_directory, const post
 }
 
 bool PostfixInstance::is_running() const {
-    return run_program({{command("postfix"), "-c", config_directory_, "status"}, environment}).status == 0;
+    return run({command("postfix"), "-c", config_directory_, "status"}).status == 0;
 }
 
 std::string PostfixInstance::reload() const {
-    const auto run =
-        run_program({{command("postfix"), "-c", config_directory_, "reload"}, environment, true});
-    if (run.fault.empty()) return {};
-    return fmt::format("postfix reload: {}: {}", run.fault, config::trim(run.output));
+    const auto done = run({command("postfix"), "-c", config_directory_, "reload"}, true);
+    if (done.fault.empty()) return {};
+    return fmt::format("postfix reload: {}: {}", done.fault, config::trim(done.output));
 }
 
 std::vector<std::string> PostfixInstance::table_types() const {
-    const auto run = run_program({{command("postconf"), "-c", config_directory_, "-m"}, environment});
-    return run.fault.empty() ? config::split_list(run.output) : std::vector<std::string>{};
+    const auto done = run({command("postconf"), "-c", config_directory_, "-m"});
+    return done.fault.empty() ? config::split_list(done.output) : std::vector<std::string>{};
 }
 
 std::string PostfixInstance::edit(const std::string& master_cf,
@@ -84,9 +59,10 @@ std::string PostfixInstance::edit(const std::string& master_cf,
     const auto path = scratch.write("master.cf", text);
     std::vector<std::string> words = {command("postconf"), "-c", scratch.path(), "-M", "-e"};
     words.insert(words.end(), entries.begin(), entries.end());
-    const auto run = run_program({std::move(words), environment, true});
-    if (!run.fault.empty()) {
-        throw std::runtime_error(fmt::format("postconf -M -e: {}: {}", run.fault, config::trim(run.output)));
+    const auto done = run(std::move(words), true);
+    if (!done.fault.empty()) {
+        throw std::runtime_error(
+            fmt::format("postconf -M -e: {}: {}", done.fault, config::trim(done.output)));
     }
     std::string error;
     auto edited = config::read_file(path, error);
@@ -96,11 +72,10 @@ std::string PostfixInstance::edit(const std::string& master_cf,
 
 std::string unified_diff(const std::string& path, const std::string& before, const std::string& after) {
     const ScratchDirectory scratch;
-    const auto run = run_program({{"/usr/bin/diff", "-u", "--label", path, "--label", path,
-                                   scratch.write("before", before), scratch.write("after", after)},
-                                  environment});
-    if (run.status > 1 || run.status < 0) return fmt::format("(no diff of {}: {})\n", path, run.fault);
-    return run.output;
+    const auto done = run({"/usr/bin/diff", "-u", "--label", path, "--label", path,
+                           scratch.write("before", before), scratch.write("after", after)});
+    if (done.status > 1 || done.status < 0) return fmt::format("(no diff of {}: {})\n", path, done.fault);
+    return done.output;
 }
 
 }  // namespace proxyd::control

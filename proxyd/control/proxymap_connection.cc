@@ -30,15 +30,6 @@ constexpr std::chrono::seconds patience{12};
 constexpr int tries = 3;
 constexpr std::chrono::seconds between_tries{1};
 
-bool readable(int fd, std::chrono::milliseconds wait) {
-    pollfd entry{fd, POLLIN, 0};
-    int got = 0;
-    do {
-        got = poll(&entry, 1, static_cast<int>(wait.count()));
-    } while (got < 0 && errno == EINTR);
-    return got > 0;
-}
-
 }  // namespace
 
 ProxymapConnection::ProxymapConnection(std::string path, std::string socket_hint,
@@ -73,12 +64,22 @@ void ProxymapConnection::connect() {
     }
 }
 
+// Without `wait` it waits for ever.
+bool ProxymapConnection::readable(std::optional<std::chrono::milliseconds> wait) const {
+    std::array<pollfd, 2> entries{{{fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}}};
+    while (poll(entries.data(), entries.size(), wait ? static_cast<int>(wait->count()) : -1) < 0 &&
+           errno == EINTR) {
+    }
+    if (entries[1].revents != 0) throw QueryError("interrupted");
+    return entries[0].revents != 0;
+}
+
 void ProxymapConnection::open() {
     if (fd_ < 0) connect();
 }
 
 bool ProxymapConnection::wait_for_greeting(std::chrono::milliseconds wait) {
-    if (greeted_ || fd_ < 0 || !readable(fd_, wait)) return greeted_;
+    if (greeted_ || fd_ < 0 || !readable(wait)) return greeted_;
     if (receive()) {
         take_greeting();
     } else {
@@ -124,14 +125,16 @@ bool ProxymapConnection::receive() {
 
 // Returns when there is something to read, or when waiting for it may last.
 void ProxymapConnection::wait_for_reply() {
-    if (notice_ && !readable(fd_, patience)) {
+    if (notice_ && !readable(patience)) {
         std::exchange(notice_, nullptr)("still waiting for the daemon; its log says why it is slow");
     }
-    if (!end_) return;
     using std::chrono::milliseconds;
-    const auto left = std::chrono::ceil<milliseconds>(*end_ - std::chrono::steady_clock::now());
-    if (!readable(fd_, std::max(left, milliseconds(0))))
-        throw QueryError(fmt::format("{}: no answer comes", path_));
+    std::optional<milliseconds> left;
+    if (end_) {
+        const auto until_end = std::chrono::ceil<milliseconds>(*end_ - std::chrono::steady_clock::now());
+        left = std::max(until_end, milliseconds(0));
+    }
+    if (!readable(left)) throw QueryError(fmt::format("{}: no answer comes", path_));
 }
 
 Answer ProxymapConnection::ask(const protocol::Request& request) {

@@ -26,6 +26,9 @@ class ProxymapConnection {
     // An answer that is not there by then is not waited for: ask() throws.
     void give_up_at(std::chrono::steady_clock::time_point end) { end_ = end; }
 
+    // Once the descriptor is readable nothing is waited for: ask() and wait_for_greeting() throw.
+    void give_up_when_readable(int fd) { stop_fd_ = fd; }
+
     // Connects when it is not connected. Throws QueryError.
     void open();
     [[nodiscard]] bool is_open() const { return fd_ >= 0; }
@@ -41,12 +44,14 @@ class ProxymapConnection {
     [[nodiscard]] bool send_all(std::string_view bytes);
     [[nodiscard]] bool receive();
     void wait_for_reply();
+    [[nodiscard]] bool readable(std::optional<std::chrono::milliseconds> wait) const;
 
     std::string path_;
     std::string socket_hint_;
     std::function<void(const std::string&)> notice_;
     std::optional<std::chrono::steady_clock::time_point> end_;
     int fd_ = -1;
+    int stop_fd_ = -1;
     bool greeted_ = false;
     std::string in_;
 };

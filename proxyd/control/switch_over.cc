@@ -7,7 +7,6 @@
 #include <ostream>
 #include <sstream>
 #include <stdexcept>
-#include <thread>
 
 #include <fmt/format.h>
 #include <sys/wait.h>
@@ -17,6 +16,7 @@
 #include "proxyd/control/answerer.h"
 #include "proxyd/control/check.h"
 #include "proxyd/control/file_replacement.h"
+#include "proxyd/control/master_cf.h"
 #include "proxyd/control/master_cf_edit.h"
 #include "proxyd/control/query.h"
 #include "proxyd/control/service_check.h"
@@ -46,6 +46,20 @@ PostfixInstance instance_at(const ConfigPlace& place) {
 
 void require_root(bool dry_run) {
     if (!dry_run && geteuid() != 0) throw std::runtime_error("this changes master.cf: run it as root");
+}
+
+// Postfix's own programs, which are to edit this, would lose what is behind one.
+void refuse_null_byte(const std::string& path, const std::string& text) {
+    const auto at = text.find('\0');
+    if (at == std::string::npos) return;
+    throw std::runtime_error(
+        fmt::format("{}:{}: there is a null byte in this line; nothing was changed", path,
+                    std::count(text.begin(), text.begin() + static_cast<long>(at), '\n') + 1));
+}
+
+std::string changed_meanwhile(const std::string& path) {
+    return fmt::format("{} has been changed by somebody else meanwhile; nothing was changed here: try again",
+                       path);
 }
 
 bool runs_proxyd(const std::string& master_cf) {
@@ -89,6 +103,7 @@ std::string SwitchOver::read_master_cf() const {
 int SwitchOver::enable(bool dry_run) {
     require_root(dry_run);
     const auto original = read_master_cf();
+    refuse_null_byte(master_cf_path_, original);
     const auto options = options_in_force(place_, environment_);
     auto prospect = place_;
     prospect.master_cf_text = postfix_.edit(original, entries_for_proxyd(original, options.relay_service));
@@ -106,31 +121,33 @@ int SwitchOver::enable(bool dry_run) {
     }
     if (wanted == original) {
         out_ << fmt::format("{}: proxyd is enabled already{}\n", master_cf_path_, idle_text());
-        if (dry_run || !postfix_.is_running()) return 0;
-        const auto fault = prove();
-        if (fault.empty()) return 0;
-        out_ << fault << "; `postfix reload` may be missing\n";
-        return 1;
+        return dry_run || !postfix_.is_running() ? 0 : prove_again();
     }
     out_ << unified_diff(master_cf_path_, original, wanted);
     if (dry_run) {
         out_ << "dry run: nothing was changed\n";
         return 0;
     }
-    if (read_master_cf() != original) {
-        throw std::runtime_error(
-            fmt::format("{} has been changed meanwhile; nothing was changed here", master_cf_path_));
-    }
+    const HeldSignals signals;
     // The record comes first: whatever happens then, there is a way back.
-    if (!runs_proxyd(original)) {
-        replace_file(before_path_, original, master_cf_path_);
-        replace_file(with_path_, wanted, master_cf_path_);
+    if (!runs_proxyd(original)) write_record(original, wanted);
+    if (!replace_unchanged(master_cf_path_, original, wanted)) {
+        if (!runs_proxyd(original)) forget_record();
+        throw std::runtime_error(changed_meanwhile(master_cf_path_));
     }
-    replace_file(master_cf_path_, wanted, master_cf_path_);
-    return take_effect(original);
+    return take_effect(original, wanted, signals);
 }
 
-int SwitchOver::take_effect(const std::string& original) {
+int SwitchOver::prove_again() {
+    const HeldSignals signals;
+    const auto fault = prove(signals);
+    if (fault.empty()) return 0;
+    out_ << fault << (signals.came() ? "\n" : "; `postfix reload` may be missing\n");
+    return 1;
+}
+
+int SwitchOver::take_effect(const std::string& original, const std::string& wanted,
+                            const HeldSignals& signals) {
     if (!postfix_.is_running()) {
         out_ << fmt::format(
             "proxyd is enabled, and will answer when Postfix is started: it is not running{}\n", idle_text());
@@ -139,26 +156,36 @@ int SwitchOver::take_effect(const std::string& original) {
     std::string fault;
     try {
         fault = postfix_.reload();
-        if (fault.empty()) fault = prove();
+        if (fault.empty()) fault = prove(signals);
     } catch (const std::exception& error) {
         fault = error.what();
     }
     if (!fault.empty()) {
-        roll_back(original, fault);
+        out_ << fault << '\n';
+        roll_back(original, wanted, signals);
         return 1;
     }
     out_ << fmt::format("proxyd is enabled{}. To go back: proxyctl disable\n", idle_text());
     return 0;
 }
 
-void SwitchOver::roll_back(const std::string& original, const std::string& fault) {
-    out_ << fault << '\n';
-    replace_file(master_cf_path_, original, master_cf_path_);
+void SwitchOver::roll_back(const std::string& original, const std::string& wanted,
+                           const HeldSignals& signals) {
+    std::string current;
+    std::string restored;
+    do {
+        current = read_master_cf();
+        restored = entries_restored(current, original, wanted);
+    } while (!replace_unchanged(master_cf_path_, current, restored));
     if (!runs_proxyd(original)) forget_record();
     const auto trouble = postfix_.reload();
-    out_ << fmt::format("rolled back: {} is as it was{}\n", master_cf_path_,
-                        trouble.empty() ? "" : ", but " + trouble);
-    if (trouble.empty()) (void)prove_stock();
+    out_ << fmt::format(
+        "rolled back: {} {}{}\n", master_cf_path_,
+        restored == original
+            ? "is as it was"
+            : "has been edited meanwhile: that stays, and the entries of proxyd are as they were",
+        trouble.empty() ? "" : ", but " + trouble);
+    if (trouble.empty()) (void)prove_stock(signals);
 }
 
 std::string SwitchOver::idle_text() const {
@@ -168,6 +195,7 @@ std::string SwitchOver::idle_text() const {
 int SwitchOver::disable(bool dry_run) {
     require_root(dry_run);
     const auto current = read_master_cf();
+    refuse_null_byte(master_cf_path_, current);
     const auto options = options_in_force(place_, environment_);
     const std::vector<std::string> relays = {options.relay_service, options.relay_write_service};
     if (entries_for_stock(current, relays).set.empty()) {
@@ -191,7 +219,9 @@ int SwitchOver::disable(bool dry_run) {
         out_ << "dry run: nothing was changed\n";
         return 0;
     }
-    replace_file(master_cf_path_, wanted, master_cf_path_);
+    const HeldSignals signals;
+    if (!replace_unchanged(master_cf_path_, current, wanted))
+        throw std::runtime_error(changed_meanwhile(master_cf_path_));
     forget_record();
     if (!postfix_.is_running()) {
         out_ << "proxyd is disabled, and the stock server will answer when Postfix is started: it is not "
@@ -202,7 +232,7 @@ int SwitchOver::disable(bool dry_run) {
     out_ << (fault.empty() ? "proxyd is disabled\n" : fault + '\n');
     if (!fault.empty()) return 1;
     tables_ = check(place_, environment_, false);
-    return prove_stock() ? 0 : 1;
+    return prove_stock(signals) ? 0 : 1;
 }
 
 // What is still proxyd's after the record has been followed; `before` is that of the record.
@@ -215,6 +245,11 @@ std::string SwitchOver::stock_text(const std::string& master_cf, const std::stri
         if (std::find(kept.begin(), kept.end(), key) == kept.end()) wanted = without_entry(wanted, key);
     }
     return wanted;
+}
+
+void SwitchOver::write_record(const std::string& original, const std::string& wanted) const {
+    replace_file(before_path_, original, master_cf_path_);
+    replace_file(with_path_, wanted, master_cf_path_);
 }
 
 void SwitchOver::forget_record() const {
@@ -245,43 +280,54 @@ bool SwitchOver::passes_check(const ConfigPlace& prospect) {
 }
 
 // Returns "", or why it is not proxyd that answers, and rightly.
-std::string SwitchOver::prove() {
+std::string SwitchOver::prove(const HeldSignals& signals) {
     const auto& socket = postfix_.proxymap_socket();
     const auto end = std::chrono::steady_clock::now() + proof_limit;
     std::string fault;
     do {
         ProxymapConnection connection(socket, "", {});
-        const auto found = find_answerer(connection, socket);
-        if (found.who == Who::proxyd) {
-            try {
+        connection.give_up_when_readable(signals.descriptor());
+        try {
+            const auto found = find_answerer(connection, socket);
+            if (found.who == Who::proxyd) {
                 const auto lookup = look_up(connection, tables_.reading_tables);
                 out_ << fmt::format("{}: proxyd {} answers (process {}); {}\n", socket,
                                     found.status.value("version", ""), found.status.value("process", 0),
                                     lookup);
                 return {};
-            } catch (const QueryError& error) {
-                return fmt::format("proxyd answers, but a lookup fails: {}", error.what());
             }
-        }
-        fault = fmt::format("{}: {} ({})", socket,
+            fault =
+                fmt::format("{}: {} ({})", socket,
                             found.who == Who::another ? "it is not proxyd that answers" : "nobody answers",
                             found.problem);
-        std::this_thread::sleep_for(between_tries);
+        } catch (const QueryError& error) {
+            if (!signals.came()) return fmt::format("proxyd answers, but a lookup fails: {}", error.what());
+        }
+        if (signals.wait(between_tries)) return "interrupted";
     } while (std::chrono::steady_clock::now() < end);
     return fault;
 }
 
 // Tells whether the stock server answers. master(8) may not have started it yet: it makes a service wait
 // whose program failed, through a reload too.
-bool SwitchOver::prove_stock() {
-    const auto fault = stock_fault(std::chrono::steady_clock::now() + stock_limit);
+bool SwitchOver::prove_stock(const HeldSignals& signals) {
+    if (signals.came()) {
+        out_ << "interrupted: whether the stock server answers has not been looked at\n";
+        return false;
+    }
+    const auto services = read_services(read_master_cf());
+    if (find_proxymap(services) == nullptr) {
+        out_ << fmt::format("{} has no entry for proxymap, as before proxyd was enabled\n", master_cf_path_);
+        return true;
+    }
+    const auto fault = stock_fault(std::chrono::steady_clock::now() + stock_limit, signals);
     if (fault.empty()) return true;
     out_ << fmt::format("{}; see the mail log\n", fault);
     return false;
 }
 
 // Returns "", or why it is not the stock server that answers, and rightly.
-std::string SwitchOver::stock_fault(std::chrono::steady_clock::time_point end) {
+std::string SwitchOver::stock_fault(std::chrono::steady_clock::time_point end, const HeldSignals& signals) {
     const auto& socket = postfix_.proxymap_socket();
     const auto left = [end] {
         return std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
@@ -301,7 +347,8 @@ std::string SwitchOver::stock_fault(std::chrono::steady_clock::time_point end) {
                     return fmt::format("the stock server answers, but a lookup fails: {}", error.what());
             }
         }
-        std::this_thread::sleep_for(std::min(left(), between_tries));
+        if (signals.wait(std::min(left(), between_tries)))
+            return "interrupted, the stock server has not answered yet";
     }
     return fmt::format(
         "the stock server has not answered within {} s: lookups may wait up to {} (service_throttle_time: "

@@ -8,6 +8,7 @@
 
 #include "proxyd/control/check.h"
 #include "proxyd/control/config_place.h"
+#include "proxyd/control/held_signals.h"
 #include "proxyd/control/postfix_instance.h"
 #include "proxyd/master/environment.h"
 
@@ -19,7 +20,8 @@ class SwitchOver {
     SwitchOver(const ConfigPlace& place, const master::Environment& environment, std::ostream& out);
 
     // Both return the exit status, and throw std::runtime_error for what keeps them from beginning. With
-    // `dry_run` they only show what they would change.
+    // `dry_run` they only show what they would change. A signal that would end the process while master.cf
+    // and the running Postfix do not agree has enable() go back and disable() come to its end; both return 1.
     [[nodiscard]] int enable(bool dry_run);
     [[nodiscard]] int disable(bool dry_run);
 
@@ -28,12 +30,16 @@ class SwitchOver {
     [[nodiscard]] std::string stock_text(const std::string& master_cf, const std::string& before,
                                          const std::vector<std::string>& relays) const;
     [[nodiscard]] bool passes_check(const ConfigPlace& prospect);
-    [[nodiscard]] std::string prove();
-    [[nodiscard]] int take_effect(const std::string& original);
+    [[nodiscard]] std::string prove(const HeldSignals& signals);
+    [[nodiscard]] int prove_again();
+    [[nodiscard]] int take_effect(const std::string& original, const std::string& wanted,
+                                  const HeldSignals& signals);
     [[nodiscard]] std::string idle_text() const;
-    [[nodiscard]] bool prove_stock();
-    [[nodiscard]] std::string stock_fault(std::chrono::steady_clock::time_point end);
-    void roll_back(const std::string& original, const std::string& fault);
+    [[nodiscard]] bool prove_stock(const HeldSignals& signals);
+    [[nodiscard]] std::string stock_fault(std::chrono::steady_clock::time_point end,
+                                          const HeldSignals& signals);
+    void write_record(const std::string& original, const std::string& wanted) const;
+    void roll_back(const std::string& original, const std::string& wanted, const HeldSignals& signals);
     void forget_record() const;
 
     ConfigPlace place_;

@@ -55,7 +55,7 @@ std::string refuse_system_calls(Programs programs) {
     }
     // A filter cannot look into clone3's argument; without it the C library takes clone.
     answer(filter, error, "clone3", ENOSYS);
-    answer(filter, error, "clone", EPERM, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
+    answer(filter, error, "clone", EPERM, scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER});
     if (error == 0) error = seccomp_load(filter.get());
     return error == 0 ? "" : std::generic_category().message(-error);
 }

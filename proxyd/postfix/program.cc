@@ -79,7 +79,8 @@ int start(const Program& program, int output, pid_t& child) {
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGHUP);
     posix_spawnattr_setsigdefault(&attributes, &signals);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                              (program.own_group ? POSIX_SPAWN_SETPGROUP : 0));
 
     auto words = program.words;
     auto environment = program.environment;

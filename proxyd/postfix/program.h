@@ -11,6 +11,7 @@ struct Program {
     std::vector<std::string> words{};        // the path first; no shell comes near them
     std::vector<std::string> environment{};  // NAME=value
     bool join_errors = false;  // what it writes to standard error is output, too; else it is lost
+    bool own_group = false;    // in a process group of its own
     std::chrono::milliseconds timeout = std::chrono::seconds(30);
 };
 

@@ -82,9 +82,9 @@ class Machine:
 class PackageTest(scenario.Scenario):
     @classmethod
     def set_up_servers(cls):
-        build = os.path.dirname(os.path.dirname(scenario.tested().binary))
+        cls.build = os.path.dirname(os.path.dirname(scenario.tested().binary))
         output = cls.workspace.directory("package")
-        _run("cpack", "--config", f"{build}/CPackConfig.cmake", "-G", "DEB", "-B", output)
+        _run("cpack", "--config", f"{cls.build}/CPackConfig.cmake", "-G", "DEB", "-B", output)
         (cls.package,) = glob.glob(f"{output}/*.deb")
         cls.tree = f"{cls.workspace.path}/tree"
         _run("dpkg-deb", "-x", cls.package, cls.tree)
@@ -129,6 +129,21 @@ class PackageTest(scenario.Scenario):
                 self.assertTrue(depends & set(re.findall(r"[^\s,]+", names)), f"{library} of {owner}")
         self.assertNotIn("postfix", depends, "it can run on its own")
         self.assertEqual(self.field("Recommends"), "postfix")
+
+    def test_the_programs_are_hardened(self):
+        with open(f"{self.build}/CMakeCache.txt", encoding="utf-8") as file:
+            if not re.search(r"(?m)^CMAKE_BUILD_TYPE:.*Rel", file.read()):
+                self.skipTest("a build for developers")
+        for program in (_DAEMON, "usr/sbin/proxyctl"):
+            with self.subTest(program):
+                shown = _run("readelf", "-W", "--file-header", "--program-headers", "--dynamic", "--dyn-syms",
+                             f"{self.tree}/{program}").stdout
+                self.assertRegex(shown, r"Type: +DYN .*Position-Independent Executable")
+                self.assertRegex(shown, r"GNU_RELRO ")
+                self.assertRegex(shown, r"BIND_NOW|Flags: .*NOW")
+                self.assertRegex(shown, r"GNU_STACK .* RW ")
+                self.assertIn(" __stack_chk_fail@", shown)
+                self.assertRegex(shown, r" __(read|recv|memcpy|memmove|snprintf|vsnprintf|poll|realpath)_chk@")
 
     def test_the_example_changes_nothing(self):
         proxyctl = f"{self.tree}/usr/sbin/proxyctl"

@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
 """proxyctl enable, disable and status with a real Postfix: master.cf before and after, and who answers."""
 
-import json
 import os
-import sqlite3
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
-from harness import scenario, server
-from harness.postfix import Postfix, age
-from harness.tables import TableFiles
+from functional.switch_scene import SwitchScene
+from harness import scenario
+from harness.postfix import age
+from harness.ports import reserve_port
 from harness.waiting import wait_until
 
 _OPTIONS = "-o syslog_name=tables -o {mine=one two} -v"
@@ -27,77 +26,24 @@ _ENTRIES = {
 }
 
 
-class SwitchTest(scenario.Scenario):
-    @classmethod
-    def set_up_servers(cls):
-        cls.proxyd = scenario.tested().binary if scenario.tested().is_proxyd else server.proxyd().binary
-        cls.proxyctl = os.environ.get("PROXYCTL_BINARY") or os.path.join(os.path.dirname(cls.proxyd), "proxyctl")
-        directory = cls.workspace.directory("tables")
-        with sqlite3.connect(f"{directory}/mail.db") as database:
-            database.execute("CREATE TABLE aliases (address TEXT, destination TEXT)")
-            database.execute("INSERT INTO aliases VALUES ('info@example.com', 'anna@example.com')")
-        cls.tables = TableFiles(directory, {"sqlite": {"dbpath": f"{directory}/mail.db"}})
-        cls.aliases = cls.tables.add("sqlite", "aliases",
-                                     query="SELECT destination FROM aliases WHERE address = '%s'")
-        cls.postfix = Postfix(cls.workspace, server.STOCK, {
-            "virtual_alias_maps": f"proxy:{cls.aliases}",
-            "local_recipient_maps": "proxy:unix:passwd.byname",
-            "mine": "",
-        })
-        cls.postfix.add_daemon("proxyd", cls.proxyd)
-        cls.master_cf = f"{cls.postfix.config}/master.cf"
-        with open(cls.master_cf, encoding="utf-8") as file:
-            cls.plain = file.read()
-        cls.postfix.start()
+# What may be odd about the rest of the file, as a change of its text.
+_FILES = {
+    "lines end as on Windows": lambda text: text.replace("\n", "\r\n"),
+    "no end of the last line": lambda text: text.rstrip("\n") + "\nextra unix - - n - - discard",
+    "entries of all types": lambda text: text + (
+        "passed    pass  -  -  n  -  -  smtpd\n127.0.0.1:{port} inet n - n - - discard\n"
+        "queue     fifo  n  -  n  -  1  discard\n").format(port=reserve_port()),
+    "comments and empty lines": lambda text: "# first\n\n" + text.replace("\n", "\n\n# \tnext \n \t\n"),
+    "blanks at the ends of lines": lambda text: text.replace("\n", " \t \n"),
+}
 
-    def setUp(self):
-        self.addCleanup(self.back_to_plain)
 
-    def back_to_plain(self):
-        for name in self.leftovers():
-            os.remove(f"{self.postfix.config}/{name}")
-        if self.read() != self.plain:
-            self.write(self.plain)
-            self.postfix.reload()
-
-    def write(self, text):
-        with open(self.master_cf, "w", encoding="utf-8") as file:
-            file.write(text)
-        age(self.master_cf)
-
-    def read(self):
-        with open(self.master_cf, encoding="utf-8") as file:
-            return file.read()
-
-    def leftovers(self):
-        """What enable has left in the directory, beside what belongs there."""
-        return sorted(set(os.listdir(self.postfix.config)) - {"main.cf", "master.cf", "proxyd.cf"})
-
-    def run_proxyctl(self, *arguments, status=0):
-        done = subprocess.run([self.proxyctl, *arguments, "--config", self.postfix.config], capture_output=True,
-                              timeout=120, check=False, env={"PATH": "/usr/bin:/bin"})
-        out = done.stdout.decode() + done.stderr.decode()
-        self.assertEqual(done.returncode, status, out)
-        return out
-
-    def status(self, expected):
-        return json.loads(self.run_proxyctl("status", "--json", status=expected))
-
-    def entry(self, service):
-        """The entry as postconf shows it, without its formatting."""
-        done = subprocess.run(["/usr/sbin/postconf", "-c", self.postfix.config, "-M", f"{service}/unix"],
-                              capture_output=True, check=True)
-        return " ".join(done.stdout.decode().split())
-
-    def lookup(self):
-        done = self.postfix.postmap("-q", "info@example.com", f"proxy:{self.aliases}")
-        return done.stdout.decode().strip()
-
-    def there_and_back(self, original, arguments):
+class SwitchTest(SwitchScene):
+    def there_and_back(self, original, arguments, before_and_after="another"):
         """Enables and disables with this master.cf in place."""
         self.write(original)
         self.postfix.reload()
-        wait_until(lambda: self.status(1)["answers"] == "another", "the stock server answers")
+        wait_until(lambda: self.status(1)["answers"] == before_and_after, f"{before_and_after} answers")
         before = self.status(1)
         self.assertFalse(before["enabled"])
         self.assertFalse(before["relay"]["present"])
@@ -121,12 +67,9 @@ class SwitchTest(scenario.Scenario):
         self.run_proxyctl("disable")
         self.assertEqual(self.read(), original)
         self.assertEqual(self.leftovers(), [])
-        wait_until(lambda: self.status(1)["answers"] == "another", "the stock server answers again")
-        self.assertEqual(self.lookup(), "anna@example.com")
-
-    def with_entry(self, entry):
-        lines = [entry if line.startswith("proxymap ") else line for line in self.plain.splitlines(keepends=True)]
-        return "".join(lines)
+        wait_until(lambda: self.status(1)["answers"] == before_and_after, f"{before_and_after} answers again")
+        if before_and_after == "another":
+            self.assertEqual(self.lookup(), "anna@example.com")
 
     def test_of_this_site(self):
         self.there_and_back(self.plain, "")
@@ -135,6 +78,16 @@ class SwitchTest(scenario.Scenario):
         for name, (entry, arguments) in _ENTRIES.items():
             with self.subTest(name):
                 self.there_and_back(self.with_entry(entry), arguments)
+
+    def test_files(self):
+        for name, changed in _FILES.items():
+            with self.subTest(name):
+                self.there_and_back(changed(self.plain), "")
+
+    def test_without_an_entry(self):
+        for entry in "#proxymap  unix  -  -  n  -  -  proxymap\n", "":
+            with self.subTest(entry):
+                self.there_and_back(self.with_entry(entry), "", "nobody")
 
     def test_of_debian(self):
         with open("/usr/share/postfix/master.cf.dist", encoding="utf-8") as file:
@@ -148,8 +101,12 @@ class SwitchTest(scenario.Scenario):
         self.assertTrue(done.stdout.startswith(b"root:"), done.stderr.decode())
 
     def test_dry_run_changes_nothing(self):
-        def unchanged():
-            return self.read(), self.leftovers(), self.status(1)["answers"]
+        def files():
+            found = {file.name: file.stat() for file in os.scandir(self.postfix.config)}
+            return {name: (status.st_ino, status.st_mtime_ns) for name, status in found.items()}
+
+        def unchanged(status=1):
+            return self.read(), files(), self.status(status)["answers"]
 
         before = unchanged()
         out = self.run_proxyctl("enable", "--dry-run")
@@ -158,11 +115,11 @@ class SwitchTest(scenario.Scenario):
         self.assertIn("nothing was changed", out)
         self.assertEqual(unchanged(), before)
         self.run_proxyctl("enable")
-        enabled = self.read()
+        before = unchanged(0)
         out = self.run_proxyctl("disable", "--dry-run")
         self.assertRegex(out, r"(?m)^-proxymap-stock ")
-        self.assertEqual(self.read(), enabled)
-        self.assertEqual(self.status(0)["answers"], "proxyd")
+        self.assertEqual(unchanged(0), before)
+        self.assertEqual(before[2], "proxyd")
 
     def test_what_was_edited_in_between_stays(self):
         self.write(self.plain.replace("smtp      unix", "# of old\nsmtp      unix"))
@@ -182,66 +139,6 @@ class SwitchTest(scenario.Scenario):
         self.assertEqual(self.entry("proxymap"), "proxymap unix - - n - - proxymap")
         self.assertNotIn("proxymap-stock", self.read())
         self.assertIn("not enabled; nothing was changed", self.run_proxyctl("disable"))
-
-    def test_mistakes_stop_it(self):
-        path = self.tables.path("aliases")
-        with open(path, encoding="utf-8") as file:
-            right = file.read()
-        self.addCleanup(self.tables.write, "aliases", right)
-        self.tables.write("aliases", right.replace("FROM aliases", "FROM missing"))
-        out = self.run_proxyctl("enable", status=1)
-        self.assertIn("no such table: missing", out)
-        self.assertIn("nothing was changed", out)
-        self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
-
-    def replace_proxyd(self, script):
-        """Puts another program in the place of proxyd."""
-        path = f"{self.postfix.daemons}/proxyd"
-        os.remove(path)
-
-        def bring_back():
-            os.remove(path)
-            os.symlink(self.proxyd, path)
-
-        self.addCleanup(bring_back)
-        with open(path, "w", encoding="ascii") as file:
-            file.write(script)
-        os.chmod(path, 0o755)
-
-    def test_rollback_when_proxyd_does_not_start(self):
-        self.replace_proxyd("#!/bin/sh\nexit 1\n")
-        self.check_rollback("nobody answers")
-
-    def test_rollback_when_another_server_answers(self):
-        self.replace_proxyd('#!/bin/sh\nexec /usr/lib/postfix/sbin/proxymap "$@"\n')
-        self.check_rollback("it is not proxyd that answers")
-
-    def throttle_for(self, time):
-        """How long master(8) does not start a service again whose program has failed."""
-        subprocess.run(["/usr/sbin/postconf", "-c", self.postfix.config, "-e", f"service_throttle_time={time}"],
-                       check=True)
-        age(f"{self.postfix.config}/main.cf")
-
-    def test_the_way_back_says_when_lookups_wait(self):
-        self.throttle_for("60s")
-
-        def restart():
-            self.throttle_for("1s")
-            self.postfix.stop()
-            self.postfix.start()
-
-        self.addCleanup(restart)
-        self.replace_proxyd("#!/bin/sh\nexit 1\n")
-        out = self.run_proxyctl("enable", status=1)
-        self.assertIn("rolled back", out)
-        waits = ("the stock server has not answered within 5 s: lookups may wait up to 60s (service_throttle_time: "
-                 "master(8) waits before it starts a service again that failed); `postfix stop; postfix start` ends "
-                 "that; see the mail log")
-        self.assertIn(waits, out)
-        self.write(self.with_entry("proxymap unix - - n - 1 proxyd\n"))
-        out = self.run_proxyctl("disable", status=1)
-        self.assertIn("proxyd is disabled\n", out)
-        self.assertIn(waits, out)
 
     def test_the_way_back_is_proven(self):
         self.run_proxyctl("enable")
@@ -269,14 +166,6 @@ class SwitchTest(scenario.Scenario):
         self.assertEqual(done.returncode, 1)
         self.assertIn("/private/proxymap: permission denied: run this as root", done.stdout)
         self.assertNotIn("Postfix is not running", done.stdout)
-
-    def check_rollback(self, reason):
-        out = self.run_proxyctl("enable", status=1)
-        self.assertIn(reason, out)
-        self.assertIn("rolled back", out)
-        self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
-        wait_until(lambda: self.status(1)["answers"] == "another", "the stock server answers again")
-        self.assertEqual(self.lookup(), "anna@example.com")
 
     def test_a_reload_makes_another_process_answer(self):
         self.run_proxyctl("enable")

@@ -1,5 +1,6 @@
 """Servers that misbehave."""
 
+import random
 import socket
 import threading
 
@@ -101,3 +102,45 @@ class DyingMysql(_DyingServer):
     @staticmethod
     def _packet(number, body):
         return len(body).to_bytes(3, "little") + bytes([number]) + body
+
+
+class FakeNameServer:
+    """Knows every name, as that of 127.0.0.1, until it hangs. Listens on an address of the loopback network of its own.
+
+    Needs root; `resolv_conf` is a file that has it asked, and nobody else.
+    """
+
+    def __init__(self, workspace):
+        self.hangs = False
+        address = "127." + ".".join(str(random.SystemRandom().randint(1, 254)) for _ in range(3))
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((address, 53))
+        self.resolv_conf = f"{workspace.path}/resolv.conf"
+        with open(self.resolv_conf, "w", encoding="ascii") as file:
+            file.write(f"nameserver {address}\n")
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        workspace.on_close(self.close)
+
+    def _serve(self):
+        while True:
+            request, client = self._socket.recvfrom(4096)
+            if not request:
+                return
+            if not self.hangs:
+                self._socket.sendto(self._answer(request), client)
+
+    @staticmethod
+    def _answer(request):
+        end = request.index(b"\0", 12) + 5  # of the question: a name, its type and class
+        ask_ipv4 = request[end - 4:end - 2] == b"\0\1"
+        # The name is that of the question, at offset 12; type A, class IN, to be kept for 0 s.
+        record = b"\xc0\x0c\0\1\0\1" + bytes(4) + b"\0\4" + socket.inet_aton("127.0.0.1")
+        counts = b"\0\1" + (b"\0\1" if ask_ipv4 else b"\0\0") + bytes(4)
+        return request[:2] + b"\x81\x80" + counts + request[12:end] + (record if ask_ipv4 else b"")
+
+    def close(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:
+            waker.sendto(b"", self._socket.getsockname())
+        self._thread.join()
+        self._socket.close()

@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""proxyctl enable and disable when something goes wrong: mistakes, a proxyd that does not start, edits, signals."""
+
+import os
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# pylint: disable=wrong-import-position
+from functional.switch_scene import SwitchScene
+from harness import processes, scenario
+from harness.postfix import COMMANDS, age
+from harness.waiting import wait_until
+
+
+class SwitchTroubleTest(SwitchScene):
+    def test_mistakes_stop_it(self):
+        path = self.tables.path("aliases")
+        with open(path, encoding="utf-8") as file:
+            right = file.read()
+        self.addCleanup(self.tables.write, "aliases", right)
+        self.tables.write("aliases", right.replace("FROM aliases", "FROM missing"))
+        out = self.run_proxyctl("enable", status=1)
+        self.assertIn("no such table: missing", out)
+        self.assertIn("nothing was changed", out)
+        self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
+
+    def replace_proxyd(self, script):
+        """Puts another program in the place of proxyd."""
+        path = f"{self.postfix.daemons}/proxyd"
+        os.remove(path)
+
+        def bring_back():
+            os.remove(path)
+            os.symlink(self.proxyd, path)
+
+        self.addCleanup(bring_back)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(script)
+        os.chmod(path, 0o755)
+
+    def test_rollback_when_proxyd_does_not_start(self):
+        self.replace_proxyd("#!/bin/sh\nexit 1\n")
+        self.check_rollback("nobody answers")
+
+    def test_rollback_when_another_server_answers(self):
+        self.replace_proxyd('#!/bin/sh\nexec /usr/lib/postfix/sbin/proxymap "$@"\n')
+        self.check_rollback("it is not proxyd that answers")
+
+    def throttle_for(self, time):
+        """How long master(8) does not start a service again whose program has failed."""
+        subprocess.run(["/usr/sbin/postconf", "-c", self.postfix.config, "-e", f"service_throttle_time={time}"],
+                       check=True)
+        age(f"{self.postfix.config}/main.cf")
+
+    def test_the_way_back_says_when_lookups_wait(self):
+        self.throttle_for("60s")
+
+        def restart():
+            self.throttle_for("1s")
+            self.postfix.stop()
+            self.postfix.start()
+
+        self.addCleanup(restart)
+        self.replace_proxyd("#!/bin/sh\nexit 1\n")
+        out = self.run_proxyctl("enable", status=1)
+        self.assertIn("rolled back", out)
+        waits = ("the stock server has not answered within 5 s: lookups may wait up to 60s (service_throttle_time: "
+                 "master(8) waits before it starts a service again that failed); `postfix stop; postfix start` ends "
+                 "that; see the mail log")
+        self.assertIn(waits, out)
+        self.write(self.with_entry("proxymap unix - - n - 1 proxyd\n"))
+        out = self.run_proxyctl("disable", status=1)
+        self.assertIn("proxyd is disabled\n", out)
+        self.assertIn(waits, out)
+
+    def check_rollback(self, reason):
+        out = self.run_proxyctl("enable", status=1)
+        self.assertIn(reason, out)
+        self.assertIn("rolled back", out)
+        self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
+        wait_until(lambda: self.status(1)["answers"] == "another", "the stock server answers again")
+        self.assertEqual(self.lookup(), "anna@example.com")
+
+    # Somebody else, at the same time
+
+    def replace_command(self, name, script):
+        """Puts a shell script in the place of one of Postfix's commands, which it ends with: "$real" "$@"."""
+        directory = self.workspace.directory(f"commands-{self.id()}")
+        for command in os.listdir(COMMANDS):
+            if command.startswith("post"):
+                os.symlink(f"{COMMANDS}/{command}", f"{directory}/{command}")
+        os.remove(f"{directory}/{name}")
+        with open(f"{directory}/{name}", "w", encoding="ascii") as file:
+            file.write(f'#!/bin/sh\nreal={COMMANDS}/{name}\n{script}\nexec "$real" "$@"\n')
+        os.chmod(f"{directory}/{name}", 0o755)
+        self.postfix.write_main_cf(command_directory=directory)
+        self.addCleanup(self.postfix.write_main_cf, command_directory=COMMANDS)
+
+    def test_an_edit_during_the_proof_survives_the_rollback(self):
+        marker = f"{self.workspace.path}/edited"
+        self.replace_proxyd(f"#!/bin/sh\n[ -e {marker} ] || echo '# of a colleague' >>{self.master_cf}\n"
+                            f": >{marker}\nexit 1\n")
+        out = self.run_proxyctl("enable", status=1)
+        self.assertIn("has been edited meanwhile: that stays, and the entries of proxyd are as they were", out)
+        self.assertEqual((self.read(), self.leftovers()), (self.plain + "# of a colleague\n", []))
+
+    def test_an_edit_at_the_same_time_is_not_overwritten(self):
+        self.replace_command("postconf", f'[ "$3" = -M ] && echo "# of a colleague" >>{self.master_cf}')
+        enabled = self.with_entry("proxymap unix - - n - 1 proxyd\n")
+        for command, text in ("enable", self.plain), ("disable", enabled):
+            with self.subTest(command):
+                self.write(text)
+                out = self.run_proxyctl(command, status=1)
+                self.assertIn(f"{self.master_cf} has been changed by somebody else meanwhile; nothing was changed", out)
+                self.assertEqual((self.read(), self.leftovers()), (text + "# of a colleague\n", []))
+
+    # Signals
+
+    def start_proxyctl(self, command):
+        """In a process group of its own, as a shell does."""
+        process = subprocess.Popen([self.proxyctl, command, "--config", self.postfix.config], stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True, env={"PATH": "/usr/bin:/bin"},
+                                   start_new_session=True)
+        self.addCleanup(process.kill)
+        return process
+
+    def output(self, process, status):
+        out, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, status, out)
+        return out
+
+    def test_a_signal_during_the_proof_takes_it_back(self):
+        started = f"{self.workspace.path}/started"
+        self.replace_proxyd(f"#!/bin/sh\necho $$ >{started}.new\nmv {started}.new {started}\nexec sleep 100\n")
+        for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+            with self.subTest(number):
+                process = self.start_proxyctl("enable")
+                wait_until(lambda: os.path.exists(started), "master has started the program")
+                with open(started, encoding="ascii") as file:
+                    stuck = int(file.read())
+                os.remove(started)
+                process.send_signal(number)
+                out = self.output(process, 1)
+                processes.send_signal(stuck, signal.SIGKILL)
+                self.assertRegex(out, r"\ninterrupted\nrolled back: .* is as it was\n")
+                self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
+                self.assertEqual(self.lookup(), "anna@example.com")
+
+    def test_what_the_terminal_sends_does_not_stop_the_reload(self):
+        self.replace_command("postfix", '[ "$3" != reload ] || kill -INT -$PPID')
+        out = self.output(self.start_proxyctl("enable"), 1)
+        self.assertRegex(out, r"\ninterrupted\nrolled back: .* is as it was\ninterrupted: ")
+        self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
+        self.postfix.write_main_cf(command_directory=COMMANDS)
+        self.run_proxyctl("enable")
+        self.postfix.write_main_cf(command_directory=f"{self.workspace.path}/commands-{self.id()}")
+        out = self.output(self.start_proxyctl("disable"), 1)
+        self.assertRegex(out, r"proxyd is disabled\ninterrupted: whether the stock server answers")
+        self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
+        wait_until(lambda: self.status(1)["answers"] == "another", "the stock server answers again")
+
+    def test_what_a_killed_one_has_left_goes_with_the_next(self):
+        temporary = self.workspace.directory("temporary")
+        of_another = f"proxyctl-{os.getpid()}-xxxxxx"
+        os.mkdir(f"{temporary}/{of_another}")
+        self.replace_command("postconf", '[ "$3" = -M ] && kill -KILL $PPID')
+        self.run_proxyctl("enable", status=-signal.SIGKILL, environment={"TMPDIR": temporary})
+        self.assertEqual(len(os.listdir(temporary)), 2)
+        self.postfix.write_main_cf(command_directory=COMMANDS)
+        self.run_proxyctl("enable", "--dry-run", environment={"TMPDIR": temporary})
+        self.assertEqual(os.listdir(temporary), [of_another])
+
+    # What Postfix's own programs would damage
+
+    def test_a_null_byte_is_refused(self):
+        enabled = self.with_entry("proxymap unix - - n - 1 proxyd\n")
+        for command, text in ("enable", self.plain), ("disable", enabled):
+            for behind in "# a comment with a \0 in it\n", "extra unix - - n - - discard \0\n", "\0":
+                with self.subTest(command, behind=behind):
+                    self.write(f"# first\n{behind}{text}")
+                    out = self.run_proxyctl(command, status=1)
+                    self.assertIn(f"{self.master_cf}:2: there is a null byte in this line; nothing was changed", out)
+                    self.assertEqual((self.read(), self.leftovers()), (f"# first\n{behind}{text}", []))
+
+
+if __name__ == "__main__":
+    scenario.main()
