@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,7 @@ struct LoadOptions {
     bool smtputf8 = true;
     bool open_close = false;   // a connection for each lookup
     bool expect_miss = false;  // every key is one that the table does not have
+    bool hold = false;         // one lookup for each client, which stays connected then
 };
 
 struct LoadReport {
@@ -41,12 +43,16 @@ struct LoadReport {
     std::uint64_t reconnects = 0;  // connections made again after that
     std::uint64_t renewed =
         0;  // connections that the server had closed between two lookups: replaced at once
-    LatencyHistogram latencies;  // from sending (with open_close: connecting) to the answer
+    std::uint64_t greeted = 0;                    // clients whose (first) connection was greeted
+    std::chrono::duration<double> all_greeted{};  // until the last of them was; zero when some were not
+    LatencyHistogram latencies;                   // from sending (with open_close: connecting) to the answer
 
     [[nodiscard]] std::uint64_t lookups() const { return ok + nokey + retry + other; }
 };
 
-// Runs the load to its end. Throws std::system_error when the machine refuses (epoll, file descriptors).
-[[nodiscard]] LoadReport run_load(const LoadOptions& options);
+// Runs the load to its end; calls back with the report while the clients are connected yet. Throws
+// std::system_error when the machine refuses (epoll, file descriptors).
+[[nodiscard]] LoadReport run_load(const LoadOptions& options,
+                                  const std::function<void(const LoadReport&)>& before_closing);
 
 }  // namespace proxyd::bench

@@ -29,18 +29,20 @@ std::vector<std::pair<std::string, std::string>> read_keys(const std::string& pa
     return keys;
 }
 
-double microseconds(std::chrono::nanoseconds duration) {
+double microseconds(std::chrono::duration<double, std::nano> duration) {
     return std::chrono::duration<double, std::micro>(duration).count();
 }
 
 constexpr const char* as_text =
     "{} clients, {:.3f} s, {} lookups, {:.1f}/s\n"
     "latency p50 {:.1f} us, p99 {:.1f} us, max {:.1f} us\n"
-    "OK {}, NOKEY {}, RETRY {}, other {}, wrong {}, malformed {}, closed {}, reconnects {}, renewed {}\n";
+    "OK {}, NOKEY {}, RETRY {}, other {}, wrong {}, malformed {}, closed {}, reconnects {}, renewed {}\n"
+    "{} clients greeted, the last after {:.1f} ms\n";
 constexpr const char* as_json =
     R"({{"clients": {}, "seconds": {:.3f}, "lookups": {}, "per_second": {:.1f}, )"
     R"("p50_us": {:.1f}, "p99_us": {:.1f}, "max_us": {:.1f}, "ok": {}, "nokey": {}, )"
-    R"("retry": {}, "other": {}, "wrong": {}, "malformed": {}, "closed": {}, "reconnects": {}, "renewed": {}}})"
+    R"("retry": {}, "other": {}, "wrong": {}, "malformed": {}, "closed": {}, "reconnects": {}, "renewed": {}, )"
+    R"("greeted": {}, "all_greeted_ms": {:.1f}}})"
     "\n";
 
 void print(const LoadOptions& options, const LoadReport& report, bool json) {
@@ -49,7 +51,9 @@ void print(const LoadOptions& options, const LoadReport& report, bool json) {
     fmt::print(fmt::runtime(json ? as_json : as_text), options.clients, report.seconds, report.lookups(),
                rate, microseconds(latencies.percentile(0.5)), microseconds(latencies.percentile(0.99)),
                microseconds(latencies.max()), report.ok, report.nokey, report.retry, report.other,
-               report.wrong, report.malformed, report.closed, report.reconnects, report.renewed);
+               report.wrong, report.malformed, report.closed, report.reconnects, report.renewed,
+               report.greeted, microseconds(report.all_greeted) / 1000);
+    std::fflush(stdout);
 }
 
 }  // namespace
@@ -81,6 +85,8 @@ int main(int argc, char** argv) try {
     app.add_option("--smtputf8", options.smtputf8, "The clients' smtputf8_enable: yes or no");
     app.add_flag("--open-close", options.open_close, "Make a connection for each lookup");
     app.add_flag("--expect-miss", options.expect_miss, "The table has none of the keys");
+    app.add_flag("--hold", options.hold,
+                 "One lookup for each client, which stays connected until stdin ends");
     app.add_flag("--json", json, "Print one line of JSON");
     CLI11_PARSE(app, argc, argv);
     options.seconds = std::chrono::duration<double>{seconds};
@@ -90,8 +96,11 @@ int main(int argc, char** argv) try {
         fmt::print(stderr, "proxyd_load: no keys in {}\n", keys);
         return 2;
     }
-    const LoadReport report = proxyd::bench::run_load(options);
-    print(options, report, json);
+    const LoadReport report = proxyd::bench::run_load(options, [&](const LoadReport& so_far) {
+        print(options, so_far, json);
+        while (options.hold && std::getchar() != EOF) {
+        }
+    });
     return report.wrong == 0 && report.malformed == 0 && report.lookups() > 0 ? 0 : 1;
 } catch (const std::exception& problem) {
     std::fprintf(stderr, "proxyd_load: %s\n", problem.what());

@@ -103,6 +103,75 @@ def mysql_slow_table(scene):
     return _beside_slow(scene, scene.mariadb("max-connections=300"))
 
 
+def _beside_several_slow(scene, database):
+    fast = scene.table(database)
+    slow = {seconds: scene.slow_table(database, seconds) for seconds in (0.1, 0.5, 2)}
+    scene.serve()
+    figures = {}
+    of_slow = {}
+
+    def begin():
+        of_slow.update({seconds: scene.load(table, 10, 15) for seconds, table in slow.items()})
+
+    def end():
+        of_slow.update({seconds: scene.load_result(process) for seconds, process in of_slow.items()})
+
+    for name, what in (("alone", (lambda: None, lambda: None)), ("beside the slow", (begin, end))):
+        result = scene.measure_beside(fast, *what)
+        figures |= {f"lookups/s {name}": result["per_second"], f"p50 {name}, ms": result["p50_us"] / 1000,
+                    f"p99 {name}, ms": result["p99_us"] / 1000, f"longest wait {name}, ms": result["max_us"] / 1000,
+                    f"failed {name}": result["retry"] + result["closed"]}
+    for seconds, result in of_slow.items():
+        figures |= {f"lookups of {seconds} s": result["ok"], f"p50 of {seconds} s": result["p50_us"] / 1e6,
+                    f"longest wait of {seconds} s": result["max_us"] / 1e6,
+                    f"failed of {seconds} s": result["retry"] + result["closed"]}
+    return figures
+
+
+@case("pgsql-slow-tables")
+def pgsql_slow_tables(scene):
+    """PostgreSQL, tables that take 0.1, 0.5 and 2 s, with 10 clients each; 10 clients of a fast one beside them"""
+    return _beside_several_slow(scene, scene.postgres("max-connections=300"))
+
+
+@case("mysql-slow-tables")
+def mysql_slow_tables(scene):
+    """MariaDB, tables that take 0.1, 0.5 and 2 s, with 10 clients each; 10 clients of a fast one beside them"""
+    return _beside_several_slow(scene, scene.mariadb("max-connections=300"))
+
+
+@case("name-server-hangs")
+def name_server_hangs(scene):
+    """the name server hangs for 12 s; 200 lookups/s of each of four tables in one PostgreSQL"""
+    database = scene.postgres()
+    names = scene.name_server()
+    database.sql(f"CREATE ROLE cut LOGIN; GRANT {mailboxes.READER} TO cut", mailboxes.DATABASE)
+    known, new = f"known.test:{database.port}", f"new.test:{database.port}"
+    tables = {
+        "a name, connected": scene.table(database, "connected", hosts=known),
+        "a name, connection cut": scene.table(database, "cut", hosts=known, user="cut"),
+        "an address": scene.table(database, "address"),
+        "a new name and an address": scene.table(database, "new", hosts=f"{new} 127.0.0.1:{database.port}"),
+    }
+    scene.serve()
+    clients = {name: scene.client(table, 200) for name, table in list(tables.items())[:2]}
+    try:
+        wait_until(lambda: all(client.lookups for client in clients.values()), "both have connected", _PATIENCE)
+        names.hangs = True
+        clients |= {name: scene.client(table, 200) for name, table in list(tables.items())[2:]}
+        time.sleep(4)
+        database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'cut'")
+        time.sleep(8)
+    finally:
+        for client in clients.values():
+            client.finish()
+    figures = {}
+    for name, client in clients.items():
+        figures |= {f"lookups, {name}": len(client.lookups), f"failed, {name}": client.failed,
+                    f"longest wait, {name}": client.longest}
+    return figures
+
+
 @case("silent-host")
 def silent_host(scene):
     """one PostgreSQL host of two accepts connections and says nothing"""

@@ -5,16 +5,29 @@ import subprocess
 import time
 
 from harness import mailboxes
+from harness.fake_servers import FakeNameServer
 from harness.mariadb import Mariadb
 from harness.paced_client import PacedClient
 from harness.pgbouncer import Pgbouncer
+from harness.postfix import COMMANDS
 from harness.postgres import Postgres, Standby
 from harness.proxymap_only import ProxymapOnly
 from harness.server import postfix_version
 from harness.tables import TableFiles
 
-# Queries that answer with the key after half a second.
-_SLOW = {"pgsql": "SELECT '%s' || pg_sleep(0.5)", "mysql": "SELECT IF(SLEEP(0.5), '', '%s')"}
+# Queries that answer with the key after some seconds.
+_SLOW = {"pgsql": "SELECT '%s' || pg_sleep({})", "mysql": "SELECT IF(SLEEP({}), '', '%s')"}
+
+
+class _WithResolver(ProxymapOnly):
+    """Its processes see another /etc/resolv.conf than the rest of the machine."""
+
+    resolv_conf = None
+
+    def command(self, *arguments, check=True, timeout=60):
+        return self._run(["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"',
+                          self.resolv_conf, f"{COMMANDS}/postfix", "-c", self.config, *arguments],
+                         check=check, timeout=timeout)
 
 
 class Scene:
@@ -27,6 +40,7 @@ class Scene:
         self._keys = f"{workspace.path}/keys"
         self._tables = TableFiles(workspace.directory("tables"))
         self._postfix = None
+        self._name_server = None
         with open(self._keys, "w", encoding="ascii") as file:
             file.writelines(f"{mailboxes.address(n)}\n" for n in range(1, mailboxes.MAILBOXES + 1))
 
@@ -44,6 +58,11 @@ class Scene:
     def pgbouncer(self, postgres):
         return Pgbouncer(self.workspace, postgres).start()
 
+    def name_server(self):
+        """The one that the server under test asks, and nobody else."""
+        self._name_server = FakeNameServer(self.workspace)
+        return self._name_server
+
     # Tables, and the server
 
     def table(self, database, name="mailbox", ports=None, **parameters):
@@ -51,15 +70,18 @@ class Scene:
         merged = mailboxes.table_parameters(ports or [database.port]) | parameters
         return self._tables.add(database.KIND, name, **merged)
 
-    def slow_table(self, database):
-        return self.table(database, "slow", query=_SLOW[database.KIND])
+    def slow_table(self, database, seconds=0.5):
+        return self.table(database, f"slow-{seconds}", query=_SLOW[database.KIND].format(seconds))
 
     def sqlite_table(self, path, name):
         return self._tables.add("sqlite", name, dbpath=path, query=mailboxes.query())
 
     def serve(self):
-        self._postfix = ProxymapOnly(self.workspace, self.server,
-                                     main_cf={"proxy_read_maps": self._tables.proxied()}).start()
+        kind = _WithResolver if self._name_server else ProxymapOnly
+        self._postfix = kind(self.workspace, self.server, main_cf={"proxy_read_maps": self._tables.proxied()})
+        if self._name_server:
+            self._postfix.resolv_conf = self._name_server.resolv_conf
+        self._postfix.start()
 
     def socket(self):
         return self._postfix.socket()

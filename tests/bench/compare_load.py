@@ -1,0 +1,148 @@
+"""How `compare` measures one server: with proxyd_load, and with strace."""
+
+import contextlib
+import json
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from harness import processes
+from harness.server import postfix_version
+from harness.waiting import wait_until
+
+
+class Load:
+    """proxyd_load with the arguments that all measurements share."""
+
+    def __init__(self, binary, keys):
+        self._binary = binary
+        self._keys = keys
+        self.wrong = 0
+
+    def run(self, side, clients, seconds, open_close=False, meanwhile=lambda: None, **more):
+        """Returns what proxyd_load reports. Calls `meanwhile` shortly before the end of the time."""
+        arguments = self._arguments(side, clients, seconds, **more) + ["--open-close"] * open_close
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
+            try:
+                time.sleep(more.get("warmup", 0) + 0.9 * seconds if "lookups" not in more else 0)
+                meanwhile()
+                output, _ = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
+        return self._checked(side, clients, output)
+
+    @contextlib.contextmanager
+    def held(self, side, clients, seconds=60):
+        """Gives what proxyd_load reports once each client has had one lookup, or after `seconds`; they stay connected
+        until the end of the block."""
+        arguments = self._arguments(side, clients, seconds) + ["--hold"]
+        with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            try:
+                yield json.loads(process.stdout.readline())
+            finally:
+                process.stdin.close()
+
+    def _arguments(self, side, clients, seconds, **more):
+        major_minor = postfix_version()
+        arguments = [self._binary, "--socket", side.postfix.socket(), "--table", side.table, "--keys", self._keys,
+                     "--clients", str(clients), "--seconds", str(seconds), "--json",
+                     "--greeting", "yes" if major_minor >= (3, 6) else "no",
+                     "--layout", "instance_flags" if major_minor >= (3, 11) else "flags"]
+        for option, value in more.items():
+            arguments += [f"--{option}", str(value)]
+        return arguments
+
+    def _checked(self, side, clients, output):
+        if not output:
+            raise RuntimeError(f"proxyd_load with {clients} clients of {side.name} has ended without a report")
+        result = json.loads(output)
+        failed = {name: result[name] for name in ("retry", "other", "wrong", "malformed", "closed") if result[name]}
+        if failed or result["lookups"] == 0:
+            self.wrong += 1
+            print(f"  {side.name}, {clients} clients: {failed or 'no lookup was answered'}", file=sys.stderr)
+        return result
+
+
+def measure(side, load, options, clients, open_close):
+    side.postfix.start()
+    figures = {}
+
+    def look():
+        figures["database_connections"] = side.database_connections()
+        figures["processes"] = len(side.pids())
+        figures["memory_mib"] = side.memory_mib()
+
+    try:
+        return load.run(side, clients, options.seconds, open_close, look, warmup=options.warmup) | figures
+    finally:
+        side.postfix.stop()
+
+
+def count_system_calls(side, load, clients, lookups):
+    """System calls of the server's processes per lookup."""
+    side.postfix.start()
+    try:
+        load.run(side, clients, 2)
+        # master too, for the processes that it may start yet; its own few calls do not show.
+        pids = [side.postfix.master_pid(), *side.pids()]
+        with tempfile.NamedTemporaryFile("r") as summary:
+            arguments = ["strace", "-f", "-c", "-q", "-o", summary.name]
+            for pid in pids:
+                arguments += ["-p", str(pid)]
+            strace = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            try:
+                wait_until(lambda: strace.poll() is not None or all(_is_traced(pid) for pid in pids), "strace attaches")
+                if strace.poll() is not None:
+                    print(f"  strace: {strace.stderr.read().decode(errors='replace').strip()}", file=sys.stderr)
+                    return None
+                done = load.run(side, clients, 120, lookups=lookups)
+            finally:
+                processes.send_signal(strace.pid, signal.SIGINT)
+                strace.wait()
+                strace.stderr.close()
+            # % time, seconds, usecs/call, calls, [errors,] name
+            rows = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(?!total)\w+$", summary.read(), re.MULTILINE)
+        return sum(int(calls) for calls in rows) / done["lookups"]
+    finally:
+        side.postfix.stop()
+
+
+def _is_traced(pid):
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            return "TracerPid:\t0\n" not in file.read()
+    except OSError:
+        return True
+
+
+@contextlib.contextmanager
+def warm(side, load):
+    """The server runs, and has answered once."""
+    side.postfix.start()
+    try:
+        with load.held(side, 1):
+            pass
+        yield
+    finally:
+        side.postfix.stop()
+
+
+def measure_idle(side, load, clients):
+    """Memory with so many clients that have each asked once."""
+    with warm(side, load):
+        before = side.memory_mib()
+        with load.held(side, clients) as report:
+            after = side.memory_mib()
+    return {"idle_clients": report["lookups"], "memory_before_mib": before, "memory_mib": after,
+            "bytes_per_client": (after - before) * 1024 * 1024 / clients}
+
+
+def measure_crowd(side, load, clients, limit):
+    """How soon all of so many clients that come at once are greeted, and answered; nothing when not within `limit`."""
+    with warm(side, load), load.held(side, clients, limit) as report:
+        return {"clients_greeted": report["greeted"], "all_greeted_s": report["all_greeted_ms"] / 1000 or None,
+                "all_answered_s": report["seconds"] if report["lookups"] == clients else None}

@@ -1,0 +1,152 @@
+"""What `compare` asks: the same mailboxes in each database, and the two servers in front of one."""
+
+import contextlib
+import os
+import re
+import sqlite3
+
+from harness.mariadb import Mariadb
+from harness.postgres import Postgres
+from harness.proxymap_only import ProxymapOnly
+from harness.tables import TableFiles
+
+DATABASE, PASSWORD = "mail", "unused"
+QUERY = "SELECT destination FROM mailbox WHERE address='{}'"
+
+
+def address(number):
+    return f"user{number}@domain{number % 1000}.example"
+
+
+def write_keys(workspace, mailboxes):
+    """The file with all keys and what they must give, for proxyd_load."""
+    keys = os.path.join(workspace.path, "keys")
+    with open(keys, "w", encoding="ascii") as file:
+        for n in range(1, mailboxes + 1):
+            file.write(f"{address(n)}\tbox{n}@store.example\n")
+    return keys
+
+
+class ServerMail:
+    """A database server with the mailboxes: `server`, and a role for each reader."""
+
+    _session = None
+
+    def table_parameters(self, reader, port=None):
+        # The files differ in the user alone, which tells the connections apart.
+        return {"hosts": f"{self.server.host}:{port or self.server.port}", "user": reader, "password": PASSWORD,
+                "dbname": DATABASE}
+
+    def connections(self, name):
+        """How many of that reader there are."""
+        self._session = self._session or self.server.session(DATABASE)
+        return int(self._session.ask(self.connections_query(name))[0][0])
+
+    def stop(self):
+        self.server.stop()
+
+
+class PostgresMail(ServerMail):
+    """A PostgreSQL with the mailboxes."""
+
+    kind = "pgsql"
+
+    def __init__(self, workspace, mailboxes):
+        self.server = Postgres(workspace, options=["max-connections=200", "shared-buffers=128MB"]).start()
+        self.server.create_database(DATABASE, f"""
+            CREATE TABLE mailbox (address text PRIMARY KEY, destination text NOT NULL);
+            INSERT INTO mailbox SELECT format('user%s@domain%s.example', n, n % 1000), format('box%s@store.example', n)
+                FROM generate_series(1, {mailboxes}) AS n;
+            VACUUM ANALYZE mailbox;""")
+        self.version = "PostgreSQL " + self.server.sql("SHOW server_version")[0][0].split()[0]
+
+    def add_reader(self, name):
+        self.server.sql(f"CREATE ROLE {name} LOGIN; GRANT SELECT ON mailbox TO {name}", DATABASE)
+
+    def connections_query(self, name):
+        return f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{name}'"
+
+
+class MariadbMail(ServerMail):
+    """A MariaDB with the mailboxes."""
+
+    kind = "mysql"
+
+    def __init__(self, workspace, mailboxes):
+        self.server = Mariadb(workspace, options=["max-connections=200", "innodb-buffer-pool-size=128M"]).start()
+        self.server.create_database(DATABASE, f"""
+            CREATE TABLE mailbox (address varchar(255) PRIMARY KEY, destination varchar(255) NOT NULL);
+            INSERT INTO mailbox SELECT CONCAT('user', seq, '@domain', seq % 1000, '.example'),
+                CONCAT('box', seq, '@store.example') FROM seq_1_to_{mailboxes};
+            ANALYZE TABLE mailbox;""")
+        self.version = "MariaDB " + self.server.sql("SELECT VERSION()")[0][0].split("-")[0]
+
+    def add_reader(self, name):
+        self.server.sql(f"CREATE USER {name}@'%' IDENTIFIED BY '{PASSWORD}';"
+                        f"GRANT SELECT ON {DATABASE}.mailbox TO {name}@'%'")
+
+    def connections_query(self, name):
+        return f"SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{name}'"
+
+
+class SqliteMail:
+    """An SQLite file with the mailboxes."""
+
+    kind = "sqlite"
+
+    def __init__(self, workspace, mailboxes):
+        self._path = os.path.join(workspace.directory("sqlite"), "mail.db")
+        self.version = f"SQLite {sqlite3.sqlite_version}"
+        rows = ((address(n), f"box{n}@store.example") for n in range(1, mailboxes + 1))
+        with contextlib.closing(sqlite3.connect(self._path)) as database, database:
+            database.execute("CREATE TABLE mailbox (address text PRIMARY KEY, destination text NOT NULL)")
+            database.executemany("INSERT INTO mailbox VALUES (?, ?)", rows)
+        os.chmod(self._path, 0o644)
+
+    def add_reader(self, name):
+        pass
+
+    def table_parameters(self, _reader):
+        return {"dbpath": self._path}
+
+    def connections(self, _name):
+        return 0
+
+    def stop(self):
+        pass
+
+
+DATABASES = {database.kind: database for database in (PostgresMail, MariadbMail, SqliteMail)}
+
+
+class Side:
+    """One of the two servers: its database role, its table file and its Postfix.
+
+    `name` is what it is called in the output; `place` tells its files from those of its other sides; `port` is where
+    the database is asked, when that is not its own; `parameters` are further ones of the table.
+    """
+
+    def __init__(self, workspace, database, server, name=None, place="", port=None, **parameters):
+        self.name = name or server.kind
+        reader = self.name + place
+        database.add_reader(reader)
+        self.database_connections = lambda: database.connections(reader)
+        instance = f"{reader}-{database.kind}"
+        tables = TableFiles(workspace.directory(f"tables-{instance}"))
+        where = database.table_parameters(reader, **({"port": port} if port else {}))
+        self.table = tables.add(database.kind, "mailbox", **where, query=QUERY.format("%s"), **parameters)
+        self.postfix = ProxymapOnly(workspace, server, main_cf={"proxy_read_maps": tables.proxied()}, name=instance)
+
+    def pids(self):
+        """Its processes; of proxyd also the one in front, which only watches."""
+        return self.postfix.pids(self.postfix.server.command)
+
+    def memory_mib(self):
+        total = 0
+        for pid in self.pids():
+            try:
+                with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+                    total += int(re.search(r"^Pss:\s+(\d+) kB", file.read(), re.MULTILINE).group(1))
+            except (OSError, AttributeError):
+                continue  # it has just ended
+        return total / 1024
