@@ -24,7 +24,7 @@ constexpr const char* copy_command = "the query is a COPY command";
 constexpr std::chrono::seconds preparation_age{5};
 constexpr int most_preparations = 200;
 
-// So many queries of one table share a sync at most. Their answers come together.
+// So many queries of one table share a sync at most.
 constexpr int most_sharing = 8;
 
 }  // namespace
@@ -83,6 +83,8 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
         return;
     }
     if (unsynced_ > 0 && sent.statement != sent_.back().statement) sync();
+    // The server keeps an answer until the sync unless it is asked for it: those behind it may take long.
+    if (unsynced_ > 0) sent_.back().followed = PQsendFlushRequest(connection_.get()) == 1;
     if (!send_bound(query, sent)) {
         drop_dead_watch();
         closed_later({FailureClass::lost, one_line(PQerrorMessage(connection_.get()))});
@@ -238,6 +240,7 @@ void Connection::read_results() {
                 lost_why_ = one_line(PQerrorMessage(connection));
             } else if (--sent_[answered_].commands == 0) {
                 ++answered_;
+                if (answered_ == 1 && sent_.front().followed) finish(std::exchange(answered_, 0));
             }
             separated = true;
             continue;
@@ -354,7 +357,8 @@ pool::Outcome Connection::error_outcome(const Sent& sent) {
     const auto known = prepared_.find(statement.server_name());
     const bool current = known != prepared_.end() && known->second.number == sent.preparation;
     if (sent.path == Path::prepared && sent.preparing && current) prepared_.erase(known);
-    switch (remedy(sqlstate, sent.preparing || sent.path == Path::bound)) {
+    const auto source = field(result, PG_DIAG_SOURCE_FUNCTION);
+    switch (remedy(sqlstate, source, sent.preparing || sent.path == Path::bound)) {
         case Remedy::none: break;
         case Remedy::prepare_again:
             // The name stays with the old plan; only a new connection does not know it.

@@ -39,7 +39,8 @@ class Connection final : public pool::Connection {
         int preparation = 0;     // which preparation of the statement it relies on
         ResultHandle result;     // the last one with rows, or the first error
         bool failed = false;
-        bool undone = false;  // left out after an error before it
+        bool followed = false;  // by another before the sync, and a request for its answer
+        bool undone = false;    // left out after an error before it
     };
 
     void established(ConnectionHandle handle);

@@ -43,10 +43,14 @@ FailureClass classify(std::string_view sqlstate, Phase phase) {
     return sqlstate.empty() ? FailureClass::lost : FailureClass::query;
 }
 
-Remedy remedy(std::string_view sqlstate, bool while_preparing) {
-    if (sqlstate == "26000") return Remedy::without_prepare;  // invalid_sql_statement_name
-    if (sqlstate == "42P05") return Remedy::without_prepare;  // duplicate_prepared_statement
-    if (sqlstate == "0A000" && !while_preparing) return Remedy::prepare_again;  // feature_not_supported
+Remedy remedy(std::string_view sqlstate, std::string_view source, bool while_preparing) {
+    const auto from = [source](std::string_view function) { return source.empty() || source == function; };
+    // invalid_sql_statement_name, duplicate_prepared_statement
+    if (sqlstate == "26000" && from("FetchPreparedStatement")) return Remedy::without_prepare;
+    if (sqlstate == "42P05" && from("StorePreparedStatement")) return Remedy::without_prepare;
+    // feature_not_supported: "cached plan must not change result type"
+    if (sqlstate == "0A000" && !while_preparing && from("RevalidateCachedQuery"))
+        return Remedy::prepare_again;
     // No such table or column, no permission: as text it would be the same.
     if (sqlstate == "42P01" || sqlstate == "42703" || sqlstate == "42501") return Remedy::none;
     if (while_preparing && (sqlstate.starts_with("42") || sqlstate.starts_with("0A"))) return Remedy::as_text;

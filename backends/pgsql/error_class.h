@@ -20,6 +20,8 @@ enum class Remedy {
     without_prepare,  // a pooler in between does not keep prepared statements
     as_text,          // the server cannot find the type of a bound parameter
 };
-[[nodiscard]] Remedy remedy(std::string_view sqlstate, bool while_preparing);
+// `source` is the function of the server that met the error, or empty when it is not known: queries can raise
+// any code.
+[[nodiscard]] Remedy remedy(std::string_view sqlstate, std::string_view source, bool while_preparing);
 
 }  // namespace proxyd::pgsql

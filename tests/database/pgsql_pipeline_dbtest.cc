@@ -13,11 +13,16 @@ class PgsqlPipeline : public PgsqlScene {
         settings.pool_size = 1;
     }
 
+    std::vector<std::shared_ptr<Lookup>> begin(const std::string& name, const std::vector<std::string>& of) {
+        std::vector<std::shared_ptr<Lookup>> all;
+        for (const auto& key : of) all.push_back(start(name, key));
+        return all;
+    }
+
     // Begun at the same time; in their order.
     std::vector<std::shared_ptr<Lookup>> answers(const std::string& table,
                                                  const std::vector<std::string>& keys) {
-        std::vector<std::shared_ptr<Lookup>> all;
-        for (const auto& key : keys) all.push_back(start(table, key));
+        const auto all = begin(table, keys);
         EXPECT_TRUE(run_until([&] {
             return std::all_of(all.begin(), all.end(), [](const auto& one) { return one->answers == 1; });
         }));
@@ -70,6 +75,50 @@ TEST_F(PgsqlPipeline, WhatFunctionsHaveWrittenIsKept) {
     EXPECT_EQ(values(answers(name, {"a", "b", "bad", "c"})),
               (std::vector<std::string>{"a", "b", "RETRY", "c"}));
     EXPECT_EQ(admin.sql("SELECT string_agg(key, ' ' ORDER BY key) FROM seen", dbname), "a b c warm");
+}
+
+TEST_F(PgsqlPipeline, AQuickKeyDoesNotWaitForASlowOneOfItsTable) {
+    settings.pool_size = 4;
+    admin.sql(
+        "CREATE TABLE sleeper (key text, seconds int);"
+        "INSERT INTO sleeper SELECT 'quick' || n, 0 FROM generate_series(1, 6) AS n;"
+        "INSERT INTO sleeper VALUES ('slow', 3);"
+        "CREATE VIEW asleep AS SELECT key, CASE seconds WHEN 0 THEN key ELSE"
+        " (SELECT 'rested' FROM pg_sleep(seconds)) END AS value FROM sleeper",
+        dbname);
+    const auto name = table("query = SELECT value FROM asleep WHERE key = '%s'");
+    EXPECT_EQ(answer(name, "quick1"), "quick1");
+    const auto all = begin(name, {"quick2", "quick3", "quick4", "slow", "quick5", "quick6"});
+    const auto& slow = *all[3];
+    EXPECT_TRUE(run_until(
+        [&] {
+            return std::all_of(all.begin(), all.end(),
+                               [&](const auto& one) { return one.get() == &slow || one->answers == 1; });
+        },
+        2s));
+    EXPECT_EQ(slow.answers, 0);
+    EXPECT_TRUE(run_until([&] { return slow.answers == 1; }));
+    EXPECT_EQ(values(all),
+              (std::vector<std::string>{"quick2", "quick3", "quick4", "rested", "quick5", "quick6"}));
+}
+
+// Codes by which this side notices that a plan is stale or a pooler in between: here they mean nothing of it.
+TEST_F(PgsqlPipeline, CodesThatAQueryRaisesAreNoErrorsOfTheConnection) {
+    admin.sql(
+        "CREATE FUNCTION raise(code text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
+        " IF code = 'fine' THEN RETURN code; END IF; RAISE 'raised' USING ERRCODE = code; END $$",
+        dbname);
+    const auto name = table("query = SELECT raise('%s')");
+    const auto process = table("query = SELECT pg_backend_pid()::text WHERE '%s' <> ''", "p.cf");
+    EXPECT_EQ(answer(name, "fine"), "fine");
+    const auto before = answer(process, "x");
+    for (const char* code : {"0A000", "26000", "42P05"}) EXPECT_EQ(answer(name, code), "RETRY") << code;
+    EXPECT_EQ(answer(name, "fine"), "fine");
+    EXPECT_EQ(answer(process, "y"), before);
+    EXPECT_NE(
+        answer(table("query = SELECT count(*)::text FROM pg_prepared_statements WHERE '%s' <> ''", "c.cf"),
+               "x"),
+        "0");
 }
 
 // The first of them waits for the last: two tables never wait for each other in this way.

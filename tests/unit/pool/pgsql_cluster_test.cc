@@ -137,16 +137,21 @@ TEST(ErrorClass, ByPhase) {
 }
 
 TEST(ErrorClass, Remedies) {
-    EXPECT_EQ(remedy("26000", false), Remedy::without_prepare);
-    EXPECT_EQ(remedy("42P05", true), Remedy::without_prepare);
-    EXPECT_EQ(remedy("0A000", false), Remedy::prepare_again);
+    EXPECT_EQ(remedy("26000", "", false), Remedy::without_prepare);
+    EXPECT_EQ(remedy("42P05", "", true), Remedy::without_prepare);
+    EXPECT_EQ(remedy("0A000", "", false), Remedy::prepare_again);
     for (const auto* code : {"42P18", "42804", "42883", "42725", "42601", "42P08", "0A000"}) {
-        EXPECT_EQ(remedy(code, true), Remedy::as_text) << code;
+        EXPECT_EQ(remedy(code, "", true), Remedy::as_text) << code;
     }
     // The text would fail in the same way: asking it would cost a turn of its own for every lookup.
-    for (const auto* code : {"42P01", "42501", "42703"}) EXPECT_EQ(remedy(code, true), Remedy::none) << code;
-    EXPECT_EQ(remedy("22012", false), Remedy::none);
-    EXPECT_EQ(remedy("42601", false), Remedy::none);
+    for (const auto* code : {"42P01", "42501", "42703"})
+        EXPECT_EQ(remedy(code, "", true), Remedy::none) << code;
+    EXPECT_EQ(remedy("22012", "", false), Remedy::none);
+    EXPECT_EQ(remedy("0A000", "RevalidateCachedQuery", false), Remedy::prepare_again);
+    EXPECT_EQ(remedy("26000", "FetchPreparedStatement", false), Remedy::without_prepare);
+    for (const auto* code : {"0A000", "26000", "42P05"})
+        EXPECT_EQ(remedy(code, "exec_stmt_raise", false), Remedy::none) << code;
+    EXPECT_EQ(remedy("42601", "", false), Remedy::none);
 }
 
 TEST(ConnectErrorText, KeepsTheServersWordsAndHidesPasswords) {
