@@ -19,6 +19,7 @@
 #include "proxyd/control/config_place.h"
 #include "proxyd/control/flush.h"
 #include "proxyd/control/postfix_instance.h"
+#include "proxyd/control/proxied_tables.h"
 #include "proxyd/control/proxymap_connection.h"
 #include "proxyd/control/query.h"
 #include "proxyd/control/status.h"
@@ -46,9 +47,8 @@ control::QuerySettings stand_alone(const Arguments& arguments) {
     control::QuerySettings settings;
     settings.table = arguments.table;
     settings.approval_hint = fmt::format(
-        "Add {0} to allowed_tables in proxyd.cf and send the daemon a SIGHUP; under Postfix, add proxy:{0} "
-        "to "
-        "proxy_read_maps in main.cf and reload Postfix",
+        "Add {0} to allowed_tables in proxyd.cf and send the daemon a SIGHUP; under Postfix, use proxy:{0} "
+        "in a parameter such as virtual_alias_maps and reload Postfix",
         control::without_proxy(arguments.table));
     settings.log_hint = "The daemon's log says why";
     if (arguments.config) {
@@ -63,6 +63,10 @@ control::QuerySettings stand_alone(const Arguments& arguments) {
     return settings;
 }
 
+std::string start_hint(const std::string& path) {
+    return "Start it with: proxyd --listen " + path;
+}
+
 // On standard error, as what is found belongs to standard output.
 void tell_answerer(control::ProxymapConnection& connection, const std::string& path) {
     const auto found = control::find_answerer(connection, path);
@@ -70,7 +74,9 @@ void tell_answerer(control::ProxymapConnection& connection, const std::string& p
         std::cerr << fmt::format("proxyctl: {}: proxyd {} answers, process {}\n", path,
                                  found.status.value("version", "?"), found.status.value("process", 0));
     } else {
-        std::cerr << fmt::format("proxyctl: {}: not proxyd, as far as one can see ({})\n", path,
+        std::cerr << fmt::format("proxyctl: {}: {} ({})\n", path,
+                                 found.who == control::Who::unknown ? "whether proxyd answers is unknown"
+                                                                    : "not proxyd, as far as one can see",
                                  found.problem);
     }
 }
@@ -81,7 +87,7 @@ int run_query(const Arguments& arguments, const master::Environment& environment
     control::QuerySettings settings;
     if (arguments.socket) {
         path = *arguments.socket;
-        socket_hint = "Start it with: proxyd --listen " + path;
+        socket_hint = start_hint(path);
         settings = stand_alone(arguments);
     } else {
         const auto place = control::find_config(arguments.config, environment);
@@ -95,10 +101,12 @@ int run_query(const Arguments& arguments, const master::Environment& environment
         path = main_cf.value("queue_directory") + "/private/proxymap";
         socket_hint = "Is Postfix running (postfix status)? For a stand-alone proxyd give --socket PATH";
         settings.table = arguments.table;
+        const auto table = control::without_proxy(arguments.table);
         settings.smtputf8 = main_cf.boolean("smtputf8_enable", true);
-        settings.approval_hint =
-            fmt::format("Add proxy:{} to proxy_read_maps in {}/main.cf, then: postfix reload",
-                        control::without_proxy(arguments.table), place.directory);
+        settings.approval_hint = fmt::format(
+            "Use proxy:{} in a parameter such as virtual_alias_maps, or append it with: {}; "
+            "then: postfix reload",
+            table, control::approval_command(place.directory, table));
         settings.log_hint = "The mail log says why";
     }
     // As postmap does, scripts get nothing but the status; people shall see that it was no failure.
@@ -129,7 +137,12 @@ std::string service_socket(const Arguments& arguments, const master::Environment
 }
 
 int run_flush(const Arguments& arguments, const master::Environment& environment) {
-    return control::flush(service_socket(arguments, environment), arguments.table, arguments.keys, std::cout);
+    const auto socket = service_socket(arguments, environment);
+    const auto hint = arguments.socket
+                          ? start_hint(socket)
+                          : "proxyd is not enabled, or not running: see `proxyctl status`. For a "
+                            "stand-alone proxyd give --socket PATH";
+    return control::flush(socket, hint, arguments.table, arguments.keys, std::cout);
 }
 
 int run_status(const Arguments& arguments, const master::Environment& environment) {
@@ -181,7 +194,7 @@ class CommandLine {
         app_.set_version_flag("--version", "proxyctl " PROXYD_VERSION);
         app_.require_subcommand(1);
 
-        auto& query = add("query", "look up keys as postmap -q does", run_query);
+        auto& query = add("query", "look up keys as postmap -q does", run_query, About::any);
         add_socket(query);
         query.add_flag("-v,--verbose", arguments_.verbose, "say who answers, on standard error");
         query.add_option("table", arguments_.table, "the table, with or without proxy:")
@@ -191,20 +204,23 @@ class CommandLine {
             ->required()
             ->type_name("KEY");
 
-        auto& check = add("check", "check proxyd.cf and all tables that may be served", run_check);
+        auto& check =
+            add("check", "check proxyd.cf and all tables that may be served", run_check, About::any);
         check.add_flag("--connect", arguments_.connect,
                        "connect to the databases, too, and prepare each query");
 
-        add("options", "print the options in force", run_options);
+        add("options", "print the options in force", run_options, About::any);
 
-        add_dry_run(add("enable", "have proxyd answer for proxymap(8) in a Postfix", run_enable));
-        add_dry_run(add("disable", "give the lookups back to proxymap(8)", run_disable));
+        add_dry_run(
+            add("enable", "have proxyd answer for proxymap(8) in a Postfix", run_enable, About::postfix));
+        add_dry_run(add("disable", "give the lookups back to proxymap(8)", run_disable, About::postfix));
 
-        auto& status = add("status", "who answers the lookups, and how it is", run_status);
+        auto& status = add("status", "who answers the lookups, and how it is", run_status, About::postfix);
         status.add_flag("--json", arguments_.json, "for programs");
         add_socket(status);
 
-        auto& flush = add("flush", "forget answers that are kept (cache_ttl, stale_ttl)", run_flush);
+        auto& flush =
+            add("flush", "forget answers that are kept (cache_ttl, stale_ttl)", run_flush, About::postfix);
         add_socket(flush);
         flush.add_option("table", arguments_.table, "only those of this table, with or without proxy:")
             ->type_name("TYPE:NAME");
@@ -229,12 +245,18 @@ class CommandLine {
     }
 
   private:
-    CLI::App& add(const char* name, const char* help, Run action) {
+    enum class About { postfix, any };
+
+    CLI::App& add(const char* name, const char* help, Run action, About about) {
         auto* command = app_.add_subcommand(name, help);
-        command
-            ->add_option("-c,--config", arguments_.config,
-                         "directory of main.cf and proxyd.cf, or the proxyd.cf of a stand-alone daemon")
-            ->type_name("DIR|FILE");
+        auto* config = command->add_option("-c,--config", arguments_.config);
+        if (about == About::postfix) {
+            config->description("directory of main.cf and proxyd.cf")->type_name("DIR");
+        } else {
+            config
+                ->description("directory of main.cf and proxyd.cf, or the proxyd.cf of a stand-alone daemon")
+                ->type_name("DIR|FILE");
+        }
         commands_.emplace_back(command, action);
         return *command;
     }

@@ -144,7 +144,7 @@ Site read_site(const master::DaemonArguments& arguments, const master::Environme
 table::TableSettings table_settings(Options options, table::TableParameters& parameters) {
     for (const auto& info : option_infos()) {
         if (!info.per_table) continue;
-        const auto value = parameters.text(info.name);
+        const auto value = parameters.raw(info.name);
         if (!value) continue;
         const auto problem = set_option(options, info.name, *value);
         if (!problem.empty())

@@ -1,11 +1,16 @@
 #include "backends/sqlite/handle.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <thread>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "backends/unreadable.h"
 
 namespace proxyd::sqlite {
 namespace {
@@ -39,6 +44,17 @@ std::string strange_kind(const std::string& path) {
     if (S_ISFIFO(status.st_mode)) return "a FIFO";
     if (S_ISSOCK(status.st_mode)) return "a socket";
     return "a device";
+}
+
+// Why it could not be opened; the library tells no more than that.
+std::string why_not_open(const std::string& path, sqlite3* database, int status) {
+    const int error = faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0 ? 0 : errno;
+    if (error == ENOENT || error == ENOTDIR) return "no such file";
+    if (error == EACCES) {
+        const auto user = effective_user();
+        return fmt::format("permission denied for user {}. {}", user, advice_to_let_read(user, path));
+    }
+    return database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(status);
 }
 
 std::string expanded(const Statement& statement, const table::KeyParts& key) {
@@ -125,8 +141,7 @@ void Handle::open() {
         sqlite3_open_v2(path_.c_str(), &raw, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, nullptr);
     database_.reset(raw);
     if (status != SQLITE_OK) {
-        not_open_ = fmt::format("database {}: {}", path_,
-                                raw != nullptr ? sqlite3_errmsg(raw) : sqlite3_errstr(status));
+        not_open_ = fmt::format("database {}: {}", path_, why_not_open(path_, raw, status));
         database_.reset();
         return;
     }

@@ -141,6 +141,22 @@ DomainMatch DomainList::match(std::string_view folded_domain, std::size_t from) 
     return {};
 }
 
+std::vector<DomainList::Fault> DomainList::faults() const {
+    std::vector<Fault> faults;
+    for (const Item& item : items_) {
+        if (item.kind == Item::Kind::broken) faults.push_back({item.text, item.reason});
+    }
+    return faults;
+}
+
+std::vector<std::string> DomainList::tables() const {
+    std::vector<std::string> names;
+    for (const Item& item : items_) {
+        if (item.kind == Item::Kind::table) names.push_back(item.text);
+    }
+    return names;
+}
+
 DomainMatch DomainList::resume(std::string_view folded_domain, std::size_t index, bool found) const {
     if (found) return decided(items_[index]);
     return match(folded_domain, index + 1);

@@ -49,6 +49,16 @@ class DomainList {
     // Goes on after an `ask` for item `index`.
     [[nodiscard]] DomainMatch resume(std::string_view folded_domain, std::size_t index, bool found) const;
 
+    // An item that fails every lookup that comes to it.
+    struct Fault {
+        std::string item;    // "/path", or type:name
+        std::string reason;  // for people; names the item
+    };
+    [[nodiscard]] std::vector<Fault> faults() const;
+
+    // type:name of those items that are looked up elsewhere.
+    [[nodiscard]] std::vector<std::string> tables() const;
+
     [[nodiscard]] const std::vector<std::string>& files() const {
         return files_;
     }  // read or tried, for watching

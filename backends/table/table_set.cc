@@ -21,11 +21,14 @@ constexpr std::chrono::seconds look_interval{1};
 // How often a table that cannot be used is tried again, even if its file has not changed.
 constexpr std::chrono::seconds retry_interval{5};
 
-// Whether no file has changed for so long. A change that is older than a look needs no second one.
-bool untouched_for(const FileStamps& stamps, std::chrono::nanoseconds time) {
+// Whether all that differs from `before` was changed so long ago. A change that is older than a look needs no
+// second one; when a file has gone, nobody knows since when.
+bool changed_before(const FileStamps& before, const FileStamps& stamps, std::chrono::nanoseconds time) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     return std::all_of(stamps.begin(), stamps.end(), [&](const auto& item) {
-        return item.second.exists && std::chrono::nanoseconds(item.second.changed_ns) + time <= now;
+        const auto& [path, stamp] = item;
+        if (stamp == before.at(path)) return true;
+        return stamp.exists && std::chrono::nanoseconds(stamp.changed_ns) + time <= now;
     });
 }
 
@@ -164,7 +167,7 @@ void TableSet::look_for_changes(Entry& entry) {
         entry.seen = std::move(now);
         return;
     }
-    const bool settled = now == entry.seen || untouched_for(now, look_interval);
+    const bool settled = now == entry.seen || changed_before(entry.loaded, now, look_interval);
     entry.seen = std::move(now);
     if (settled) load(entry);
 }

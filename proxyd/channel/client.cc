@@ -33,8 +33,7 @@ class Connection {
         if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
             const int error = errno;
             close(fd_);
-            fail(error == EACCES || error == EPERM ? "permission denied: run this as root"
-                                                   : std::strerror(error));
+            fail_to_connect(error);
         }
     }
     ~Connection() { close(fd_); }
@@ -63,11 +62,23 @@ class Connection {
         return line;
     }
 
-    [[noreturn]] void fail(const std::string& why) const {
-        throw AskError(fmt::format("{}: {}", path_, why));
+    [[noreturn]] void fail(const std::string& why, AskFault fault = AskFault::other) const {
+        throw AskError(fmt::format("{}: {}", path_, why), fault);
     }
 
   private:
+    [[noreturn]] void fail_to_connect(int error) const {
+        switch (error) {
+            case EACCES:
+            case EPERM:
+                fail("permission denied: only root and the user that the daemon runs as may ask",
+                     AskFault::denied);
+            case ENOENT: fail("there is no such socket", AskFault::nobody);
+            case ECONNREFUSED: fail("the daemon that made this socket has gone", AskFault::nobody);
+            default: fail(std::strerror(error));
+        }
+    }
+
     const std::string& path_;
     int fd_ = -1;
 };

@@ -9,10 +9,22 @@
 
 namespace proxyd::channel {
 
+enum class AskFault {
+    other,
+    nobody,  // listens there
+    denied,  // to this user
+};
+
 // what() is for people.
 class AskError : public std::runtime_error {
   public:
-    using std::runtime_error::runtime_error;
+    explicit AskError(const std::string& what, AskFault fault = AskFault::other)
+        : std::runtime_error(what), fault_(fault) {}
+
+    [[nodiscard]] AskFault fault() const { return fault_; }
+
+  private:
+    AskFault fault_;
 };
 
 // The reply to one request, seconds later at most. Throws AskError when nobody listens at `path`, when the

@@ -38,6 +38,10 @@ Answerer find_answerer(ProxymapConnection& connection, const std::string& socket
             found.problem = "the proxyd of the control socket does not serve this one";
         } catch (const channel::AskError& error) {
             found.problem = error.what();
+            if (error.fault() == channel::AskFault::denied) {
+                found.who = Who::unknown;
+                return found;
+            }
         }
         found.status = nullptr;
         if (greeted) {

@@ -50,6 +50,9 @@ class Check {
         (void)check_options();
         try {
             site_ = read_site(arguments(), environment());
+        } catch (const postfix::BadConfigFile& error) {
+            result_.findings.error(error.file(), error.line(), error.fault());
+            return std::move(result_);
         } catch (const std::exception& error) {
             result_.findings.error(place_.has_main_cf ? main_cf_path_ : place_.options_path, 0, error.what());
             return std::move(result_);
@@ -175,6 +178,7 @@ class Check {
                 check_relay(name, uses[name]);
             }
         }
+        check_domain_tables(tables);
         result_.tables = tables.tables_read();
         result_.reading_tables = tables.reading_tables();
         if (site_.main_cf && geteuid() == 0) {
@@ -196,8 +200,8 @@ class Check {
             if (site_.approved.contains(table) || writable.contains(table)) continue;
             for (const auto& use : places) {
                 const auto text =
-                    fmt::format("{} asks for proxy:{}, which is not in proxy_read_maps: add proxy:{} there",
-                                use.parameter, table, table);
+                    fmt::format("{} asks for proxy:{}, which is not in proxy_read_maps: append it with: {}",
+                                use.parameter, table, approval_command(place_.directory, table));
                 if (use.certain) {
                     result_.findings.error(use.file, use.line, text);
                 } else {
@@ -205,6 +209,20 @@ class Check {
                 }
             }
         }
+    }
+
+    // Those that `domain` lists name are asked of the stock server, which has its own look at
+    // proxy_read_maps.
+    void check_domain_tables(const TableCheck& tables) {
+        std::map<std::string, std::vector<TableUse>> uses;
+        for (const auto& use : tables.domain_tables()) uses[use.table].push_back(use);
+        if (uses.empty()) return;
+        if (site_.main_cf && !place_.options_given) {
+            check_types(uses, tables);
+            std::erase_if(uses, [this](const auto& item) { return unknown_.contains(item.first); });
+            check_approval(uses);
+        }
+        for (const auto& [table, places] : uses) check_relay(table, places);
     }
 
     void note_direct_uses() {
@@ -253,11 +271,11 @@ class Check {
         const auto fault = fmt::format("proxyd does not serve {}: tables itself, ", type_of(name));
         if (!site_.main_cf || place_.options_given) {
             if (service.starts_with('/')) return;
-            result_.findings.error(
-                place_.options_path, 0,
-                fmt::format("{}and there is no stock server here to answer for {}: take it "
-                            "out of allowed_tables, or give relay_service a socket",
-                            fault, name));
+            const bool allowed = site_.approved.contains(name);
+            if (allowed) relay_missing(place_.options_path, 0, fault, name, "take it out of allowed_tables");
+            for (const auto& use : uses) {
+                relay_missing(use.file, use.line, fault, name, "take it off the list in " + use.parameter);
+            }
             return;
         }
         const auto* proxymap = find_proxymap(services_);
@@ -271,6 +289,15 @@ class Check {
                       fault, name, service);
         if (uses.empty()) result_.findings.error(main_cf_path_, line_of("proxy_read_maps"), text);
         for (const auto& use : uses) result_.findings.error(use.file, use.line, text);
+    }
+
+    void relay_missing(const std::string& file, int line, const std::string& fault, const std::string& table,
+                       const std::string& advice) {
+        result_.findings.error(
+            file, line,
+            fmt::format(
+                "{}and there is no stock server here to answer for {}: {}, or give relay_service a socket",
+                fault, table, advice));
     }
 
     [[nodiscard]] bool has_service(const std::string& name) const {

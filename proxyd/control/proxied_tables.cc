@@ -4,8 +4,11 @@
 #include <functional>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "backends/config/list.h"
 #include "proxyd/postfix/approved_tables.h"
+#include "proxyd/site.h"
 
 namespace proxyd::control {
 namespace {
@@ -122,6 +125,13 @@ std::vector<TableUse> find_direct_uses(const postfix::MainCf& main_cf, const con
     });
     std::erase_if(uses, [](const TableUse& use) { return !use.certain; });
     return uses;
+}
+
+std::string approval_command(const std::string& config_directory, std::string_view table) {
+    const auto postconf = config_directory == default_config_directory
+                              ? std::string("postconf")
+                              : fmt::format("postconf -c {}", config_directory);
+    return fmt::format("{0} -e \"proxy_read_maps = $({0} -h proxy_read_maps) proxy:{1}\"", postconf, table);
 }
 
 }  // namespace proxyd::control

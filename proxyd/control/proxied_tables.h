@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backends/config/parameter_file.h"
@@ -32,5 +33,8 @@ struct TableUse {
                                                      const std::string& master_cf_path,
                                                      const std::vector<MasterService>& services,
                                                      const std::vector<std::string_view>& types);
+
+// The command that adds a table to proxy_read_maps, whose list has to be written out to be added to.
+[[nodiscard]] std::string approval_command(const std::string& config_directory, std::string_view table);
 
 }  // namespace proxyd::control

@@ -32,9 +32,11 @@ constexpr std::chrono::seconds between_tries{1};
 
 }  // namespace
 
-ProxymapConnection::ProxymapConnection(std::string path, std::string socket_hint,
+ProxymapConnection::ProxymapConnection(std::string path, const std::string& socket_hint,
                                        std::function<void(const std::string&)> notice)
-    : path_(std::move(path)), socket_hint_(std::move(socket_hint)), notice_(std::move(notice)) {}
+    : path_(std::move(path)),
+      socket_hint_(socket_hint.empty() ? "" : ". " + socket_hint),
+      notice_(std::move(notice)) {}
 
 ProxymapConnection::~ProxymapConnection() {
     disconnect();
@@ -54,11 +56,10 @@ void ProxymapConnection::connect() {
         switch (error) {
             case EACCES:
             case EPERM: throw QueryDenied(fmt::format("{}: permission denied: run this as root", path_));
-            case ENOENT:
-                throw QueryError(fmt::format("{}: there is no such socket. {}", path_, socket_hint_));
+            case ENOENT: throw QueryError(fmt::format("{}: there is no such socket{}", path_, socket_hint_));
             case ECONNREFUSED:
                 throw QueryError(
-                    fmt::format("{}: the daemon that made this socket has gone. {}", path_, socket_hint_));
+                    fmt::format("{}: the daemon that made this socket has gone{}", path_, socket_hint_));
             default: throw QueryError(fmt::format("{}: {}", path_, std::strerror(error)));
         }
     }

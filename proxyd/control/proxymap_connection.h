@@ -13,7 +13,7 @@ namespace proxyd::control {
 class ProxymapConnection {
   public:
     // `socket_hint` tells what to do when nobody is there. `notice` is called once when an answer takes long.
-    ProxymapConnection(std::string path, std::string socket_hint,
+    ProxymapConnection(std::string path, const std::string& socket_hint,
                        std::function<void(const std::string&)> notice);
     ~ProxymapConnection();
     ProxymapConnection(const ProxymapConnection&) = delete;

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -22,6 +23,10 @@ namespace fs = std::filesystem;
 // The process that made it comes next, then "-" and a random part.
 constexpr std::string_view prefix = "proxyctl-";
 
+// A directory for temporary files may be shared with containers, whose processes are not seen here. None of
+// ours runs for so long.
+constexpr time_t abandoned_after = 3600;
+
 bool is_abandoned(const fs::path& path) {
     const auto name = path.filename().string();
     if (!name.starts_with(prefix)) return false;
@@ -31,7 +36,7 @@ bool is_abandoned(const fs::path& path) {
     if (number.ec != std::errc() || maker <= 0 || number.ptr == end || *number.ptr != '-') return false;
     struct stat status {};
     return lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid() &&
-           kill(maker, 0) != 0 && errno == ESRCH;
+           status.st_mtime < time(nullptr) - abandoned_after && kill(maker, 0) != 0 && errno == ESRCH;
 }
 
 void remove_abandoned(const fs::path& parent) {

@@ -165,7 +165,7 @@ int print_status(const json& status, std::ostream& out) {
         return 0;
     }
     if (answers == "unknown") {
-        out << problem << '\n';
+        out << fmt::format("{}: who answers is unknown ({})\n", socket, problem);
         return 1;
     }
     out << fmt::format(

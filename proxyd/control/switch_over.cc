@@ -15,6 +15,7 @@
 #include "backends/config/parameter_file.h"
 #include "proxyd/control/answerer.h"
 #include "proxyd/control/check.h"
+#include "proxyd/control/directory_lock.h"
 #include "proxyd/control/file_replacement.h"
 #include "proxyd/control/master_cf.h"
 #include "proxyd/control/master_cf_edit.h"
@@ -62,6 +63,17 @@ std::string changed_meanwhile(const std::string& path) {
                        path);
 }
 
+// For the whole of a change: the record of one must not be taken for that of another.
+template <typename Change>
+int alone(const std::string& path, Change change) {
+    const DirectoryLock lock(std::filesystem::path(path).parent_path().string());
+    if (lock.taken_by_another()) {
+        throw std::runtime_error(
+            fmt::format("another proxyctl is changing {}: try again when it has ended", path));
+    }
+    return change();
+}
+
 bool runs_proxyd(const std::string& master_cf) {
     const auto services = read_services(master_cf);
     const auto* service = find_proxymap(services);
@@ -102,6 +114,11 @@ std::string SwitchOver::read_master_cf() const {
 
 int SwitchOver::enable(bool dry_run) {
     require_root(dry_run);
+    if (dry_run) return enable_locked(dry_run);
+    return alone(master_cf_path_, [this] { return enable_locked(false); });
+}
+
+int SwitchOver::enable_locked(bool dry_run) {
     const auto original = read_master_cf();
     refuse_null_byte(master_cf_path_, original);
     const auto options = options_in_force(place_, environment_);
@@ -194,6 +211,11 @@ std::string SwitchOver::idle_text() const {
 
 int SwitchOver::disable(bool dry_run) {
     require_root(dry_run);
+    if (dry_run) return disable_locked(dry_run);
+    return alone(master_cf_path_, [this] { return disable_locked(false); });
+}
+
+int SwitchOver::disable_locked(bool dry_run) {
     const auto current = read_master_cf();
     refuse_null_byte(master_cf_path_, current);
     const auto options = options_in_force(place_, environment_);
@@ -322,7 +344,7 @@ bool SwitchOver::prove_stock(const HeldSignals& signals) {
     }
     const auto fault = stock_fault(std::chrono::steady_clock::now() + stock_limit, signals);
     if (fault.empty()) return true;
-    out_ << fmt::format("{}; see the mail log\n", fault);
+    out_ << fault << '\n';
     return false;
 }
 
@@ -353,7 +375,7 @@ std::string SwitchOver::stock_fault(std::chrono::steady_clock::time_point end, c
     return fmt::format(
         "the stock server has not answered within {} s: lookups may wait up to {} (service_throttle_time: "
         "master(8) waits before it starts a service again that failed); `postfix stop; postfix start` ends "
-        "that",
+        "that; see the mail log",
         stock_limit.count(), postfix_.throttle_time());
 }
 

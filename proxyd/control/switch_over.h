@@ -26,6 +26,8 @@ class SwitchOver {
     [[nodiscard]] int disable(bool dry_run);
 
   private:
+    [[nodiscard]] int enable_locked(bool dry_run);
+    [[nodiscard]] int disable_locked(bool dry_run);
     [[nodiscard]] std::string read_master_cf() const;
     [[nodiscard]] std::string stock_text(const std::string& master_cf, const std::string& before,
                                          const std::vector<std::string>& relays) const;

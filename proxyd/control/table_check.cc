@@ -16,6 +16,8 @@
 #include "backends/pgsql/table_backend.h"
 #include "backends/redact.h"
 #include "backends/sqlite/table_backend.h"
+#include "backends/table/domain_list.h"
+#include "backends/unreadable.h"
 #include "proxyd/options.h"
 
 namespace proxyd::control {
@@ -30,11 +32,22 @@ std::string type_of(const std::string& table) {
     return table.substr(0, table.find(':'));
 }
 
+// Whether a file could not be read by who runs this.
+bool is_refused(const std::string& problem) {
+    return problem.find("Permission denied") != std::string::npos;
+}
+
 // Whether it is a path that is taken for a name of main.cf parameters.
 bool is_relative_path(const std::string& name, const table::TableParameters& parameters) {
     if (parameters.where() != "main.cf" || name.find('/') == std::string::npos) return false;
     return !parameters.text("query") && !parameters.text("dbname") && !parameters.text("hosts") &&
            !parameters.text("dbpath") && !parameters.text("table");
+}
+
+// To show how it would be written in connection text, which itself may hold a password.
+std::string plain_dbname(const table::TableParameters& parameters) {
+    const auto name = parameters.text("dbname", "");
+    return name.empty() || name.find_first_of("=: ") != std::string::npos ? "mail" : name;
 }
 
 }  // namespace
@@ -98,9 +111,7 @@ void TableCheck::read(const std::string& name) {
         return;
     }
     for (const auto& problem : parameters.errors()) {
-        // Only the syntax of the file is read by people who cannot read it.
-        const bool refused =
-            problem.line == 0 && problem.message.find("Permission denied") != std::string::npos;
+        const bool refused = problem.line == 0 && is_refused(problem.message);
         findings_.error(file, problem.line,
                         refused                           ? problem.message + ": run this as root"
                         : parameters.where() == "main.cf" ? fmt::format("proxy:{}: {}", name, problem.message)
@@ -110,8 +121,12 @@ void TableCheck::read(const std::string& name) {
     check_names(type_of(name), parameters);
     check_password(name, parameters);
     if (type_of(name) == "mysql") check_tls(parameters);
-    read_domain_tables(parameters);
-    if (inspection.table) usable_.push_back({name, file, std::move(inspection.table)});
+    check_limit(parameters);
+    check_domain_list(name, parameters);
+    if (!inspection.table) return;
+    Usable usable{name, file, std::move(inspection.table), std::move(inspection.files), {}, true};
+    if (type_of(name) == "sqlite") check_database_file(usable, parameters);
+    usable_.push_back(std::move(usable));
 }
 
 void TableCheck::check_names(const std::string& type, const table::TableParameters& parameters) {
@@ -119,6 +134,16 @@ void TableCheck::check_names(const std::string& type, const table::TableParamete
     const std::vector<std::string_view> views(known.begin(), known.end());
     for (const auto& name : parameters.names()) {
         if (std::find(views.begin(), views.end(), name) != views.end()) continue;
+        if (type == "pgsql" && (name.starts_with("tls_") || name.starts_with("ssl"))) {
+            findings_.warning(
+                where(parameters), parameters.line(name),
+                fmt::format(
+                    "{} is not a parameter of pgsql tables and is ignored: the server's certificate is "
+                    "not verified by it. Write \"dbname = dbname={} sslmode=verify-full "
+                    "sslrootcert=/path/of/the/authorities.crt\", or the same as a URI in hosts",
+                    name, plain_dbname(parameters)));
+            continue;
+        }
         const auto nearest = config::nearest_name(name, views);
         findings_.warning(where(parameters), parameters.line(name),
                           fmt::format("unknown parameter \"{}\" is ignored{}", name,
@@ -162,25 +187,79 @@ void TableCheck::check_tls(const table::TableParameters& parameters) {
     }
 }
 
-void TableCheck::read_domain_tables(const table::TableParameters& parameters) {
-    for (const auto& item : config::split_list_with_braces(parameters.text("domain", ""))) {
-        std::string_view name = item;
-        while (name.starts_with('!')) name.remove_prefix(1);
-        if (name.starts_with('/') || name.find(':') == std::string_view::npos) continue;
-        if (serves(std::string(name))) read(std::string(name));
+// As the stock server, proxyd takes it for no limit.
+void TableCheck::check_limit(const table::TableParameters& parameters) {
+    const auto limit = parameters.text("expansion_limit");
+    if (!limit || !limit->starts_with('-')) return;
+    findings_.warning(where(parameters), parameters.line("expansion_limit"),
+                      fmt::format("expansion_limit = {} sets no limit: write 0 if that is meant", *limit));
+}
+
+void TableCheck::check_domain_list(const std::string& name, const table::TableParameters& parameters) {
+    std::string error;
+    const auto list = table::DomainList::parse(parameters.text("domain", ""), config::read_file, true, error);
+    if (!list) return;  // one of the errors of the parameters
+    const auto file = where(parameters);
+    const int line = parameters.line("domain");
+    const auto in_main_cf = parameters.where() == "main.cf";
+    const auto parameter = (in_main_cf ? name.substr(name.find(':') + 1) + "_" : "") + "domain";
+    for (const auto& fault : list->faults()) {
+        const bool refused = is_refused(fault.reason);
+        const bool missing = fault.item.starts_with('/') && !refused && access(fault.item.c_str(), F_OK) != 0;
+        findings_.error(file, line,
+                        fmt::format("{}: {}: {}", parameter, fault.reason,
+                                    refused   ? "run this as root"
+                                    : missing ? "lookups that come to it fail: make that file, with domains "
+                                                "in it, or take it off the list"
+                                              : "lookups that come to it fail"));
     }
+    for (const auto& table : list->tables()) {
+        if (serves(table)) {
+            read(table);
+            continue;
+        }
+        std::string_view plain = table;
+        while (plain.starts_with("proxy:")) plain.remove_prefix(6);
+        domain_tables_.push_back({std::string(plain), parameter, file, line});
+    }
+}
+
+// A relative path starts where the daemon runs, which is not here.
+void TableCheck::check_database_file(Usable& usable, const table::TableParameters& parameters) {
+    const auto path = parameters.text("dbpath", "");
+    if (!path.starts_with('/')) return;
+    usable.database_file = path;
+    if (faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0) return;
+    const int reason = errno;
+    const auto file = where(parameters);
+    const int line = parameters.line("dbpath");
+    if (reason == EACCES) {
+        findings_.warning(file, line,
+                          fmt::format("dbpath = {}: permission denied for user {}: run this as root, to see "
+                                      "what the daemon may read",
+                                      path, effective_user()));
+        return;
+    }
+    usable.can_answer = false;
+    findings_.error(file, line,
+                    fmt::format("dbpath = {}: {}: all lookups fail, for proxyd makes no databases", path,
+                                std::strerror(reason)));
 }
 
 void TableCheck::check_access(const master::Account& reader) {
     const master::BorrowedIdentity as_reader(reader);
-    for (const auto& usable : usable_) {
-        if (!usable.where.starts_with('/') || usable.where == main_cf_path_) continue;
-        if (faccessat(AT_FDCWD, usable.where.c_str(), R_OK, AT_EACCESS) == 0) continue;
-        findings_.error(
-            usable.where, 0,
-            fmt::format("user {0} (mail_owner) cannot read it: {1}. Try chown root:{0} {2}; chmod 640 "
-                        "{2}, and look at the directories above",
-                        reader.name, std::strerror(errno), usable.where));
+    const auto may_read = [&](const std::string& where, const std::string& file, const std::string& name) {
+        if (faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) == 0 || errno == ENOENT) return true;
+        findings_.error(where, 0,
+                        fmt::format("user {} (mail_owner) cannot read {}: {}. {}", reader.name, name,
+                                    std::strerror(errno), advice_to_let_read(reader.name, file)));
+        return false;
+    };
+    for (auto& usable : usable_) {
+        for (const auto& file : usable.files) (void)may_read(file, file, "it");
+        if (usable.can_answer && !usable.database_file.empty()) {
+            usable.can_answer = may_read(usable.where, usable.database_file, usable.database_file);
+        }
     }
 }
 
@@ -200,8 +279,10 @@ void TableCheck::note_untried(const Usable& usable) {
 }
 
 void TableCheck::connect() {
-    std::size_t open = usable_.size();
+    std::size_t open = 0;
+    for (const auto& usable : usable_) open += usable.can_answer ? 1 : 0;
     for (const auto& usable : usable_) {
+        if (!usable.can_answer) continue;
         // Long enough for one connection attempt, and its second try elsewhere.
         const auto& settings = usable.table->settings();
         const auto limit =

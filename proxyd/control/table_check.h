@@ -11,6 +11,7 @@
 #include "backends/event/resolver.h"
 #include "backends/table/table_set.h"
 #include "proxyd/control/finding.h"
+#include "proxyd/control/proxied_tables.h"
 #include "proxyd/master/privileges.h"
 
 namespace proxyd::control {
@@ -30,9 +31,13 @@ class TableCheck {
     // Asks the databases of all tables read so far to prepare their queries. Waits, for seconds at most.
     void connect();
 
+    // Those that the `domain` lists name and proxyd does not serve itself, so that the stock server is asked.
+    [[nodiscard]] const std::vector<TableUse>& domain_tables() const { return domain_tables_; }
+
     [[nodiscard]] std::size_t tables_read() const { return seen_.size(); }
     [[nodiscard]] std::size_t tables_answering() const { return answering_; }
-    // Whether this user can read the files of the tables that have been read, as the daemon will have to.
+    // Whether this user can read the files of the tables that have been read, and those that they name, as
+    // the daemon will have to.
     void check_access(const master::Account& reader);
 
     // Those whose queries change nothing, as far as one can see.
@@ -46,6 +51,9 @@ class TableCheck {
         std::string name;
         std::string where;
         std::shared_ptr<table::SqlTable> table;
+        std::vector<std::string> files;  // that it is read from
+        std::string database_file;       // of an SQLite table, where it is certain which one it is; or empty
+        bool can_answer = true;          // false: it has been said why its database cannot be opened
     };
 
     void add_backend(const std::string& type, std::unique_ptr<table::TableBackend> backend);
@@ -53,7 +61,9 @@ class TableCheck {
     void check_names(const std::string& type, const table::TableParameters& parameters);
     void check_password(const std::string& name, const table::TableParameters& parameters);
     void check_tls(const table::TableParameters& parameters);
-    void read_domain_tables(const table::TableParameters& parameters);
+    void check_limit(const table::TableParameters& parameters);
+    void check_domain_list(const std::string& name, const table::TableParameters& parameters);
+    void check_database_file(Usable& usable, const table::TableParameters& parameters);
     [[nodiscard]] std::string where(const table::TableParameters& parameters) const;
 
     table::MainCfValue main_cf_;
@@ -65,6 +75,7 @@ class TableCheck {
     std::map<std::string, std::vector<std::string>> parameter_names_;  // by type
     std::set<std::string> seen_;
     std::vector<Usable> usable_;
+    std::vector<TableUse> domain_tables_;
     std::size_t answering_ = 0;
 };
 

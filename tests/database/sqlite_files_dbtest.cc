@@ -75,6 +75,25 @@ TEST_F(SqliteFiles, WhatIsNoRegularFileIsRefusedAtOnce) {
     }
 }
 
+TEST_F(SqliteFiles, WhatIsNotThereIsToldFromWhatMayNotBeRead) {
+    const auto missing = "sqlite:" + write("m.cf", "dbpath = " + directory + "/none.db\nquery = SELECT 1\n");
+    EXPECT_EQ(answer(missing, "x"), "RETRY");
+    EXPECT_NE(recorded.text().find("/none.db: no such file"), std::string::npos) << recorded.text();
+    if (geteuid() != 0) GTEST_SKIP() << "only root can become a user who may not read the file";
+    const auto name = table(by_name);
+    chmod(directory.c_str(), 0755);
+    chmod((directory + "/s.cf").c_str(), 0644);
+    chmod(path.c_str(), 0600);
+    ASSERT_EQ(seteuid(65534), 0);
+    const auto refused = answer(name, "alice");
+    ASSERT_EQ(seteuid(0), 0);
+    EXPECT_EQ(refused, "RETRY");
+    const auto expected = fmt::format(
+        "database {0}: permission denied for user nobody. Try chown root:nobody {0}; chmod 640 {0}, and",
+        path);
+    EXPECT_NE(recorded.text().find(expected), std::string::npos) << recorded.text();
+}
+
 TEST_F(SqliteFiles, AFifoInThePlaceOfTheFileThatWasOpen) {
     const auto name = table(by_name);
     EXPECT_EQ(answer(name, "alice"), "alice1");

@@ -191,9 +191,15 @@ class ProxyctlTest(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertRegex(lines[0], r"secret\.cf: error: user postfix \(mail_owner\) cannot read it: Permission denied\. "
                                    r"Try chown root:postfix ")
+        os.chmod(f"{self.directory}/mail.db", 0o600)
+        status, lines = check(none + f"virtual_alias_maps = proxy:{table}\n", "n")
+        os.chmod(f"{self.directory}/mail.db", 0o644)
+        self.assertRegex(lines[0], r"listed\.cf: error: user postfix \(mail_owner\) cannot read (\S*mail\.db): Permission "
+                                   r"denied\. Try chown root:postfix \1; chmod 640 \1, ")
         status, lines = check(none + f"mine = check_x proxy:{table}\n", "n")
         self.assertEqual((status, len(lines)), (1, 3))
-        self.assertRegex(lines[0], r"^main\.cf:3: warning: mine asks for .*add proxy:sqlite:.* there, if something uses")
+        self.assertRegex(lines[0], r"^main\.cf:3: warning: mine asks for .*append it with: postconf .* proxy:sqlite:"
+                                   r".*, if something uses")
         self.assertRegex(lines[1], r"^master\.cf:1: error: smtpd_data_restrictions asks for .*not in proxy_read_maps")
         # Tables of other types are the stock server's.
         status, lines = check("", "n")
@@ -216,6 +222,8 @@ class ProxyctlTest(unittest.TestCase):
         status, lines = check(none + f"virtual_alias_maps = proxy:{table}\n", "n", "proxyd", "- - y - 1")
         self.assertEqual(status, 1)
         self.assertRegex(lines[0], r"runs in a chroot and looks for (/.*listed\.cf) at /.*\1, where it is not: write n")
+        listed = self.table("listed_only", "SELECT 1", 0o644)
+        self.check_domain_tables(lambda: check(none + f"virtual_alias_maps = proxy:{listed}\n", "n"), listed)
         self.check_types(lambda maps: check(none + f"virtual_alias_maps = {maps}\n", "n"), table)
         status, lines = check("", "n", "proxyd\nproxymap-stock unix - - n - - proxyd")
         self.assertEqual(status, 1)
@@ -226,6 +234,16 @@ class ProxyctlTest(unittest.TestCase):
         self.assertRegex(lines[0], r"^master\.cf:1: warning: smtp/inet runs in a chroot and finds no users there")
         status, lines = check(none + "no equals sign\n", "n")
         self.assertRegex(lines[0], r"^main\.cf:3: error: missing '='")
+
+    def check_domain_tables(self, check, table):
+        """Tables of other types in domain lists: the stock server is asked, and looks at proxy_read_maps."""
+        path = table.split(":", 1)[1]
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("domain = example.com, hash:/x\n")
+        status, lines = check()
+        self.assertEqual(status, 1)
+        self.assertRegex(lines[0], r"listed_only\.cf:3: error: domain asks for proxy:hash:/x, which is not in "
+                                   r"proxy_read_maps: ")
 
     def check_types(self, check, table):
         """Tables that nobody serves, those that do not go through proxyd, and those with a name that is no path."""
@@ -366,8 +384,40 @@ class ProxyctlTest(unittest.TestCase):
         self.assertEqual(os.stat(f"{self.socket}.control").st_mode & 0o777, 0o600)
         done = self.run_proxyctl("status", "--socket", f"{self.directory}/none")
         self.assertEqual(done.returncode, 1)
-        self.assertIn("nobody answers", done.stdout.decode())
+        self.assertEqual(f"{self.directory}/none: nobody answers ({self.directory}/none: there is no such socket)\n",
+                         done.stdout.decode())
         self.assertIn("--socket PATH", self.run_proxyctl("status").stderr.decode())
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can become somebody else")
+    def test_status_for_a_user_who_may_only_look_up(self):
+        os.chmod(self.socket, 0o666)
+        self.addCleanup(os.chmod, self.socket, 0o600)
+        for directory in self.workspace.path, self.directory:
+            self.addCleanup(os.chmod, directory, os.stat(directory).st_mode & 0o7777)
+            os.chmod(directory, 0o755)
+        program = f"{self.workspace.path}/proxyctl-for-all"
+        subprocess.run(["install", "-m", "755", self.proxyctl, program], check=True)
+        reason = f"{self.socket}.control: permission denied: only root and the user that the daemon runs as may ask"
+        command = [program, "status", "--socket", self.socket]
+        for arguments in [], ["--json"]:
+            done = subprocess.run([*command, *arguments], capture_output=True, check=False, timeout=60, user=_NOBODY,
+                                  group=_NOBODY, extra_groups=[])
+            self.assertEqual(done.returncode, 1)
+            if arguments:
+                told = json.loads(done.stdout)
+                self.assertEqual((told["answers"], told["problem"]), ("unknown", reason))
+            else:
+                self.assertEqual(done.stdout.decode(), f"{self.socket}: who answers is unknown ({reason})\n")
+
+    def test_flush_with_nobody_there(self):
+        path = f"{self.directory}/unserved"
+        hint = f"Start it with: proxyd --listen {path}\n"
+        done = self.run_proxyctl("flush", "--socket", path)
+        self.expect(done, 1, "", f"{path}.control: there is no such socket. {hint}")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{path}.control")
+        done = self.run_proxyctl("flush", "--socket", path)
+        self.expect(done, 1, "", f"{path}.control: the daemon that made this socket has gone. {hint}")
 
     def test_a_control_socket_says_nothing_of_another_server(self):
         path = f"{self.directory}/other.sock"
@@ -439,6 +489,9 @@ class ProxyctlTest(unittest.TestCase):
 
         self.assertEqual(self.run_proxyctl("--version").stdout.split()[0], b"proxyctl")
         self.assertEqual(self.run_proxyctl("--help").returncode, 0)
+        for command in "query", "check", "options", "enable", "disable", "status", "flush":
+            stand_alone = "stand-alone" in self.run_proxyctl(command, "--help").stdout.decode()
+            self.assertEqual(stand_alone, command in ("query", "check", "options"), command)
         for wrong in ([], ["query"], ["query", self.aliases], ["check", "--what"], ["nothing"]):
             self.assertEqual(self.run_proxyctl(*wrong).returncode, 1, wrong)
 

@@ -2,6 +2,7 @@
 """proxyctl enable, disable and status with a real Postfix: master.cf before and after, and who answers."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -149,16 +150,31 @@ class SwitchTest(SwitchScene):
         with open(f"{self.postfix.config}/main.cf", encoding="utf-8") as file:
             main_cf = file.read()
 
-        def write(text):
-            with open(f"{self.postfix.config}/main.cf", "w", encoding="utf-8") as file:
-                file.write(text)
-            age(f"{self.postfix.config}/main.cf")
-
-        self.addCleanup(write, main_cf)
-        write(main_cf.replace(f"proxy:{self.aliases}", ""))
+        self.addCleanup(self.write_main_cf, main_cf)
+        self.write_main_cf(main_cf.replace(f"proxy:{self.aliases}", ""))
         out = self.run_proxyctl("enable")
         self.assertIn("warning: nothing here or in master.cf asks for a proxy:pgsql:, ", out)
         self.assertIn("proxyd is enabled, but nothing uses it yet", out)
+
+    def test_a_table_that_is_not_approved(self):
+        table = self.tables.add("sqlite", "unlisted", query="SELECT destination FROM aliases WHERE address = '%s'")
+        self.run_proxyctl("enable")
+        out = self.run_proxyctl("query", table, "key", status=1)
+        self.assertIn("in a parameter such as virtual_alias_maps", out)
+        advice = re.search(r"append it with: (.*); then: postfix reload", out)[1]
+        with open(f"{self.postfix.config}/main.cf", encoding="utf-8") as file:
+            main_cf = file.read()
+        self.addCleanup(self.write_main_cf, main_cf)
+        subprocess.run(advice, shell=True, check=True, env={"PATH": "/usr/sbin:/usr/bin:/bin"})
+        age(f"{self.postfix.config}/main.cf")
+        self.postfix.reload()
+        self.assertEqual(self.run_proxyctl("query", table, "info@example.com"), "anna@example.com\n")
+        self.assertEqual(self.lookup(), "anna@example.com")
+
+    def write_main_cf(self, text):
+        with open(f"{self.postfix.config}/main.cf", "w", encoding="utf-8") as file:
+            file.write(text)
+        age(f"{self.postfix.config}/main.cf")
 
     def test_status_is_for_root(self):
         done = subprocess.run([self.proxyctl, "status", "--config", self.postfix.config], capture_output=True, text=True,

@@ -26,6 +26,17 @@ class SwitchTroubleTest(SwitchScene):
         self.assertIn("nothing was changed", out)
         self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
 
+    def test_a_lookup_that_fails_after_disable_is_told_once(self):
+        path = f"{self.workspace.path}/gone.cf"
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"hosts = unix:{self.workspace.path}/none\ndbname = mail\nuser = mail\nquery = SELECT 1\n")
+        age(path)
+        self.postfix.write_main_cf(virtual_alias_maps=f"proxy:pgsql:{path}")
+        self.addCleanup(self.postfix.write_main_cf, virtual_alias_maps=f"proxy:{self.aliases}")
+        self.write(self.with_entry("proxymap unix - - n - 1 proxyd\n"))
+        out = self.run_proxyctl("disable", status=1)
+        self.assertRegex(out, r"stock server answers, but a lookup fails: .*query error: .*The mail log says why\n$")
+
     def replace_proxyd(self, script):
         """Puts another program in the place of proxyd."""
         path = f"{self.postfix.daemons}/proxyd"
@@ -116,6 +127,24 @@ class SwitchTroubleTest(SwitchScene):
                 self.assertIn(f"{self.master_cf} has been changed by somebody else meanwhile; nothing was changed", out)
                 self.assertEqual((self.read(), self.leftovers()), (text + "# of a colleague\n", []))
 
+    def test_only_one_changes_it_at_a_time(self):
+        paused = f"{self.workspace.path}/paused"
+        self.addCleanup(lambda: os.path.exists(paused) and os.rmdir(paused))
+        self.replace_command("postconf", f'if [ "$3" = -M ] && mkdir {paused}; then\n'
+                                         f"while [ -e {paused} ]; do sleep 0.1; done\nfi")
+        first = self.start_proxyctl("enable")
+        wait_until(lambda: os.path.exists(paused), "the first is about to change it")
+        for command in "enable", "disable":
+            out = self.run_proxyctl(command, status=1)
+            self.assertIn(f"another proxyctl is changing {self.master_cf}: try again when it has ended", out)
+            self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
+        os.rmdir(paused)
+        self.output(first, 0)
+        self.assertEqual(self.leftovers(), ["master.cf.before-proxyd", "master.cf.with-proxyd"])
+        self.postfix.write_main_cf(command_directory=COMMANDS)
+        self.run_proxyctl("disable")
+        self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
+
     # Signals
 
     def start_proxyctl(self, command):
@@ -167,10 +196,19 @@ class SwitchTroubleTest(SwitchScene):
         os.mkdir(f"{temporary}/{of_another}")
         self.replace_command("postconf", '[ "$3" = -M ] && kill -KILL $PPID')
         self.run_proxyctl("enable", status=-signal.SIGKILL, environment={"TMPDIR": temporary})
-        self.assertEqual(len(os.listdir(temporary)), 2)
+        of_a_container = "proxyctl-999999999-xxxxxx"
+        os.mkdir(f"{temporary}/{of_a_container}")
+        left = os.listdir(temporary)
+        self.assertEqual(len(left), 3)
         self.postfix.write_main_cf(command_directory=COMMANDS)
-        self.run_proxyctl("enable", "--dry-run", environment={"TMPDIR": temporary})
-        self.assertEqual(os.listdir(temporary), [of_another])
+
+        def only_the_others_are_left():
+            for name in set(left) & set(os.listdir(temporary)) - {of_a_container}:
+                os.utime(f"{temporary}/{name}", (0, 0))  # unless a program that outlived it goes on writing
+            self.run_proxyctl("enable", "--dry-run", environment={"TMPDIR": temporary})
+            return set(os.listdir(temporary)) == {of_another, of_a_container}
+
+        wait_until(only_the_others_are_left, "the directory of the killed one goes")
 
     # What Postfix's own programs would damage
 

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "proxyd/control/master_cf.h"
 #include "proxyd/control/proxied_tables.h"
@@ -16,6 +17,7 @@
 namespace proxyd::control {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -189,18 +191,18 @@ TEST_F(CheckTest, UnknownParametersAreNamedWithASuggestion) {
         findings("pgsql", std::string(good_pgsql) + "\nquerry = x\nzzzzzzz = 1\n"),
         ElementsAre("t.cf:7: warning: unknown parameter \"querry\" is ignored, did you mean \"query\"?",
                     "t.cf:8: warning: unknown parameter \"zzzzzzz\" is ignored"));
-    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery = SELECT 1\nhosts = a\n"),
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT 1\nhosts = a\n"),
                 ElementsAre("t.cf:3: warning: unknown parameter \"hosts\" is ignored"));
 }
 
 TEST_F(CheckTest, SyntaxAndValues) {
-    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery SELECT 1\n"),
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery SELECT 1\n"),
                 ElementsAre(HasSubstr("t.cf:2: error: missing '='")));
-    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery = SELECT '%z'\n"),
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT '%z'\n"),
                 ElementsAre(HasSubstr("t.cf:2: error: ")));
-    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery = SELECT 1\nexpansion_limit = many\n"),
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT 1\nexpansion_limit = many\n"),
                 ElementsAre(HasSubstr("t.cf:3: error: expansion_limit = many")));
-    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery = SELECT 1\npool_size = 0\n"),
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT 1\npool_size = 0\n"),
                 ElementsAre(HasSubstr("t.cf:3: error: pool_size = 0")));
     EXPECT_THAT(findings("sqlite", "query = SELECT 1\n"),
                 ElementsAre(HasSubstr("t.cf: error: dbpath is missing")));
@@ -211,8 +213,41 @@ TEST_F(CheckTest, SyntaxAndValues) {
     EXPECT_THAT(out.str(), HasSubstr("checked 1 table: 1 error, 0 warnings\n"));
 }
 
+TEST_F(CheckTest, AnOptionWithoutAValueIsNone) {
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT 1\npool_size =\n"),
+                ElementsAre(HasSubstr("t.cf:3: error: pool_size = : bad value: ")));
+}
+
+TEST_F(CheckTest, ANegativeLimitIsNone) {
+    const std::string table = "dbpath = /dev/null\nquery = SELECT 1\nexpansion_limit = ";
+    EXPECT_THAT(findings("sqlite", table + "-1\n"),
+                ElementsAre("t.cf:3: warning: expansion_limit = -1 sets no limit: write 0 if that is meant"));
+    EXPECT_THAT(findings("sqlite", table + "0\n"), IsEmpty());
+}
+
+TEST_F(CheckTest, DatabaseFilesThatCannotBeRead) {
+    const std::string query = "\nquery = SELECT 1\n";
+    for (const bool connect : {false, true}) {
+        write("t.cf", "dbpath = " + directory_ + "/none.db" + query);
+        write("proxyd.cf", "allowed_tables = sqlite:" + directory_ + "/t.cf\n");
+        EXPECT_THAT(findings(connect),
+                    ElementsAre(HasSubstr("t.cf:1: error: dbpath = none.db: No such file or directory")));
+    }
+    if (geteuid() != 0) GTEST_SKIP() << "only root can become a user who may not read the file";
+    chmod(directory_.c_str(), 0755);
+    write("secret.db", "", 0600);
+    write("t.cf", "dbpath = " + directory_ + "/secret.db" + query, 0644);
+    write("proxyd.cf", "allowed_tables = sqlite:" + directory_ + "/t.cf\n", 0644);
+    ASSERT_EQ(seteuid(65534), 0);
+    const auto lines = findings();
+    ASSERT_EQ(seteuid(0), 0);
+    EXPECT_THAT(lines,
+                ElementsAre(HasSubstr("t.cf:1: warning: dbpath = secret.db: permission denied for user "
+                                      "nobody: run this as root")));
+}
+
 TEST_F(CheckTest, UnquotedSpecifiersAreDangerous) {
-    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery = SELECT v FROM t WHERE k = %s\n"),
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT v FROM t WHERE k = %s\n"),
                 ElementsAre(HasSubstr("t.cf:2: warning: %s not inside '...'")));
 }
 
@@ -255,16 +290,48 @@ TEST_F(CheckTest, CertificatesThatAreMissingOrVerifyNothing) {
     EXPECT_THAT(findings("mysql", table + "/dev/null" + verify), IsEmpty());
 }
 
+TEST_F(CheckTest, PgsqlTablesHaveTheirTlsInDbname) {
+    for (const char* name : {"tls_verify_cert = yes", "sslmode = verify-full"}) {
+        EXPECT_THAT(
+            findings("pgsql", std::string(good_pgsql) + name + "\n"),
+            ElementsAre(AllOf(HasSubstr("t.cf:6: warning: "), HasSubstr("certificate is not verified"),
+                              HasSubstr("dbname = dbname=mail sslmode=verify-full"))));
+    }
+    EXPECT_THAT(findings("pgsql",
+                         "hosts = h\ndbname = dbname=m password=secret\nquery = SELECT 1\n"
+                         "tls_CAfile = /x\n"),
+                ElementsAre(Not(HasSubstr("secret"))));
+}
+
+TEST_F(CheckTest, ItemsOfDomainListsThatFailAllLookups) {
+    const std::string table = "dbpath = /dev/null\nquery = SELECT 1\ndomain = ";
+    const std::string here = "t.cf:3: error: domain: ";
+    EXPECT_THAT(findings("sqlite", table + directory_ + "/none\n"),
+                ElementsAre(here + "open none: No such file or directory: lookups that come to it fail: make "
+                                   "that file, with domains in it, or take it off the list"));
+    EXPECT_THAT(findings("sqlite", table + "example.com, type:\n"),
+                ElementsAre(here + "type:: expected type:name: lookups that come to it fail"));
+    // It is the stock server that would be asked, and there is none.
+    EXPECT_THAT(
+        findings("sqlite", table + "example.com, !hash:/x\n"),
+        ElementsAre(HasSubstr("t.cf:3: error: proxyd does not serve hash: tables itself, and there is "
+                              "no stock server here to answer for hash:/x")));
+    write("list", "example.net\nhash:/y\n");
+    EXPECT_THAT(findings("sqlite", table + directory_ + "/list\n"),
+                ElementsAre(HasSubstr("no stock server here to answer for hash:/y")));
+    EXPECT_THAT(findings("sqlite", table + "example.com, static:all, inline:{x=y}\n"), IsEmpty());
+}
+
 TEST_F(CheckTest, TablesInDomainListsAreCheckedToo) {
     write("d.cf", "query = SELECT 1\n");
-    EXPECT_THAT(findings("sqlite", "dbpath = /x\nquery = SELECT 1\ndomain = example.com, !sqlite:" +
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT 1\ndomain = example.com, !sqlite:" +
                                        directory_ + "/d.cf\n"),
                 ElementsAre(HasSubstr("d.cf: error: dbpath is missing")));
 }
 
 TEST_F(CheckTest, TablesMadeOfOthersAreTheirMembers) {
     write("d.cf", "query = SELECT 1\n");
-    write("e.cf", "dbpath = /x\nquery = SELECT 1\n");
+    write("e.cf", "dbpath = /dev/null\nquery = SELECT 1\n");
     write("proxyd.cf",
           "allowed_tables = unionmap:{sqlite:" + directory_ + "/d.cf, sqlite:" + directory_ + "/e.cf}\n");
     EXPECT_THAT(findings(), ElementsAre(HasSubstr("d.cf: error: dbpath is missing")));

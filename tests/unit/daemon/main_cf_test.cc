@@ -229,6 +229,31 @@ TEST_F(BuiltInDefaults, FaultsAreSaid) {
     EXPECT_THAT(fault(), HasSubstr("timed out"));
 }
 
+TEST_F(BuiltInDefaults, LastWordsOfTheProgramAreSaid) {
+    write_program(
+        "postconf",
+        "echo 'mail_version = 3.9.1'; echo postconf: fatal: 'no memory' >&2; echo 'a = b'; exit 1\n");
+    EXPECT_THAT(error_of([&] { (void)built_in_defaults(directory_ + "/postconf", 10s); }),
+                testing::EndsWith("exit status 1: no memory"));
+}
+
+TEST_F(BuiltInDefaults, InstalledPostconfNamesTheBadLine) {
+    if (::access("/usr/sbin/postconf", X_OK) != 0) GTEST_SKIP() << "/usr/sbin/postconf is not installed";
+    write("main.cf", "");
+    write("master.cf", "# first\nfoo bar\n");
+    write_program("postconf", "MAIL_CONFIG=" + directory_ + " exec /usr/sbin/postconf \"$@\"\n");
+    try {
+        (void)built_in_defaults(directory_ + "/postconf", 10s);
+        FAIL();
+    } catch (const BadConfigFile& error) {
+        EXPECT_EQ(error.file(), directory_ + "/master.cf");
+        EXPECT_EQ(error.line(), 2);
+        EXPECT_EQ(error.fault(), "bad field count");
+        EXPECT_EQ(error.what(),
+                  directory_ + "/master.cf:2: bad field count (says " + directory_ + "/postconf)");
+    }
+}
+
 TEST_F(ConfigDirectory, LoadTakesPostconfFromTheCommandDirectory) {
     write_program("postconf", "echo 'mail_version = 3.9.1'; echo 'x = default'\n");
     write("main.cf", "dir = " + directory_ + "\ncommand_directory = $dir\n");

@@ -94,6 +94,15 @@ TEST_F(TableChanges, AChangeThatIsOldEnoughIsTakenOverAtTheFirstLook) {
     EXPECT_EQ(answer(name), "b");
 }
 
+TEST_F(TableChanges, AMissingFileThatItNamesDoesNotAskForASecondLook) {
+    const auto name = write(ask_a + "domain = " + directory + "/missing\n");
+    EXPECT_EQ(answer(name), "RETRY");
+    loop.advance(10s);
+    write(ask_b);
+    std::this_thread::sleep_for(1050ms);
+    EXPECT_EQ(answer(name), "b");
+}
+
 TEST_F(TableChanges, ATableThatBreaksAgainIsLoggedAgainAtOnce) {
     const std::string failing = "query = SELECT '%s'\nanswer = fails\n";
     const auto name = write(failing);
