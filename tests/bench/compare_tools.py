@@ -24,7 +24,7 @@ class Pgbench:
     """Asks for random mailboxes, several at a time on each connection."""
 
     name = "pgbench"
-    how = f"-M prepared, {CONNECTIONS} connections, {DEPTH} lookups sent ahead with one sync (proxyd: one for each)"
+    how = f"-M prepared, {CONNECTIONS} connections, {DEPTH} lookups sent ahead with one sync (proxyd: up to 8)"
 
     # A variable is a number, so that the address is made in the query.
     _PICK = "\\set n random(1, {mailboxes})\n\\set domain :n % 1000\n"
