@@ -14,7 +14,9 @@ namespace proxyd {
 namespace {
 
 constexpr std::chrono::seconds fresh{30};
-constexpr std::chrono::milliseconds patience{250};  // before stale addresses serve
+constexpr std::chrono::seconds renewal_interval{10};
+constexpr std::chrono::seconds fresh_enough{60};    // to serve while new ones are asked for
+constexpr std::chrono::milliseconds patience{250};  // before older ones serve
 
 bool is_numeric(const std::string& host) {
     std::array<unsigned char, sizeof(in6_addr)> address{};
@@ -71,7 +73,11 @@ struct Resolver::Mailbox {
     Resolver* resolver = nullptr;
 };
 
-Resolver::Resolver(Loop& loop) : loop_(loop), lookup_(system_lookup), mailbox_(std::make_shared<Mailbox>()) {
+Resolver::Resolver(Loop& loop)
+    : loop_(loop),
+      lookup_(system_lookup),
+      renewal_(loop.make_timer([this] { renew(); })),
+      mailbox_(std::make_shared<Mailbox>()) {
     mailbox_->resolver = this;
 }
 
@@ -94,23 +100,52 @@ std::shared_ptr<Resolver::Handle> Resolver::resolve(const std::string& host, Cal
     }
     auto& name = names_[host];
     const auto now = loop_.now();
-    if (!name.known.addresses.empty()) {
-        if (now - name.known_at < fresh) {
-            give_soon(name.known);
-            return handle;
+    std::erase_if(name.users, [](const auto& user) { return user.expired(); });
+    name.users.push_back(weak);
+    if (!renewal_->running()) renewal_->start(renewal_interval);
+    const bool known = !name.known.addresses.empty();
+    if (known && serves_at_once(name)) {
+        give_soon(name.known);
+    } else {
+        if (known) {
+            handle->timer = loop_.make_timer([this, weak, host] {
+                if (const auto waiting = weak.lock()) waiting->give(names_[host].known);
+            });
+            handle->timer->start(patience);
         }
-        handle->timer = loop_.make_timer([this, weak, host] {
-            if (const auto waiting = weak.lock()) waiting->give(names_[host].known);
-        });
-        handle->timer->start(patience);
+        name.waiting.push_back(weak);
     }
-    name.waiting.push_back(weak);
-    if (!name.asking) ask(host);
+    if (!name.asking && !(known && now - name.known_at < fresh)) ask(host);
     return handle;
 }
 
+// Or there is nothing to be gained by waiting.
+bool Resolver::serves_at_once(const Name& name) const {
+    const auto now = loop_.now();
+    return now - name.known_at < fresh_enough || name.failed ||
+           (name.asking && now - name.asked_at >= patience);
+}
+
+std::size_t Resolver::asking() const {
+    return static_cast<std::size_t>(
+        std::count_if(names_.begin(), names_.end(), [](const auto& item) { return item.second.asking; }));
+}
+
+void Resolver::renew() {
+    bool any_used = false;
+    for (auto& [host, name] : names_) {
+        std::erase_if(name.users, [](const auto& user) { return user.expired(); });
+        if (name.users.empty()) continue;
+        any_used = true;
+        if (!name.asking && loop_.now() - name.known_at >= fresh) ask(host);
+    }
+    if (any_used) renewal_->start(renewal_interval);
+}
+
 void Resolver::ask(const std::string& host) {
-    names_[host].asking = true;
+    auto& name = names_[host];
+    name.asking = true;
+    name.asked_at = loop_.now();
     try {
         std::thread([mailbox = mailbox_, lookup = lookup_, host] {
             auto answer = lookup(host);
@@ -134,6 +169,7 @@ void Resolver::ask(const std::string& host) {
 void Resolver::answered(const std::string& host, const Addresses& answer) {
     auto& name = names_[host];
     name.asking = false;
+    name.failed = answer.addresses.empty();
     if (!answer.addresses.empty() || name.known.addresses.empty()) {
         name.known = answer;
         name.known_at = loop_.now();

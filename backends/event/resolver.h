@@ -1,6 +1,7 @@
 // Host names -> addresses without blocking the loop.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -17,9 +18,10 @@ struct Addresses {
     std::string error;                   // when there are none
 };
 
-// Asks the system's resolver (hosts file, name servers, whatever nsswitch.conf says) on threads of its own, one for
-// each name being asked. Answers are kept for half a minute; when the name service does not answer, the last known
-// addresses serve, however old, so that a hanging name server delays nobody who has an address.
+// Asks the system's resolver (hosts file, name servers, whatever nsswitch.conf says) on threads of its own,
+// one for each name being asked. Answers are kept for half a minute, and renewed while somebody uses what
+// they led to. When the name service does not answer, the last known addresses serve, however old: a name
+// server that hangs delays nobody who has an address.
 class Resolver {
   public:
     using Callback = std::function<void(const Addresses&)>;
@@ -29,9 +31,14 @@ class Resolver {
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
 
-    // Calls back from the loop, never before resolve() returns. Destroying the handle cancels.
+    // Calls back from the loop, never before resolve() returns. Destroying the handle cancels. Who keeps it
+    // after that, for as long as the connection to one of the addresses lasts, finds recent ones the next
+    // time, at once.
     class Handle;
     [[nodiscard]] std::shared_ptr<Handle> resolve(const std::string& host, Callback callback);
+
+    // Names that the name service has not answered for yet.
+    [[nodiscard]] std::size_t asking() const;
 
     // What the threads call; tests put a slow one here.
     using Lookup = std::function<Addresses(const std::string& host)>;
@@ -42,16 +49,22 @@ class Resolver {
         Addresses known;
         TimePoint known_at{};
         bool asking = false;
+        TimePoint asked_at{};  // the last time
+        bool failed = false;   // the last answer was none
         std::vector<std::weak_ptr<Handle>> waiting;
+        std::vector<std::weak_ptr<Handle>> users;  // those that wait among them
     };
     struct Mailbox;
 
+    [[nodiscard]] bool serves_at_once(const Name& name) const;
     void ask(const std::string& host);
+    void renew();
     void answered(const std::string& host, const Addresses& answer);
 
     Loop& loop_;
     Lookup lookup_;
     std::map<std::string, Name> names_;
+    std::unique_ptr<Timer> renewal_;
     std::shared_ptr<Mailbox> mailbox_;  // outlives the resolver when a thread hangs
 };
 

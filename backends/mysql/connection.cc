@@ -3,7 +3,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <ma_pvio.h>
 
 #include "backends/mysql/driver.h"
 #include "backends/mysql/error_class.h"
@@ -73,6 +72,7 @@ void Connection::connect() {
 }
 
 void Connection::established(std::unique_ptr<Handle> handle, Duration round_trip) {
+    name_ = connector_->name();
     connector_.reset();
     handle_ = std::move(handle);
     watch_.wait_for_server(*handle_);
@@ -235,7 +235,7 @@ std::optional<int> Connection::query_done(bool failed) {
     read_ahead_ = !sent_.empty();
     if (read_ahead_) {
         sent_.front().begun = driver_.loop().now();
-    } else if (has_surplus()) {
+    } else if (handle_->has_surplus()) {
         // This answer may have been another one's, too.
         broken("the server sent what was not asked for");
         return std::nullopt;
@@ -247,6 +247,7 @@ std::optional<int> Connection::query_done(bool failed) {
     } else {
         const auto why = failure_of(*handle_, Phase::querying);
         if (why.kind == FailureClass::lost || why.kind == FailureClass::not_serving) {
+            if (why.kind == FailureClass::not_serving) driver_.omitted_steps().not_serving(host_);
             broken(why);
             return std::nullopt;
         }
@@ -259,12 +260,6 @@ std::optional<int> Connection::query_done(bool failed) {
 // MariaDB 10.11 may answer a statement that meets its time limit with fewer rows or none, and no error.
 bool Connection::cut_short(const Sent& sent) const {
     return driver_.loop().now() - sent.begun >= driver_.settings().statement_timeout * 99 / 100;
-}
-
-bool Connection::has_surplus() const {
-    const auto* const received = handle_->get()->net.pvio;
-    return received != nullptr && received->cache != nullptr &&
-           received->cache_pos < received->cache + received->cache_size;
 }
 
 void Connection::report(const Sent& sent, const Result& result, bool several_results) {

@@ -63,7 +63,6 @@ class Connection final : public pool::Connection {
     void woken(int ready);
     void report(const Sent& sent, const Result& result, bool several_results);
     [[nodiscard]] bool cut_short(const Sent& sent) const;
-    [[nodiscard]] bool has_surplus() const;
     void broken(const std::string& why);
     void broken(const pool::Failure& why);
     void later(std::function<void()> work);
@@ -72,6 +71,7 @@ class Connection final : public pool::Connection {
     std::string host_;
     pool::ConnectionObserver& observer_;
     std::unique_ptr<Connector> connector_;
+    std::shared_ptr<Resolver::Handle> name_;
     std::unique_ptr<Handle> handle_;
     HandleWatch watch_;  // destroyed before the handle
     Step step_ = Step::none;

@@ -21,8 +21,11 @@ using pool::FailureClass;
 constexpr std::array<std::string_view, 2> probes = {"SELECT 1", "SELECT 2"};
 constexpr std::array<std::string_view, 2> probe_answers = {"1", "2"};
 
-// Servers answer the second at once when they have answered the first.
-constexpr std::chrono::milliseconds probe_patience{500};
+// Servers answer the second at once when they have answered the first, and optional steps, too.
+constexpr std::chrono::milliseconds longest_patience{500};
+
+// Each step twice, and once more where others have lost theirs meanwhile.
+constexpr int most_steps_lost = 6;
 
 }  // namespace
 
@@ -32,7 +35,7 @@ Connector::Connector(Driver& driver, const std::string& host, Connected connecte
       connected_callback_(std::move(connected)),
       failed_callback_(std::move(failed)),
       watch_(driver.loop(), [this](int ready) { woken(ready); }),
-      probe_timer_(driver.loop().make_timer([this] { without_pipelining(); })) {}
+      patience_timer_(driver.loop().make_timer([this] { no_answer(); })) {}
 
 Connector::~Connector() {
     watch_.stop();
@@ -79,6 +82,7 @@ void Connector::try_address(std::string address) {
     address_ = std::move(address);
     watch_.stop();
     probes_ = 0;
+    begun_ = driver_.loop().now();
     handle_ = std::make_unique<Handle>();
     set_options();
     drive(begin_connect());
@@ -150,33 +154,29 @@ int Connector::begin_charset() {
         [this, mysql](int ready) { return mysql_set_character_set_cont(&call_result_, mysql, ready); });
 }
 
-// Below our own deadline, so that a query that runs away ends on the server, too.
-int Connector::begin_time_limit() {
-    step_ = Step::time_limit;
-    const auto limit = driver_.settings().statement_timeout;
-    return begin_query(
-        mariadb_connection(handle_->get()) != 0
-            ? fmt::format("SET SESSION max_statement_time={:.3f}", static_cast<double>(limit.count()) / 1000)
-            : fmt::format("SET SESSION max_execution_time={}", limit.count()));
-}
-
-// A Galera node that is not ready takes SET, and SELECT where no table is read, but not this.
-int Connector::begin_serving() {
-    step_ = Step::serving;
-    return begin_query("DO 0");
-}
-
-// One without a result.
-int Connector::begin_query(std::string text) {
+int Connector::begin_optional(OptionalStep step) {
+    step_ = step == OptionalStep::serving ? Step::serving : Step::time_limit;
+    patience_timer_->start(patience());
     auto* mysql = handle_->get();
-    text_ = std::move(text);
+    text_ = statement_of(step);
     return handle_->start(
         [&] { return mysql_real_query_start(&call_result_, mysql, text_.data(), text_.size()); },
         [this, mysql](int ready) { return mysql_real_query_cont(&call_result_, mysql, ready); });
 }
 
+std::string Connector::statement_of(OptionalStep step) const {
+    // A Galera node that is not ready takes SET, and SELECT where no table is read, but not this.
+    if (step == OptionalStep::serving) return "DO 0";
+    // Below our own deadline, so that a query that runs away ends on the server, too.
+    const auto limit = driver_.settings().statement_timeout;
+    if (mariadb_connection(handle_->get()) == 0)
+        return fmt::format("SET SESSION max_execution_time={}", limit.count());
+    return fmt::format("SET SESSION max_statement_time={:.3f}", static_cast<double>(limit.count()) / 1000);
+}
+
 int Connector::begin_probe_send() {
     step_ = Step::probe_send;
+    if (probes_ == 0) patience_timer_->start(patience());
     auto* mysql = handle_->get();
     const auto& probe = probes.at(probes_);
     return handle_->start(
@@ -211,29 +211,18 @@ std::optional<int> Connector::step_done() {
     switch (step_) {
         case Step::connecting:
             if (connected_ != nullptr) return begin_charset();
+            driver_.omitted_steps().unreachable(host_);
             attempt_failed();
             return std::nullopt;
         case Step::charset:
             if (call_result_ == 0) {
                 round_trip_ = Clock::now() - probed_at_;
-                return begin_time_limit();
+                return begin_after(step_);
             }
             attempt_failed();
             return std::nullopt;
         case Step::time_limit:
-        case Step::serving:
-            // A server (or a proxy in between) that knows no such limit serves all the same.
-            if (call_result_ != 0 && of_no_use()) {
-                attempt_failed();
-            } else if (step_ == Step::time_limit) {
-                return begin_serving();
-            } else if (driver_.pipelines() && handle_->get()->net.compress == 0) {
-                probe_timer_->start(probe_patience + 4 * round_trip_);
-                return begin_probe_send();
-            } else {
-                established();
-            }
-            return std::nullopt;
+        case Step::serving: return optional_step_done();
         case Step::probe_send:
             if (call_result_ != 0) break;
             if (++probes_ < probes.size()) return begin_probe_send();
@@ -246,6 +235,66 @@ std::optional<int> Connector::step_done() {
     }
     probe_failed();
     return std::nullopt;
+}
+
+std::optional<int> Connector::begin_after(Step done) {
+    if (done == Step::charset && wants(OptionalStep::time_limit))
+        return begin_optional(OptionalStep::time_limit);
+    if (done != Step::serving && wants(OptionalStep::serving)) return begin_optional(OptionalStep::serving);
+    if (driver_.pipelines() && handle_->get()->net.compress == 0) return begin_probe_send();
+    established();
+    return std::nullopt;
+}
+
+bool Connector::wants(OptionalStep step) const {
+    return !driver_.omitted_steps().omits(host_, step, driver_.loop().now());
+}
+
+Duration Connector::patience() const {
+    const auto share = driver_.settings().connect_timeout / 4;
+    return std::min(longest_patience, share) + 4 * round_trip_;
+}
+
+OptionalStep Connector::optional_step() const {
+    return step_ == Step::serving ? OptionalStep::serving : OptionalStep::time_limit;
+}
+
+std::optional<int> Connector::optional_step_done() {
+    patience_timer_->stop();
+    const bool failed = call_result_ != 0;
+    if (failed && is_of_library(handle_->error_number())) {
+        optional_step_lost(handle_->error_text());
+    } else if (failed && of_no_use()) {
+        attempt_failed();
+    } else if (!failed && (mysql_field_count(handle_->get()) > 0 || mysql_more_results(handle_->get()) != 0 ||
+                           handle_->has_surplus())) {
+        optional_step_lost("answered with what was not asked for");
+    } else {
+        // A server (or a proxy in between) that knows no such statement serves all the same.
+        driver_.omitted_steps().answered(host_, optional_step());
+        return begin_after(step_);
+    }
+    return std::nullopt;
+}
+
+// Until this statement the connection was good: another one is tried, perhaps without it.
+void Connector::optional_step_lost(const std::string& why) {
+    patience_timer_->stop();
+    watch_.stop();
+    driver_.omitted_steps().lost(host_, optional_step(), why, begun_, driver_.loop().now());
+    if (++steps_lost_ > most_steps_lost) {
+        attempt_failed({FailureClass::unreachable, fmt::format("{}: {}", text_, why)});
+    } else {
+        later([this] { try_address(address_); });
+    }
+}
+
+void Connector::no_answer() {
+    if (step_ == Step::time_limit || step_ == Step::serving) {
+        optional_step_lost("not answered");
+    } else {
+        without_pipelining();
+    }
 }
 
 std::optional<int> Connector::probe_stored() {
@@ -269,15 +318,27 @@ void Connector::woken(int ready) {
 
 void Connector::established() {
     over_ = true;
-    probe_timer_->stop();
+    patience_timer_->stop();
     watch_.stop();
     insist(handle_->get());
+    for (const auto& [step, why] : driver_.omitted_steps().served(host_, driver_.loop().now())) {
+        log().info(
+            fmt::format("mysql host {}: connections do not outlive \"{}\" ({}) -- left out for 10 minutes",
+                        redact_host(host_), statement_of(step), why));
+    }
     const auto callback = std::move(connected_callback_);
     callback(std::move(handle_), round_trip_);
 }
 
 void Connector::attempt_failed() {
-    last_failure_ = failure_of(*handle_, Phase::connecting);
+    auto failure = failure_of(*handle_, Phase::connecting);
+    if (failure.parameter == "user" && driver_.cluster().user.empty())
+        failure.message += "; user is not set in the table file";
+    attempt_failed(std::move(failure));
+}
+
+void Connector::attempt_failed(pool::Failure failure) {
+    last_failure_ = std::move(failure);
     watch_.stop();
     // This runs inside a call of the handle's.
     later([this] { next_address(); });
@@ -285,7 +346,7 @@ void Connector::attempt_failed() {
 
 void Connector::probe_failed() {
     if (handle_->error_number() != 0 && of_no_use()) {
-        probe_timer_->stop();
+        patience_timer_->stop();
         attempt_failed();
     } else {
         without_pipelining();
@@ -300,7 +361,7 @@ bool Connector::of_no_use() const {
 
 // A query that came behind another was not answered. Twice in a row, and one at a time is sent from then on.
 void Connector::without_pipelining() {
-    probe_timer_->stop();
+    patience_timer_->stop();
     watch_.stop();
     if (driver_.pipelining_failed()) {
         log().info(

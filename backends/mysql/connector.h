@@ -1,6 +1,6 @@
 // Opens one connection to MySQL or MariaDB and prepares it: tries the addresses of a host in turn, sets the
 // character set and the server's limit for statements, asks whether the server serves, and tries whether
-// queries may be sent ahead.
+// queries may be sent ahead. What is not needed is done without where connections do not outlive it.
 #pragma once
 
 #include <functional>
@@ -13,6 +13,7 @@
 #include "backends/mysql/cluster.h"
 #include "backends/mysql/handle.h"
 #include "backends/mysql/handle_watch.h"
+#include "backends/mysql/omitted_steps.h"
 #include "backends/pool/failure.h"
 
 namespace proxyd::mysql {
@@ -33,6 +34,9 @@ class Connector {
 
     void start();
 
+    // For whoever keeps the connection to keep. Null: nothing was resolved.
+    [[nodiscard]] std::shared_ptr<Resolver::Handle> name() const { return resolving_; }
+
   private:
     // What the library is doing.
     enum class Step {
@@ -52,20 +56,28 @@ class Connector {
     // Each begins one step and returns what the library waits for; 0: it is done already.
     [[nodiscard]] int begin_connect();
     [[nodiscard]] int begin_charset();
-    [[nodiscard]] int begin_time_limit();
-    [[nodiscard]] int begin_serving();
-    [[nodiscard]] int begin_query(std::string text);
+    [[nodiscard]] int begin_optional(OptionalStep step);
     [[nodiscard]] int begin_probe_send();
     [[nodiscard]] int begin_probe_read();
     [[nodiscard]] int begin_probe_store();
     // A step is done: begins the next one, or reports (no value).
     [[nodiscard]] std::optional<int> step_done();
+    [[nodiscard]] std::optional<int> optional_step_done();
     [[nodiscard]] std::optional<int> probe_stored();
+    // Begins what comes after this step, and is wanted.
+    [[nodiscard]] std::optional<int> begin_after(Step done);
+    [[nodiscard]] bool wants(OptionalStep step) const;
+    [[nodiscard]] std::string statement_of(OptionalStep step) const;
+    [[nodiscard]] OptionalStep optional_step() const;  // that is under way
+    [[nodiscard]] Duration patience() const;           // with such a step
     [[nodiscard]] bool of_no_use() const;
     void drive(std::optional<int> waits);
     void woken(int ready);
     void established();
     void attempt_failed();
+    void attempt_failed(pool::Failure failure);
+    void no_answer();
+    void optional_step_lost(const std::string& why);
     void probe_failed();
     void without_pipelining();
     void later(std::function<void()> work);
@@ -80,14 +92,16 @@ class Connector {
     std::string address_;                 // being tried
     std::string host_given_;              // what the library reads until it is connected
     std::unique_ptr<Handle> handle_;
-    HandleWatch watch_;  // destroyed before the handle
-    std::unique_ptr<Timer> probe_timer_;
+    HandleWatch watch_;                      // destroyed before the handle
+    std::unique_ptr<Timer> patience_timer_;  // for steps that can be done without
     Step step_ = Step::connecting;
     MYSQL* connected_ = nullptr;  // results of the library's calls
     int call_result_ = 0;
     my_bool read_result_ = 0;
     MYSQL_RES* stored_ = nullptr;
     std::string text_;  // of the statement under way: the library reads it while it sends
+    int steps_lost_ = 0;
+    TimePoint begun_{};  // the connection to this address
     std::size_t probes_ = 0;
     TimePoint probed_at_{};
     Duration round_trip_{};

@@ -7,6 +7,7 @@
 
 #include "backends/event/resolver.h"
 #include "backends/mysql/cluster.h"
+#include "backends/mysql/omitted_steps.h"
 #include "backends/pool/connection.h"
 
 namespace proxyd::mysql {
@@ -34,6 +35,9 @@ class Driver final : public pool::Driver {
     }
     void pipelining_worked() { failed_probes_ = 0; }
 
+    // Of all connections of the cluster.
+    [[nodiscard]] OmittedSteps& omitted_steps() { return omitted_steps_; }
+
     [[nodiscard]] Loop& loop() const { return loop_; }
     [[nodiscard]] Resolver& resolver() const { return resolver_; }
     [[nodiscard]] const ClusterIdentity& cluster() const { return cluster_; }
@@ -46,6 +50,7 @@ class Driver final : public pool::Driver {
     std::shared_ptr<const pool::DriverSettings> settings_;
     TimePoint pipelining_from_{};
     int failed_probes_ = 0;  // in a row
+    OmittedSteps omitted_steps_;
 };
 
 }  // namespace proxyd::mysql

@@ -80,13 +80,6 @@ constexpr std::array rows{
 
 constexpr unsigned tls_error = 2026;
 
-// Not the server but the client library failed, which does not always say why (0). How much of the answer it
-// has read is not known: what comes next could be taken for the answer to another query.
-bool is_of_library(unsigned number) {
-    return number == 0 || (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR) ||
-           (number >= CER_MIN_ERROR && number <= CER_MAX_ERROR);
-}
-
 // The handshake was cut off or stalled, as opposed to a certificate or a cipher that will not do. The library
 // then has no more to say than the system's error, with its number in parentheses.
 bool is_network_trouble(std::string_view tls_text) {
@@ -108,6 +101,25 @@ FailureClass classify(unsigned error_number, Phase phase, std::string_view text)
     return is_of_library(error_number) ? FailureClass::lost : FailureClass::query;
 }
 
+bool is_of_library(unsigned error_number) {
+    return error_number == 0 || (error_number >= CR_MIN_ERROR && error_number <= CR_MAX_ERROR) ||
+           (error_number >= CER_MIN_ERROR && error_number <= CER_MAX_ERROR);
+}
+
+std::string_view parameter_at_fault(unsigned error_number) {
+    switch (error_number) {
+        case 1044:
+        case 1049: return "dbname";
+        case 1045:
+        case 1698:
+        case 1820:
+        case 1862:
+        case 3118:
+        case 4151: return "user";
+        default: return {};
+    }
+}
+
 std::string_view hint(unsigned error_number) {
     switch (error_number) {
         case 2059:
@@ -127,7 +139,7 @@ pool::Failure failure_of(Handle& handle, Phase phase) {
     auto text = fmt::format("{} (error {})", said, number);
     if (const auto what_to_do = hint(number); kind == FailureClass::configuration && !what_to_do.empty())
         text += fmt::format("; {}", what_to_do);
-    return {kind, text};
+    return {kind, text, phase == Phase::connecting ? parameter_at_fault(number) : std::string_view{}};
 }
 
 }  // namespace proxyd::mysql

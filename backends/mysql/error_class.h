@@ -14,6 +14,14 @@ enum class Phase { connecting, querying };
 // `text` is the library's: for TLS it has one number for all that can go wrong.
 [[nodiscard]] pool::FailureClass classify(unsigned error_number, Phase phase, std::string_view text);
 
+// Not the server but the client library failed, which does not always say why (0). How much of the answer it
+// has read is not known: what comes next could be taken for the answer to another query.
+[[nodiscard]] bool is_of_library(unsigned error_number);
+
+// The parameter of the table that a failure to connect is about, "dbname" or "user"; "" when it is not
+// certain.
+[[nodiscard]] std::string_view parameter_at_fault(unsigned error_number);
+
 // What an administrator can do about it, to be added to the message; "" when the message says it all.
 [[nodiscard]] std::string_view hint(unsigned error_number);
 

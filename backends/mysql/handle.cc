@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <ma_pvio.h>
 #include <sys/socket.h>
 
 namespace proxyd::mysql {
@@ -29,6 +30,12 @@ Handle::~Handle() {
         if (const int fd = socket(); fd >= 0) ::shutdown(fd, SHUT_RDWR);
     }
     mysql_close(&mysql_);
+}
+
+bool Handle::has_surplus() const {
+    const auto* const received = mysql_.net.pvio;
+    return received != nullptr && received->cache != nullptr &&
+           received->cache_pos < received->cache + received->cache_size;
 }
 
 int Handle::start(const std::function<int()>& first, std::function<int(int)> next) {

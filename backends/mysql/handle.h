@@ -25,6 +25,8 @@ class Handle {
     [[nodiscard]] int socket() { return mysql_get_socket(&mysql_); }
     [[nodiscard]] unsigned error_number() { return mysql_errno(&mysql_); }
     [[nodiscard]] std::string error_text() { return mysql_error(&mysql_); }
+    // Whether more has been received than was read. Between two calls.
+    [[nodiscard]] bool has_surplus() const;
 
     // Begins a call: the library's _start and _cont functions with their parameters bound. Both return what
     // is waited for (MYSQL_WAIT_READ ...), 0 when done.

@@ -62,7 +62,7 @@ class Connection final : public pool::Connection {
     Driver& driver_;
     std::string host_;
     pool::ConnectionObserver& observer_;
-    std::unique_ptr<Connector> connector_;
+    std::unique_ptr<Connector> connector_;  // for good
     ConnectionHandle connection_;
     std::unique_ptr<FdWatch> watch_;  // destroyed before the connection
     int watched_fd_ = -1;

@@ -36,7 +36,7 @@ std::string connect_error_text(const std::string& libpq_message, std::string& sq
     }
     if (const auto location = text.find("\nLOCATION:"); location != std::string::npos) text.erase(location);
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.pop_back();
-    std::replace(text.begin(), text.end(), '\n', ' ');
+    for (const char c : {'\n', '\t'}) std::replace(text.begin(), text.end(), c, ' ');
     for (auto at = text.find("  "); at != std::string::npos; at = text.find("  ", at)) text.erase(at, 1);
     return redact(text);
 }
@@ -164,9 +164,15 @@ void Connector::poll() {
         try_address(again);
         return;
     }
-    auto kind = classify(sqlstate, Phase::connecting);
-    if (text.find("no password supplied") != std::string::npos) kind = FailureClass::configuration;
-    attempt_failed({kind, text});
+    Failure failure{classify(sqlstate, Phase::connecting), text, parameter_at_fault(sqlstate)};
+    if (text.find("no password supplied") != std::string::npos) {
+        failure.kind = FailureClass::configuration;
+        failure.parameter = "user";
+    }
+    // libpq goes by the name of the system's user then.
+    if (failure.parameter == "user" && !current_.contains("user"))
+        failure.message += fmt::format("; user is not set in the {}", is_uri(host_) ? "URI" : "table file");
+    attempt_failed(failure);
 }
 
 void Connector::attempt_failed(const Failure& failure) {

@@ -47,7 +47,7 @@ class Connector {
     std::vector<Endpoint> endpoints_;           // still to be tried, last first
     std::vector<ConnectParameters> addresses_;  // of the endpoint being tried, last first
     pool::Failure last_failure_;
-    std::shared_ptr<Resolver::Handle> resolving_;
+    std::shared_ptr<Resolver::Handle> resolving_;  // kept, so that the name's addresses are renewed
     ConnectParameters current_;
     std::unique_ptr<FdWatch> watch_;  // before the connection: it must go first
     int watched_fd_ = -1;

@@ -43,6 +43,14 @@ FailureClass classify(std::string_view sqlstate, Phase phase) {
     return sqlstate.empty() ? FailureClass::lost : FailureClass::query;
 }
 
+std::string_view parameter_at_fault(std::string_view sqlstate) {
+    // invalid_catalog_name, insufficient_privilege
+    if (sqlstate == "3D000" || sqlstate == "42501") return "dbname";
+    // invalid_authorization_specification, invalid_password
+    if (sqlstate.starts_with("28")) return "user";
+    return {};
+}
+
 Remedy remedy(std::string_view sqlstate, std::string_view source, bool while_preparing) {
     const auto from = [source](std::string_view function) { return source.empty() || source == function; };
     // invalid_sql_statement_name, duplicate_prepared_statement

@@ -13,6 +13,10 @@ enum class Phase { connecting, querying };
 // `sqlstate` has five characters, or is empty when the failure did not come from the server.
 [[nodiscard]] pool::FailureClass classify(std::string_view sqlstate, Phase phase);
 
+// The parameter of the table that a failure to connect is about, "dbname" or "user"; "" when it is not
+// certain.
+[[nodiscard]] std::string_view parameter_at_fault(std::string_view sqlstate);
+
 // Codes that say that the statement must be sent in another way, with the same meaning.
 enum class Remedy {
     none,

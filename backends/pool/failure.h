@@ -40,6 +40,8 @@ enum class FailureClass {
 struct Failure {
     FailureClass kind = FailureClass::lost;
     std::string message;  // one line for the log; never holds a password
+    // Of the table, that is at fault: "dbname", "user"; "" when that is not certain.
+    std::string_view parameter{};
 };
 
 }  // namespace proxyd::pool

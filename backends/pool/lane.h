@@ -16,6 +16,7 @@ namespace proxyd::pool {
 
 // One that waits for the outcome.
 struct Waiter {
+    TimePoint since;
     Deadline deadline;
     OutcomeCallback callback;  // empty once answered
 };
@@ -27,8 +28,10 @@ struct Request {
     TimePoint queued_at;
     std::vector<std::size_t> failed_hosts;  // that answered it with an error of the query
     Failure last_failure;                   // of the last try
-    int losses = 0;                         // how often a new connection broke while it was being answered
+    std::size_t last_host = 0;              // of that
+    int losses = 0;                         // new connections broken while it was answered, and conflicts
     TimePoint lost_at{};                    // when that was last
+    std::size_t resends = 0;
 
     [[nodiscard]] bool abandoned() const {
         return std::none_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return bool(w.callback); });

@@ -73,7 +73,7 @@ void Pool::submit(const std::shared_ptr<Lane>& lane, Query query, Deadline deadl
     if (query.statement->repeatable()) {
         const auto same = lane->by_identity.find(query.identity);
         if (same != lane->by_identity.end() && same->second->query.statement == query.statement) {
-            same->second->waiters.push_back({deadline, std::move(callback)});
+            same->second->waiters.push_back({now, deadline, std::move(callback)});
             return;
         }
     }
@@ -90,7 +90,7 @@ void Pool::submit(const std::shared_ptr<Lane>& lane, Query query, Deadline deadl
     auto request = std::make_shared<Request>();
     request->query = std::move(query);
     request->queued_at = now;
-    request->waiters.push_back({deadline, std::move(callback)});
+    request->waiters.push_back({now, deadline, std::move(callback)});
     queue_up(lane);
     if (request->query.statement->repeatable())
         lane->by_identity.emplace(request->query.identity, request.get());
@@ -168,14 +168,18 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
         answer(request, outcome);
     } else {
         request.last_failure = outcome.failure;
+        request.last_host = slot.host;
         if (outcome.failure.kind == FailureClass::query) request.failed_hosts.push_back(slot.host);
-        if (outcome.failure.kind == FailureClass::resend) ++request.losses;
+        const bool resend = outcome.failure.kind == FailureClass::resend;
         const bool conflict = outcome.failure.kind == FailureClass::conflict;
+        if (resend) ++request.resends;
         if (conflict) ++request.losses;
+        // Each connection may be found to know the statement as it was before a change.
+        const bool enough =
+            request.losses > losses_allowed || request.resends > settings_.size + losses_allowed;
         const bool again =
-            outcome.failure.kind == FailureClass::resend ||
-            (request.query.statement->repeatable() && (conflict || other_host_may_answer(request)));
-        if (again && request.losses <= losses_allowed && !request.abandoned()) {
+            resend || (request.query.statement->repeatable() && (conflict || other_host_may_answer(request)));
+        if (again && !enough && !request.abandoned()) {
             auto line = entry.lane;
             if (outcome.failure.kind == FailureClass::query && request.failed_hosts.size() == 1) {
                 if (!line->elsewhere) line->elsewhere = make_lane(line->table());
@@ -218,6 +222,7 @@ void Pool::slot_closed(Slot& slot, const Failure& failure) {
         left_connection(*entry);
         auto& request = *entry->request;
         request.last_failure = seen;
+        request.last_host = slot.host;
         // A server that ends takes all its connections with it: those from before the last loss tell nothing.
         if (head && slot.opened_at >= request.lost_at) {
             ++request.losses;

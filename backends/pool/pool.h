@@ -100,7 +100,9 @@ class Pool {
 
     // pool_upkeep.cc: what time brings
     void sweep();
-    void expire(Request& request, TimePoint now);
+    void expire(Request& request, TimePoint now, std::optional<std::size_t> asked_host);
+    [[nodiscard]] std::string why_expired(const Request& request,
+                                          std::optional<std::size_t> asked_host) const;
     void expire_waiting(TimePoint now);
     void look_after(Slot& slot, TimePoint now);
     void rescue(Slot& slot);

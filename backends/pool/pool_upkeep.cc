@@ -50,18 +50,24 @@ void Pool::sweep() {
     schedule_sweep();
 }
 
-void Pool::expire(Request& request, TimePoint now) {
-    const auto* reason = request.last_failure.message.empty() ? "no connection was free" : nullptr;
+void Pool::expire(Request& request, TimePoint now, std::optional<std::size_t> asked_host) {
     // Callbacks may add waiters.
     for (std::size_t i = 0; i < request.waiters.size(); ++i) {
         auto& waiter = request.waiters[i];
         if (!waiter.callback || !waiter.deadline.passed(now)) continue;
         Failure failure = request.last_failure;
-        failure.message = fmt::format("no answer within the deadline: {}",
-                                      reason != nullptr ? reason : request.last_failure.message);
+        failure.message = fmt::format("no answer within {}{}", seconds(waiter.deadline.at - waiter.since),
+                                      why_expired(request, asked_host));
         const auto callback = std::exchange(waiter.callback, nullptr);
         callback(Outcome{nullptr, failure});
     }
+}
+
+std::string Pool::why_expired(const Request& request, std::optional<std::size_t> asked_host) const {
+    if (asked_host) return fmt::format(": host {} has not answered", hosts_[*asked_host].info().label);
+    if (request.last_failure.message.empty()) return ": no connection was free";
+    return fmt::format("; last attempt, at host {}: {}", hosts_[request.last_host].info().label,
+                       request.last_failure.message);
 }
 
 void Pool::expire_waiting(TimePoint now) {
@@ -72,14 +78,16 @@ void Pool::expire_waiting(TimePoint now) {
             if (i >= lane->waiting.size()) continue;
             const auto request = lane->waiting[i];
             if (request->last_failure.message.empty()) {
-                for (const auto& host : hosts_) {
+                for (std::size_t at = 0; at < hosts_.size(); ++at) {
+                    const auto& host = hosts_[at];
                     if (host.health() == HostHealth::down || host.health() == HostHealth::misconfigured ||
                         host.last_failure().kind == FailureClass::too_many_connections) {
                         request->last_failure = host.last_failure();
+                        request->last_host = at;
                     }
                 }
             }
-            expire(*request, now);
+            expire(*request, now, std::nullopt);
             if (request->abandoned() && i < lane->waiting.size() && lane->waiting[i] == request) {
                 take_from_line(*lane, i);
             }
@@ -103,7 +111,7 @@ void Pool::look_after(Slot& slot, TimePoint now) {
     // Callbacks may change the list.
     std::vector<std::shared_ptr<Request>> requests;
     for (const auto& entry : slot.in_flight) requests.push_back(entry.request);
-    for (const auto& request : requests) expire(*request, now);
+    for (const auto& request : requests) expire(*request, now, slot.host);
     if (slot.state == SlotState::closed || slot.in_flight.empty()) return;
     auto& head = slot.in_flight.front();
     const auto age = now - slot.head_started();

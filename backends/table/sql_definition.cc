@@ -41,8 +41,10 @@ std::optional<SqlDefinition> read_sql_definition(TableParameters& parameters, Sq
     }
     definition.analysis = analyse(definition.query, dialect);
     if (!definition.analysis.unquoted.empty()) {
-        parameters.warning("query", fmt::format("{} not inside '...': the key is not safely quoted there",
-                                                fmt::join(definition.analysis.unquoted, " ")));
+        const auto& specifiers = definition.analysis.unquoted;
+        parameters.warning("query",
+                           fmt::format("{} not inside '...': the key is not safely quoted there: write '{}'",
+                                       fmt::join(specifiers, " "), fmt::join(specifiers, "' '")));
     }
     if (!definition.analysis.double_quoted.empty()) {
         const auto& specifiers = definition.analysis.double_quoted;

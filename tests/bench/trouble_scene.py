@@ -19,14 +19,13 @@ from harness.tables import TableFiles
 _SLOW = {"pgsql": "SELECT '%s' || pg_sleep({})", "mysql": "SELECT IF(SLEEP({}), '', '%s')"}
 
 
-class _WithResolver(ProxymapOnly):
-    """Its processes see another /etc/resolv.conf than the rest of the machine."""
+class _WithNameServer(ProxymapOnly):
+    """Its processes ask another name server than the rest of the machine."""
 
-    resolv_conf = None
+    name_server = None
 
     def command(self, *arguments, check=True, timeout=60):
-        return self._run(["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"',
-                          self.resolv_conf, f"{COMMANDS}/postfix", "-c", self.config, *arguments],
+        return self._run([*self.name_server.before, f"{COMMANDS}/postfix", "-c", self.config, *arguments],
                          check=check, timeout=timeout)
 
 
@@ -77,10 +76,10 @@ class Scene:
         return self._tables.add("sqlite", name, dbpath=path, query=mailboxes.query())
 
     def serve(self):
-        kind = _WithResolver if self._name_server else ProxymapOnly
+        kind = _WithNameServer if self._name_server else ProxymapOnly
         self._postfix = kind(self.workspace, self.server, main_cf={"proxy_read_maps": self._tables.proxied()})
         if self._name_server:
-            self._postfix.resolv_conf = self._name_server.resolv_conf
+            self._postfix.name_server = self._name_server
         self._postfix.start()
 
     def socket(self):

@@ -2,7 +2,7 @@
 // descriptors.
 #include "tests/database/loop_server.h"
 #include "tests/database/mysql_scene.h"
-#include "tests/database/scripted_server.h"
+#include "tests/database/willing_server.h"
 
 namespace proxyd {
 namespace {
@@ -24,29 +24,14 @@ class MysqlState : public MysqlScene {
         return {waiting->value, next->value};
     }
 
-    // A server of MySQL's protocol that lets us in, sets and does what we wish, and selects constants; the
-    // rest is the test's.
+    // The rest is the test's.
     [[nodiscard]] std::unique_ptr<LoopServer> willing_server() {
         return std::make_unique<LoopServer>(
             loop, ScriptedServer::greeting("mysql_native_password"), [](const std::string& heard) {
-                std::string said;
-                for (std::size_t at = 0; at + 4 < heard.size();) {
-                    const auto byte = [&](std::size_t i) {
-                        return static_cast<unsigned char>(heard[at + i]);
-                    };
-                    const std::size_t size = byte(0) | byte(1) << 8 | byte(2) << 16;
-                    const auto number = byte(3);
-                    const auto query = heard.substr(at + 5, size - 1);
-                    at += 4 + size;
-                    if (number == 1) said += ScriptedServer::ok(2);  // the client's part of the handshake
-                    if (number == 0 && (query.starts_with("SET ") || query == "DO 0"))
-                        said += ScriptedServer::ok(1);
-                    if (number == 0 && query.ends_with("'first'")) said += ScriptedServer::rows("first");
-                    if (number == 0 && query.starts_with("SELECT ") &&
-                        query.find(' ', 7) == std::string::npos)
-                        said += ScriptedServer::rows(query.substr(7));
-                }
-                return said;
+                return willing_answer(heard, [](const std::string& query) -> std::optional<std::string> {
+                    if (query.ends_with("'first'")) return ScriptedServer::rows("first");
+                    return std::nullopt;
+                });
             });
     }
     // A table of that server, which has been asked once, so that there is a connection.

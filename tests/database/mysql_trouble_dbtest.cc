@@ -144,6 +144,13 @@ TEST_F(MysqlTrouble, AWrongPasswordIsAnsweredFastAndHealsWhenItIsMended) {
     EXPECT_LT(lookup.took, 1s);
 }
 
+TEST_F(MysqlTrouble, AMissingUserIsNamed) {
+    EXPECT_EQ(answer(table_of("nobody", "", host(), "query = SELECT 1", "other.cf"), "x"), "RETRY");
+    EXPECT_EQ(logged("user is not set"), 0U) << recorded.text();
+    EXPECT_EQ(answer(table_of("", "wrong", host(), "query = SELECT 1", "none.cf"), "x"), "RETRY");
+    EXPECT_NE(logged("(error 1045); user is not set in the table file"), 0U) << recorded.text();
+}
+
 TEST_F(MysqlTrouble, Ed25519Account) {
     admin.sql("INSTALL SONAME 'auth_ed25519'");
     admin.each({"CREATE OR REPLACE USER 'ed'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('secret')",

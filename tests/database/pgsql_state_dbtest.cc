@@ -85,6 +85,21 @@ TEST_F(PgsqlState, PreparedStatementsAreNotKeptForLong) {
     EXPECT_EQ(connections(), 1);
 }
 
+// The statement is of no use to any of the connections: each says so when it is asked, and is renewed.
+TEST_F(PgsqlState, AChangedColumnFailsNoLookupHoweverManyConnectionsHaveThePlan) {
+    settings.pool_size = 16;
+    admin.sql("CREATE TABLE changing AS SELECT 'old'::text AS v", dbname);
+    const auto name = table("query = SELECT v FROM changing, pg_sleep(0.05) WHERE '%s' <> ''");
+    std::vector<std::shared_ptr<Lookup>> all;
+    for (int i = 0; i < 64; ++i) all.push_back(start(name, fmt::format("k{}", i)));
+    EXPECT_TRUE(run_until([&] {
+        return std::all_of(all.begin(), all.end(), [](const auto& one) { return one->answers > 0; });
+    }));
+    EXPECT_GE(connections(), 7);
+    admin.sql("ALTER TABLE changing ALTER COLUMN v TYPE varchar(20)", dbname);
+    EXPECT_EQ(answer(name, "x"), "old") << recorded.text();
+}
+
 TEST_F(PgsqlState, AConnectionWithManyPreparedStatementsIsRenewed) {
     settings.pool_size = 1;
     std::set<std::string> sessions;

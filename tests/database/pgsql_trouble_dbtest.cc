@@ -198,6 +198,28 @@ TEST_F(PgsqlTrouble, AWrongPasswordIsAnsweredFastAndHealsWhenItIsMended) {
     admin.sql("SELECT pg_reload_conf()");
 }
 
+// libpq takes the name from its environment, or the system's user.
+TEST_F(PgsqlTrouble, AMissingUserIsNamed) {
+    const auto before = from_environment("PGUSER");
+    ASSERT_EQ(::setenv("PGUSER", "no_such_role", 1), 0);
+    int count = 0;
+    const auto table_with = [this, &count](const std::string& user, const std::string& hosts) {
+        return "pgsql:" +
+               write(fmt::format("u{}.cf", ++count),
+                     fmt::format("hosts = {}\n{}dbname = {}\nquery = SELECT 'in'\n", hosts, user, dbname));
+    };
+    EXPECT_EQ(answer(table_with("user = nobody_either\n", host()), "x"), "RETRY");
+    EXPECT_EQ(recorded.text().find("user is not set"), std::string::npos) << recorded.text();
+    EXPECT_EQ(answer(table_with("", host()), "x"), "RETRY");
+    EXPECT_NE(recorded.text().find("does not exist; user is not set in the table file"), std::string::npos)
+        << recorded.text();
+    EXPECT_EQ(answer(table_with("user = postgres\n", fmt::format("postgresql://{}/{}", host(), dbname)), "x"),
+              "RETRY");
+    EXPECT_NE(recorded.text().find("does not exist; user is not set in the URI"), std::string::npos)
+        << recorded.text();
+    before.empty() ? ::unsetenv("PGUSER") : ::setenv("PGUSER", before.c_str(), 1);
+}
+
 // The last lookup of a table that was replaced gives up the pool from inside the pool's own callback.
 TEST_F(PgsqlTrouble, ATableMovesToAnotherDatabaseWhileItIsAsked) {
     const auto sleeping = "query = SELECT pg_sleep(0.5), '%s'";

@@ -58,8 +58,10 @@ class ScriptedServer {
         return columns() + packet(4, text(value)) + packet(5, end_of_part());
     }
     static std::string no_rows() { return columns() + packet(4, end_of_part()); }
-    static std::string refusal() {
-        return packet(4, "\xff" + std::string("\x15\x04", 2) + "#28000Access denied");
+    static std::string refusal() { return error(4, 1045, "28000"); }
+    static std::string error(char number, int code, const std::string& sqlstate) {
+        const std::string bytes{static_cast<char>(code & 0xff), static_cast<char>(code >> 8)};
+        return packet(number, "\xff" + bytes + "#" + sqlstate + "refused");
     }
 
   private:

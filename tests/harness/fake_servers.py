@@ -107,7 +107,7 @@ class DyingMysql(_DyingServer):
 class FakeNameServer:
     """Knows every name, as that of 127.0.0.1, until it hangs. Listens on an address of the loopback network of its own.
 
-    Needs root; `resolv_conf` is a file that has it asked, and nobody else.
+    Needs root. A command behind the words of `before` asks it, and nobody else.
     """
 
     def __init__(self, workspace):
@@ -115,9 +115,11 @@ class FakeNameServer:
         address = "127." + ".".join(str(random.SystemRandom().randint(1, 254)) for _ in range(3))
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((address, 53))
-        self.resolv_conf = f"{workspace.path}/resolv.conf"
-        with open(self.resolv_conf, "w", encoding="ascii") as file:
+        resolv_conf = f"{workspace.path}/resolv.conf"
+        with open(resolv_conf, "w", encoding="ascii") as file:
             file.write(f"nameserver {address}\n")
+        self.before = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"',
+                       resolv_conf]
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
         workspace.on_close(self.close)

@@ -168,6 +168,42 @@ TEST_F(PoolTrouble, AStatementThatMustBeSentInAnotherWayIsSentAgain) {
     EXPECT_FALSE(endless->ok);
 }
 
+// Each of many connections had prepared a statement before a column was changed.
+TEST_F(PoolTrouble, EachConnectionMayHaveAStatementSentAgain) {
+    settings.size = 12;
+    const auto table = lane("t");
+    warm_up(table, 12);
+    unsigned left = 12;
+    db().react = [&left](auto, const auto&) {
+        return Reaction{left > 0 && left-- > 0 ? Reaction::Kind::resend : Reaction::Kind::rows};
+    };
+    const auto asked = ask(table, "a");
+    loop.advance(100ms);
+    EXPECT_FOUND(asked, "a");
+}
+
+TEST_F(PoolTrouble, AtTheDeadlineTheReasonIsTold) {
+    settings.size = 1;
+    const auto table = lane("t");
+    warm_up(table, 1);
+    db().pipelines = false;
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::never}; };
+    const auto sent = ask(table, "sent", 3s);
+    const auto waits = ask(table, "waits", 2s);
+    loop.advance(1s);
+    const auto joined = ask(table, "waits", 500ms);
+    loop.advance(3s);
+    EXPECT_EQ(sent->failure.message, "no answer within 3.0 s: host host0 has not answered");
+    EXPECT_EQ(waits->failure.message, "no answer within 2.0 s: no connection was free");
+    EXPECT_EQ(joined->failure.message, "no answer within 0.5 s: no connection was free");
+
+    host(0).mode = HostMode::refuses;
+    db().break_connections(0);
+    const auto lost = ask(table, "lost", 10s);
+    loop.advance(11s);
+    EXPECT_EQ(lost->failure.message, "no answer within 10.0 s; last attempt, at host host0: broken");
+}
+
 TEST_F(PoolTrouble, WhatGaveWayIsAskedAgainUnlessItWrites) {
     const auto table = lane("t");
     std::map<std::string, int> tries;

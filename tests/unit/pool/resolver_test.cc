@@ -21,11 +21,13 @@ struct NameService {
     bool hanging = false;
     Addresses answer{{"192.0.2.1", "2001:db8::1"}, ""};
     std::atomic<int> asked{0};
+    std::atomic<int> given{0};
 
     Addresses lookup() {
         ++asked;
         std::unique_lock lock(mutex);
         wake.wait(lock, [this] { return !hanging; });
+        ++given;
         return answer;
     }
     void set(bool hangs, Addresses what) {
@@ -143,58 +145,127 @@ TEST_F(ResolverTest, ItMayEndWhileTheNameServiceHangs) {
 }
 
 // Turns the loop's clock by hand; the name service still runs on its own threads.
-TEST(ResolverWithOldAnswers, ServesThemWhenTheNameServiceHangsOrFails) {
-    const auto service = std::make_shared<NameService>();
-    FakeLoop loop;
-    Resolver resolver(loop);
-    resolver.set_lookup([service](const std::string&) { return service->lookup(); });
-    std::vector<std::string> got;
-    const auto ask = [&] {
+class ResolverWithOldAnswers : public testing::Test {
+  protected:
+    ResolverWithOldAnswers() {
+        resolver.set_lookup([service = service](const std::string&) { return service->lookup(); });
+        ask();
+        EXPECT_TRUE(wait_until([this] { return !got.empty(); }));
+    }
+    ~ResolverWithOldAnswers() override { service->set(false, {}); }
+
+    void ask() {
         got.clear();
-        return resolver.resolve("db", [&](const Addresses& answer) { got = answer.addresses; });
-    };
-    const auto wait = [&] {
-        for (int i = 0; i < 1000 && got.empty(); ++i) {
+        handle = resolver.resolve("db", [this](const Addresses& answer) { got = answer.addresses; });
+    }
+    // What there is without any waiting.
+    std::vector<std::string> at_once() {
+        ask();
+        loop.advance(0s);
+        return got;
+    }
+    template <typename Condition>
+    bool wait_until(Condition&& condition) {
+        for (int i = 0; i < 5000 && !condition(); ++i) {
             loop.advance(0s);
             std::this_thread::sleep_for(1ms);
         }
-    };
-    auto handle = ask();
-    wait();
-    EXPECT_EQ(got.size(), 2U);
-    loop.advance(29s);
-    handle = ask();
-    loop.advance(0s);
-    EXPECT_EQ(got.size(), 2U);
-    EXPECT_EQ(service->asked, 1);
+        return condition();
+    }
+    // For the answer of the name service to what was asked last, whatever was given before.
+    void wait_for_answer() {
+        EXPECT_TRUE(wait_until([this] { return service->given == service->asked; }));
+        EXPECT_TRUE(wait_until([this] { return resolver.asking() == 0; }));
+    }
 
+    std::shared_ptr<NameService> service = std::make_shared<NameService>();
+    FakeLoop loop;
+    Resolver resolver{loop};
+    std::shared_ptr<Resolver::Handle> handle;
+    std::vector<std::string> got;
+    const std::vector<std::string> old_ones = service->answer.addresses;
+    const std::vector<std::string> new_ones{"192.0.2.9"};
+};
+
+TEST_F(ResolverWithOldAnswers, RecentOnesServeAndNobodyIsAsked) {
+    handle.reset();
+    loop.advance(29s);
+    EXPECT_EQ(at_once(), old_ones);
+    EXPECT_EQ(service->asked, 1);
+}
+
+TEST_F(ResolverWithOldAnswers, NotSoRecentOnesServeWhileNewOnesAreAskedFor) {
+    handle.reset();
     service->set(true, {});
-    loop.advance(10s);
-    handle = ask();
-    loop.advance(200ms);
-    EXPECT_TRUE(got.empty());
-    loop.advance(100ms);
-    EXPECT_EQ(got.size(), 2U) << "the old ones";
+    loop.advance(59s);
+    EXPECT_EQ(at_once(), old_ones);
+    EXPECT_TRUE(wait_until([this] { return service->asked == 2; }));
+    service->set(false, {new_ones, ""});
+    wait_for_answer();
+    EXPECT_EQ(at_once(), new_ones);
+}
+
+// Who has had no use for them for long waits a little for new ones, once.
+TEST_F(ResolverWithOldAnswers, OldOnesServeWhenTheNameServiceHangs) {
+    handle.reset();
+    service->set(true, {});
     loop.advance(1h);
-    handle = ask();
-    loop.advance(300ms);
-    EXPECT_EQ(got.size(), 2U);
-    for (int i = 0; i < 1000 && service->asked < 2; ++i) std::this_thread::sleep_for(1ms);
-    std::this_thread::sleep_for(20ms);
+    EXPECT_TRUE(at_once().empty());
+    loop.advance(249ms);
+    EXPECT_TRUE(got.empty());
+    loop.advance(1ms);
+    EXPECT_EQ(got, old_ones);
+    EXPECT_EQ(at_once(), old_ones) << "it is known to hang";
+    handle.reset();
+    loop.advance(1h);
+    EXPECT_EQ(at_once(), old_ones);
+    EXPECT_TRUE(wait_until([this] { return service->asked == 2; }));
+    loop.advance(1s);
+    EXPECT_EQ(at_once(), old_ones);
     EXPECT_EQ(service->asked, 2) << "one thread for a name";
 
     service->set(false, {{}, "server failure"});
-    std::this_thread::sleep_for(50ms);
-    loop.advance(0s);
-    handle = ask();
-    wait();
-    EXPECT_EQ(got.size(), 2U);
-    std::this_thread::sleep_for(50ms);
-    loop.advance(0s);
-    service->set(false, {{"192.0.2.9"}, ""});
-    handle = ask();
-    wait();
-    EXPECT_EQ(got, std::vector<std::string>{"192.0.2.9"});
+    wait_for_answer();
+    EXPECT_EQ(at_once(), old_ones) << "it is known to fail";
+    wait_for_answer();
+    service->set(false, {new_ones, ""});
+    EXPECT_EQ(at_once(), old_ones);
+    wait_for_answer();
+    EXPECT_EQ(at_once(), new_ones);
+}
+
+TEST_F(ResolverWithOldAnswers, OldOnesWaitForNewOnesFromAWorkingNameService) {
+    handle.reset();
+    service->set(false, {new_ones, ""});
+    loop.advance(1h);
+    ask();
+    EXPECT_TRUE(wait_until([this] { return !got.empty(); }));
+    EXPECT_EQ(got, new_ones);
+}
+
+TEST_F(ResolverWithOldAnswers, WhatIsInUseIsRenewed) {
+    for (int i = 0; i < 20; ++i) {
+        loop.advance(10s);
+        wait_for_answer();
+    }
+    const int asked = service->asked;
+    EXPECT_GE(asked, 5);
+    EXPECT_LE(asked, 8);
+
+    service->set(true, {});
+    for (int i = 0; i < 1000; ++i) loop.advance(10s);
+    const auto used = handle;
+    EXPECT_EQ(at_once(), old_ones) << "however long the name service has been hanging";
+    service->set(false, {new_ones, ""});
+    wait_for_answer();
+    EXPECT_EQ(at_once(), new_ones);
+}
+
+TEST_F(ResolverWithOldAnswers, WhatIsNotInUseIsNot) {
+    handle.reset();
+    loop.advance(1h);
+    EXPECT_EQ(resolver.asking(), 0U);
+    EXPECT_EQ(service->asked, 1);
 }
 
 TEST(ResolverOfTheSystem, KnowsLocalhostAndNoNonsense) {
