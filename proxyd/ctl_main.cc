@@ -5,6 +5,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -35,6 +36,7 @@ using namespace proxyd;
 struct Arguments {
     std::optional<std::string> config;
     std::optional<std::string> socket;
+    std::optional<std::string> user;
     std::string table;
     std::vector<std::string> keys;
     bool connect = false;
@@ -169,7 +171,8 @@ int run_options(const Arguments& arguments, const master::Environment& environme
 
 int run_check(const Arguments& arguments, const master::Environment& environment) {
     clear_database_environment();
-    const auto place = control::find_config(arguments.config, environment);
+    auto place = control::find_config(arguments.config, environment);
+    place.user = arguments.user;
     return control::report(control::check(place, environment, arguments.connect), arguments.connect,
                            std::cout);
 }
@@ -208,6 +211,10 @@ class CommandLine {
             add("check", "check proxyd.cf and all tables that may be served", run_check, About::any);
         check.add_flag("--connect", arguments_.connect,
                        "connect to the databases, too, and prepare each query");
+        check
+            .add_option("--user", arguments_.user,
+                        "whom the daemon runs as; without it mail_owner, or that of proxyd.service")
+            ->type_name("NAME");
 
         add("options", "print the options in force", run_options, About::any);
 
@@ -230,12 +237,14 @@ class CommandLine {
     int run(int argc, char** argv) {
         if (argc > 1 && argv[1][0] != '-' && !is_command(argv[1])) {
             std::cerr << unknown_command(argv[1]) << '\n';
-            return 1;
+            return wrong_usage;
         }
         try {
             app_.parse(argc, argv);
         } catch (const CLI::ParseError& error) {
-            return app_.exit(error) == 0 ? 0 : 1;
+            if (error.get_exit_code() == 0) return app_.exit(error);  // --help, --version
+            std::cerr << fmt::format("proxyctl: {}; see {} --help\n", in_our_words(error), parsed_command());
+            return wrong_usage;
         }
         const auto environment = master::read_environment([](const char* name) { return std::getenv(name); });
         for (const auto& [command, action] : commands_) {
@@ -246,6 +255,27 @@ class CommandLine {
 
   private:
     enum class About { postfix, any };
+    static constexpr int wrong_usage = 2;
+
+    static std::string in_our_words(const CLI::ParseError& error) {
+        const std::string text = error.what();
+        const auto colon = text.find(": ");
+        if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && colon != std::string::npos) {
+            return fmt::format("unexpected argument \"{}\"", text.substr(colon + 2));
+        }
+        if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr && colon != std::string::npos) {
+            return text.substr(0, colon) + " needs a value";
+        }
+        return text == "A subcommand is required" ? "a command is missing" : text;
+    }
+
+    // "proxyctl query", as far as it was given.
+    [[nodiscard]] std::string parsed_command() const {
+        for (const auto& [command, action] : commands_) {
+            if (command->parsed()) return "proxyctl " + command->get_name();
+        }
+        return "proxyctl";
+    }
 
     CLI::App& add(const char* name, const char* help, Run action, About about) {
         auto* command = app_.add_subcommand(name, help);

@@ -290,7 +290,7 @@ class Daemon {
             log().error(fmt::format("{} -- the configuration stays as it was", error.what()));
             return;
         }
-        for (const auto& warning : site_.approved.warnings()) log().warning(warning);
+        for (const auto& warning : site_.warnings) log().warning(warning);
         service_.change(site_.approved, service_settings(site_, arguments_));
         server_.change(server_settings(site_));
         tables_.reload(table_set_options(site_));
@@ -333,17 +333,20 @@ const char* environment_variable(const char* name) {
 
 }  // namespace
 
+// Only master sets it.
+bool is_under_master() {
+    return std::getenv("GENERATION") != nullptr;
+}
+
 void open_first_log(int argc, const char* const* argv) {
     const std::string path = argc > 0 ? argv[0] : "proxyd";
     const auto process_name = path.substr(path.rfind('/') + 1);
     // Nothing is known of the service yet; administrators look for the usual name.
     const char* const usual_name = "proxymap";
     std::vector<std::shared_ptr<logging::LineSink>> sinks;
-    // Only master sets it.
-    const bool under_master = std::getenv("GENERATION") != nullptr;
     const auto environment = master::read_environment(environment_variable);
     const auto program = logging::program_name(environment.log_tag.value_or("postfix"), usual_name);
-    if (!under_master) {
+    if (!is_under_master()) {
         sinks.push_back(std::make_shared<logging::StreamSink>(process_name, false));
     } else if (environment.postlog_service) {
         sinks.push_back(std::make_shared<logging::PostlogSink>(
@@ -370,10 +373,7 @@ int run_daemon(const DaemonArguments& arguments) {
     if (!site.option_problems.empty() && arguments.mode != RunMode::master) {
         throw std::runtime_error(fmt::format("{} mistakes in the options", site.option_problems.size()));
     }
-    if (site.main_cf) {
-        for (const auto& warning : site.main_cf->warnings()) log().warning(warning);
-    }
-    for (const auto& warning : site.approved.warnings()) log().warning(warning);
+    for (const auto& warning : site.warnings) log().warning(warning);
 
     std::optional<master::SingleProcess> single;
     if (arguments.mode == RunMode::master) {

@@ -5,6 +5,8 @@
 
 namespace proxyd {
 
+[[nodiscard]] bool is_under_master();
+
 // The log from the first line on, as the environment says: master's services write to syslog or postlogd,
 // others to standard error.
 void open_first_log(int argc, const char* const* argv);

@@ -8,6 +8,12 @@
 #include "proxyd/daemon.h"
 #include "proxyd/master/options.h"
 
+namespace {
+
+constexpr int wrong_usage = 2;
+
+}  // namespace
+
 int main(int argc, char** argv) {
     using proxyd::master::RunMode;
     try {
@@ -25,7 +31,12 @@ int main(int argc, char** argv) {
         return proxyd::run_daemon(arguments);
     } catch (const proxyd::master::UsageWanted& usage) {
         std::fputs(usage.what(), stderr);
-        return 1;
+        return wrong_usage;
+    } catch (const proxyd::master::UsageError& error) {
+        const bool by_hand = !proxyd::is_under_master();
+        proxyd::log().write(proxyd::Severity::fatal, {},
+                            std::string(error.what()) + (by_hand ? "; see proxyd --help" : ""));
+        return by_hand ? wrong_usage : 1;
     } catch (const std::exception& error) {
         proxyd::log().write(proxyd::Severity::fatal, {}, error.what());
         return 1;

@@ -134,7 +134,8 @@ const std::vector<Declaration>& declarations() {
          milliseconds_of(1h)},
         {{"allowed_tables", list, "type:name entries", "", daemon_only, on_reload,
           "The tables that clients may ask for when no Postfix says so by proxy_read_maps, that is with "
-          "--listen."},
+          "--listen.",
+          "pgsql:/etc/proxyd/virtual_aliases.cf, pgsql:/etc/proxyd/virtual_domains.cf"},
          &Options::allowed_tables},
         {{"smtputf8_enable", boolean, "yes or no", "yes", daemon_only, at_restart,
           "Fold and check keys and values as UTF-8 when no Postfix says so by its parameter of that name, "
@@ -269,6 +270,11 @@ std::string format(const std::vector<std::string>& items) {
     return text;
 }
 
+std::string expectation(const OptionInfo& info) {
+    const std::string range(info.range);
+    return info.type == duration ? "a time from " + range + ", such as 30s" : range;
+}
+
 std::string unknown_name(std::string_view name) {
     std::vector<std::string_view> known;
     for (const Declaration& row : declarations()) known.push_back(row.info.name);
@@ -295,7 +301,7 @@ std::string set_option(Options& options, std::string_view name, std::string_view
         [&](auto member) { return parse(config::trim(value), *row, options.*member); }, row->member);
     if (good) return {};
     return "bad value: " + std::string(name) + " = " + std::string(value) + ", expected " +
-           std::string(row->info.range);
+           expectation(row->info);
 }
 
 std::string option_text(const Options& options, std::string_view name) {

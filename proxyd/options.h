@@ -56,11 +56,12 @@ enum class OptionType { integer, duration, boolean, yes_no_auto, text, list };
 struct OptionInfo {
     std::string_view name;
     OptionType type;
-    std::string_view range;     // for people: "1 to 1000"
-    std::string_view fallback;  // the default as written in a file: "10s"
-    bool per_table;             // may stand in a table file
-    bool reloadable;            // SIGHUP (stand-alone) takes it over; else a restart is needed
-    std::string_view help;      // one or two sentences for the manual page
+    std::string_view range;      // for people: "1 to 1000"
+    std::string_view fallback;   // the default as written in a file: "10s"
+    bool per_table;              // may stand in a table file
+    bool reloadable;             // SIGHUP (stand-alone) takes it over; else a restart is needed
+    std::string_view help;       // one or two sentences for the manual page
+    std::string_view example{};  // a value to copy, where the default shows none
 };
 
 [[nodiscard]] const std::vector<OptionInfo>& option_infos();

@@ -43,6 +43,10 @@ std::string options_as_mdoc() {
                 " No = " + (option.fallback.empty() ? "(empty)" : std::string(option.fallback)) + '\n';
         page += sentences(option.help);
         page += "Values: " + std::string(option.range) + ".\n";
+        if (!option.example.empty()) {
+            page +=
+                "For example:\n.Dl " + std::string(option.name) + " = " + std::string(option.example) + '\n';
+        }
         if (option.per_table) page += "May also stand in a table file, for that table.\n";
         if (!option.reloadable) page += "Takes effect after a restart.\n";
     }
@@ -56,6 +60,10 @@ std::string options_as_example() {
     for (const OptionInfo& option : option_infos()) {
         file += '\n' + comment(option.help);
         file += "# Values: " + std::string(option.range) + ".\n";
+        if (!option.example.empty()) {
+            file += "# For example:\n#    " + std::string(option.name) + " = " + std::string(option.example) +
+                    '\n';
+        }
         file += '#' + std::string(option.name) + " = " + std::string(option.fallback) + '\n';
     }
     return file;

@@ -12,6 +12,7 @@
 #include "backends/config/parameter_file.h"
 #include "backends/log.h"
 #include "proxyd/master/process_limits.h"
+#include "proxyd/unread_options.h"
 
 namespace proxyd {
 namespace {
@@ -40,6 +41,17 @@ bool is_option(std::string_view name) {
     return false;
 }
 
+std::string describe(const std::string& path, const config::Problem& problem) {
+    return problem.line > 0 ? fmt::format("{}, line {}: {}", path, problem.line, problem.message)
+                            : fmt::format("{}: {}", path, problem.message);
+}
+
+// In front of what is said of an option that is given by -o.
+std::string place_of_option(const Site& site, const master::DaemonArguments& arguments) {
+    if (arguments.mode != master::RunMode::master) return {};
+    return fmt::format("{}/master.cf, service {}: ", site.config_directory, arguments.service_name);
+}
+
 void read_options(Site& site, const master::DaemonArguments& arguments) {
     const bool must_exist = arguments.config_path.has_value();
     if (must_exist || exists(site.options_path)) {
@@ -47,18 +59,28 @@ void read_options(Site& site, const master::DaemonArguments& arguments) {
         const auto file = config::read_parameter_file(site.options_path, error);
         if (!file) throw std::runtime_error(error);
         for (const auto& problem : apply(site.options, *file)) {
-            site.option_problems.push_back(
-                problem.line > 0
-                    ? fmt::format("{}, line {}: {}", site.options_path, problem.line, problem.message)
-                    : fmt::format("{}: {}", site.options_path, problem.message));
+            site.option_problems.push_back(describe(site.options_path, problem));
+        }
+        for (const auto& problem : file->warnings) {
+            site.warnings.push_back(describe(site.options_path, problem));
         }
     }
     for (const auto& [name, value] : arguments.overrides) {
         if (!is_option(name)) continue;
         const auto problem = set_option(site.options, name, value);
         if (!problem.empty())
-            site.option_problems.push_back(fmt::format("-o {}={}: {}", name, value, problem));
+            site.option_problems.push_back(place_of_option(site, arguments) + "-o: " + problem);
     }
+}
+
+void add_warnings(Site& site, const master::DaemonArguments& arguments) {
+    const auto add = [&site](const std::vector<std::string>& texts, const std::string& place) {
+        for (const auto& text : texts) site.warnings.push_back(place + text);
+    };
+    if (site.main_cf) add(site.main_cf->warnings(), {});
+    add(site.approved.warnings(), {});
+    add(unread_options(arguments.overrides, site.main_cf.get(), site.approved),
+        place_of_option(site, arguments));
 }
 
 // Of the Postfix on this machine, when the daemon runs on its own; no value when there is none.
@@ -138,6 +160,7 @@ Site read_site(const master::DaemonArguments& arguments, const master::Environme
         site.approval_hint =
             fmt::format("allowed_tables in {}, then send the daemon a SIGHUP", site.options_path);
     }
+    add_warnings(site, arguments);
     return site;
 }
 
@@ -147,8 +170,7 @@ table::TableSettings table_settings(Options options, table::TableParameters& par
         const auto value = parameters.raw(info.name);
         if (!value) continue;
         const auto problem = set_option(options, info.name, *value);
-        if (!problem.empty())
-            parameters.error(info.name, fmt::format("{} = {}: {}", info.name, *value, problem));
+        if (!problem.empty()) parameters.error(info.name, problem);
     }
     table::TableSettings settings;
     settings.pool_size = options.pool_size;

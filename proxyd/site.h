@@ -25,6 +25,7 @@ struct Site {
     std::shared_ptr<const postfix::MainCf> main_cf;  // null: there is no Postfix to belong to
     Options options;
     std::vector<std::string> option_problems;  // "file, line 3: ..."; the defaults are used there
+    std::vector<std::string> warnings;         // what else is odd about the configuration
     postfix::ApprovedTables approved;
     bool smtputf8 = true;
     server::Greeting greeting = server::Greeting::probe;

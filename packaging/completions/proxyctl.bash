@@ -42,7 +42,7 @@ _proxyctl() {
             [[ $current == -* ]] && candidates+=("$name")
             ;;
         positional)
-            [[ $type == TYPE:NAME && $previous == "$command" ]] && {
+            [[ $type == TYPE:NAME && " ${COMP_WORDS[*]:0:COMP_CWORD} " != *" : "* ]] && {
                 compopt -o nospace 2>/dev/null
                 candidates+=(mysql: pgsql: sqlite:)
             }

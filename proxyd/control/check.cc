@@ -11,12 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proxyd/control/daemon_user.h"
 #include "proxyd/control/master_cf.h"
 #include "proxyd/control/postfix_instance.h"
 #include "proxyd/control/proxied_tables.h"
 #include "proxyd/control/service_check.h"
 #include "proxyd/control/table_check.h"
-#include "proxyd/master/privileges.h"
 #include "proxyd/site.h"
 
 namespace proxyd::control {
@@ -46,7 +46,7 @@ class Check {
           master_cf_path_(place.directory + "/master.cf") {}
 
     CheckResult run(bool connect) {
-        if (place_.has_main_cf && !place_.options_given && !read_postfix()) return std::move(result_);
+        if (!is_alone() && !read_postfix()) return std::move(result_);
         (void)check_options();
         try {
             site_ = read_site(arguments(), environment());
@@ -72,7 +72,7 @@ class Check {
         arguments.process_name = "proxyd";
         arguments.service_name = "proxymap";
         arguments.overrides = overrides_;
-        if (!place_.has_main_cf || place_.options_given) {
+        if (is_alone()) {
             arguments.mode = master::RunMode::listen;
             arguments.config_path = place_.options_path;
         }
@@ -127,6 +127,7 @@ class Check {
                 for (const auto& problem : file->warnings) {
                     result_.findings.warning(place_.options_path, problem.line, problem.message);
                 }
+                if (!is_alone()) note_without_effect(*file);
                 auto problems = apply(options, *file);
                 std::sort(problems.begin(), problems.end(),
                           [](const auto& a, const auto& b) { return a.line < b.line; });
@@ -146,13 +147,25 @@ class Check {
     [[nodiscard]] const Findings& findings() const { return result_.findings; }
 
   private:
+    // Those of a daemon without Postfix.
+    void note_without_effect(const config::ParameterFile& file) {
+        for (const auto& [name, instead] :
+             {std::pair("allowed_tables", "proxy_read_maps in main.cf says which tables may be asked for"),
+              std::pair("smtputf8_enable", "main.cf has a parameter of the same name")}) {
+            const auto* parameter = file.find(name);
+            if (parameter == nullptr) continue;
+            result_.findings.note(file.path, parameter->line,
+                                  fmt::format("{} has no effect under Postfix: {}", name, instead));
+        }
+    }
+
     void check_services(const TableCheck& tables) {
         std::set<std::string> table_files;
         for (const auto& name : site_.approved.tables()) {
             const auto file = name.substr(name.find(':') + 1);
             if (file.starts_with('/') && tables.serves(name)) table_files.insert(file);
         }
-        const PostfixFiles files{*site_.main_cf, main_cf_file_, master_cf_path_, services_};
+        const PostfixFiles files{*site_.main_cf, main_cf_file_, master_cf_path_, services_, site_.approved};
         check_proxymap_service(files, table_files, result_.findings);
         check_relay_entry(files, site_.options.relay_service, "proxymap", result_.findings);
         check_relay_entry(files, site_.options.relay_write_service, "proxywrite", result_.findings);
@@ -160,7 +173,9 @@ class Check {
     }
 
     void check_tables(bool connect) {
-        TableCheck tables(table_set_options(site_), main_cf_path_, result_.findings);
+        const auto user = find_daemon_user(place_, is_alone() ? nullptr : site_.main_cf.get());
+        TableCheck tables(table_set_options(site_), main_cf_file_, main_cf_path_, user ? user->group : "",
+                          result_.findings);
         std::map<std::string, std::vector<TableUse>> uses;
         if (site_.main_cf && !place_.options_given) {
             check_services(tables);
@@ -181,15 +196,35 @@ class Check {
         check_domain_tables(tables);
         result_.tables = tables.tables_read();
         result_.reading_tables = tables.reading_tables();
-        if (site_.main_cf && geteuid() == 0) {
-            tables.check_access(master::find_account(site_.main_cf->value("mail_owner")));
-        }
+        const bool as_daemon = can_be(user);
+        if (as_daemon) check_access(tables, *user);
         if (!connect || !tables.any_usable()) return;
-        if (site_.main_cf && geteuid() == 0) {
-            master::drop_privileges(master::find_account(site_.main_cf->value("mail_owner")), std::nullopt);
-        }
+        if (as_daemon) master::drop_privileges(user->account, std::nullopt);
         tables.connect();
         result_.answering = tables.tables_answering();
+    }
+
+    [[nodiscard]] bool is_alone() const { return !place_.has_main_cf || place_.options_given; }
+
+    // Whom to be, to see what the daemon sees: only root can be another.
+    [[nodiscard]] bool can_be(const std::optional<DaemonUser>& user) {
+        if (geteuid() != 0) {
+            if (!place_.user) return false;
+            throw std::runtime_error("only root can see what another user may read: run this as root");
+        }
+        if (user || place_.user) return user.has_value();
+        result_.findings.note(place_.options_path, 0,
+                              "all files were read as root: if the daemon runs as another user, name it with "
+                              "--user, to see whether that user may read them");
+        return false;
+    }
+
+    void check_access(TableCheck& tables, const DaemonUser& reader) {
+        std::vector<std::string> more_files;
+        if (is_alone())
+            more_files.push_back(place_.options_path);  // else it is read before root's rights are dropped
+        tables.check_access(reader, more_files);
+        result_.reader = reader.account.name;
     }
 
     void check_approval(const std::map<std::string, std::vector<TableUse>>& uses) {
@@ -269,7 +304,7 @@ class Check {
     void check_relay(const std::string& name, const std::vector<TableUse>& uses) {
         const auto& service = site_.options.relay_service;
         const auto fault = fmt::format("proxyd does not serve {}: tables itself, ", type_of(name));
-        if (!site_.main_cf || place_.options_given) {
+        if (is_alone()) {
             if (service.starts_with('/')) return;
             const bool allowed = site_.approved.contains(name);
             if (allowed) relay_missing(place_.options_path, 0, fault, name, "take it out of allowed_tables");
@@ -338,13 +373,14 @@ CheckResult check(const ConfigPlace& place, const master::Environment& environme
 }
 
 int report(const CheckResult& result, bool connect, std::ostream& out) {
-    for (const auto& finding : result.findings.all()) out << format(finding) << '\n';
+    for (const auto& finding : result.findings.in_order()) out << format(finding) << '\n';
     const auto errors = result.findings.count(Gravity::error);
     const auto warnings = result.findings.count(Gravity::warning);
     const auto plural = [](std::size_t count, const char* noun) {
         return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
     };
-    out << fmt::format("checked {}{}: {}, {}\n", plural(result.tables, "table"),
+    out << fmt::format("checked {}{}{}: {}, {}\n", plural(result.tables, "table"),
+                       result.reader.empty() ? "" : fmt::format(" as user {}", result.reader),
                        connect ? fmt::format(", {} answered", result.answering) : "", plural(errors, "error"),
                        plural(warnings, "warning"));
     return errors > 0 ? 1 : 0;

@@ -16,12 +16,13 @@ struct CheckResult {
     Findings findings;
     std::size_t tables = 0;
     std::size_t answering = 0;                // only with `connect`
+    std::string reader;                       // the user whose rights were looked at; "": who runs this
     bool in_use = false;                      // some parameter asks for a table that proxyd itself serves
     std::vector<std::string> reading_tables;  // those whose queries change nothing, as far as one can see
 };
 
-// With `connect` and as root, changes to the mail owner for good before it asks the databases, for they shall
-// see whom the daemon runs as. Throws std::runtime_error when there is nothing to check.
+// With `connect` and as root, changes to the daemon's user for good before it asks the databases, for they
+// shall see whom the daemon runs as. Throws std::runtime_error when there is nothing to check.
 [[nodiscard]] CheckResult check(const ConfigPlace& place, const master::Environment& environment,
                                 bool connect);
 

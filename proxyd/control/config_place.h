@@ -14,6 +14,7 @@ struct ConfigPlace {
     bool options_given = false;  // the file was named: it must exist, and it is that of a stand-alone daemon
     bool has_main_cf = false;
     std::optional<std::string> master_cf_text;  // instead of what is in the file
+    std::optional<std::string> user;            // that the daemon runs as, where somebody has said so
 };
 
 // `given` is what --config said: a directory, or main.cf or master.cf in it, or a proxyd.cf file; else

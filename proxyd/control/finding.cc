@@ -1,6 +1,7 @@
 #include "proxyd/control/finding.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -42,12 +43,27 @@ void Findings::note(std::string file, int line, std::string text) {
     add({std::move(file), line, Gravity::note, std::move(text)});
 }
 
+std::vector<Finding> Findings::in_order() const {
+    std::vector<std::string_view> files;
+    for (const auto& finding : all_) files.push_back(finding.file);
+    const auto rank = [&files](const Finding& finding) {
+        return std::pair(std::find(files.begin(), files.end(), finding.file), finding.line);
+    };
+    auto sorted = all_;
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [&rank](const Finding& a, const Finding& b) { return rank(a) < rank(b); });
+    return sorted;
+}
+
 std::size_t Findings::count(Gravity gravity) const {
     return static_cast<std::size_t>(std::count_if(
         all_.begin(), all_.end(), [gravity](const Finding& finding) { return finding.gravity == gravity; }));
 }
 
+// The file stands in front already.
 void Findings::add(Finding finding) {
+    const auto opened = fmt::format("open {}: ", finding.file);
+    if (finding.text.starts_with(opened)) finding.text.replace(0, opened.size(), "cannot be read: ");
     if (std::find(all_.begin(), all_.end(), finding) == all_.end()) all_.push_back(std::move(finding));
 }
 

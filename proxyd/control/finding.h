@@ -33,6 +33,8 @@ class Findings {
     void note(std::string file, int line, std::string text);
 
     [[nodiscard]] const std::vector<Finding>& all() const { return all_; }
+    // File by file, as these came up; in each by line.
+    [[nodiscard]] std::vector<Finding> in_order() const;
     [[nodiscard]] std::size_t count(Gravity gravity) const;
 
   private:

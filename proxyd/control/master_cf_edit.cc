@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "proxyd/control/master_cf.h"
 #include "proxyd/control/service_check.h"
 #include "proxyd/options.h"
 
@@ -89,6 +88,10 @@ const MasterService* find_service(const std::vector<MasterService>& services, st
 
 }  // namespace
 
+std::string stock_command(const MasterService& service, std::string_view stock_name) {
+    return fmt::format("proxymap -n {}{}", stock_name, stock_options(service));
+}
+
 std::vector<std::string> entries_for_proxyd(const std::string& master_cf, const std::string& relay_service) {
     const auto services = read_services(master_cf);
     const auto* service = find_proxymap(services);
@@ -101,10 +104,27 @@ std::vector<std::string> entries_for_proxyd(const std::string& master_cf, const 
         entries.push_back("proxymap/unix=proxymap unix - - n - 1 proxyd" + arguments);
     }
     if (is_service_name(relay_service) && find_service(services, relay_service) == nullptr) {
-        entries.push_back(fmt::format("{0}/unix={0} unix - - n - - proxymap -n proxymap{1}", relay_service,
-                                      service != nullptr ? stock_options(*service) : ""));
+        entries.push_back(
+            fmt::format("{0}/unix={0} unix - - n - - {1}", relay_service,
+                        stock_command(service != nullptr ? *service : MasterService{}, "proxymap")));
     }
     return entries;
+}
+
+std::string changed_columns(const std::string& master_cf) {
+    const auto services = read_services(master_cf);
+    const auto* service = find_proxymap(services);
+    if (service == nullptr || service->command == "proxyd") return {};
+    std::vector<std::string> changes;
+    const auto look = [&changes](const char* column, const std::string& had, const char* gets,
+                                 const char* reason) {
+        if (had != gets) changes.push_back(fmt::format("{} {} becomes {} ({})", column, had, gets, reason));
+    };
+    if (service->is_private == "n") look("private", "n", "-", "programs ask at private/proxymap");
+    if (service->unprivileged == "n") look("unpriv", "n", "-", "proxyd goes on as mail_owner");
+    look("chroot", service->chroot, "n", "table files, sockets and certificates are found where they are");
+    look("maxproc", service->limit, "1", "one process serves all");
+    return changes.empty() ? "" : fmt::format("columns of proxymap: {}", fmt::join(changes, "; "));
 }
 
 StockEntries entries_for_stock(const std::string& master_cf, const std::vector<std::string>& relay_services) {

@@ -28,13 +28,22 @@ postfix::ProgramRun run(std::vector<std::string> words, bool join_errors = false
 PostfixInstance::PostfixInstance(const std::string& config_directory, const postfix::MainCf& main_cf)
     : config_directory_(std::filesystem::absolute(config_directory).string()),
       command_directory_(main_cf.value("command_directory")),
+      daemon_directory_(main_cf.value("daemon_directory")),
       proxymap_socket_(main_cf.value("queue_directory") + "/private/proxymap"),
       throttle_time_(main_cf.value("service_throttle_time")) {
     if (command_directory_.empty()) command_directory_ = "/usr/sbin";
 }
 
+// `postfix status` would write a line to the mail log each time.
 bool PostfixInstance::is_running() const {
-    return run({command("postfix"), "-c", config_directory_, "status"}).status == 0;
+    // It makes a session of its own, which no leader of a process group can.
+    const auto done =
+        postfix::run_program({{daemon_directory_ + "/master", "-c", config_directory_, "-t"}, environment});
+    if (done.status < 0) {
+        throw std::runtime_error(
+            fmt::format("whether Postfix is running: {}/master -t: {}", daemon_directory_, done.fault));
+    }
+    return done.status != 0;
 }
 
 std::string PostfixInstance::reload() const {

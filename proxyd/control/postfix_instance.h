@@ -12,6 +12,7 @@ class PostfixInstance {
   public:
     PostfixInstance(const std::string& config_directory, const postfix::MainCf& main_cf);
 
+    // Throws std::runtime_error when it cannot be told.
     [[nodiscard]] bool is_running() const;
 
     // Returns "", or why it failed.
@@ -35,6 +36,7 @@ class PostfixInstance {
 
     std::string config_directory_;
     std::string command_directory_;
+    std::string daemon_directory_;
     std::string proxymap_socket_;
     std::string throttle_time_;
 };

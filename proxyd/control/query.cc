@@ -94,7 +94,8 @@ void print(std::ostream& out, std::string_view key, std::string_view value) {
 
 void tell_miss(const QuerySettings& settings, std::string_view key, std::ostream& warnings) {
     if (!settings.tell_misses) return;
-    warnings << fmt::format("not found: {} in {}\n", key, without_proxy(settings.table));
+    warnings << fmt::format("not found: {} in {}\n", key.empty() ? "the empty key" : key,
+                            without_proxy(settings.table));
 }
 
 }  // namespace

@@ -10,8 +10,9 @@
 
 #include "backends/config/expansion.h"
 #include "backends/config/list.h"
+#include "proxyd/control/master_cf_edit.h"
 #include "proxyd/master/options.h"
-#include "proxyd/options.h"
+#include "proxyd/unread_options.h"
 
 namespace proxyd::control {
 namespace {
@@ -27,21 +28,31 @@ std::string value_or_nothing(const postfix::MainCf& main_cf, std::string_view te
     }
 }
 
-// Whether some value of main.cf reads the parameter.
-bool is_used(const config::ParameterFile& main_cf, std::string_view name) {
-    return std::any_of(main_cf.parameters.begin(), main_cf.parameters.end(), [name](const auto& item) {
-        for (const char* opening : {"$", "${", "$("}) {
-            const auto reference = opening + std::string(name);
-            const auto at = item.second.value.find(reference);
-            if (at == std::string::npos) continue;
-            const auto next = at + reference.size();
-            const bool ends = next >= item.second.value.size() ||
-                              (std::isalnum(static_cast<unsigned char>(item.second.value[next])) == 0 &&
-                               item.second.value[next] != '_');
-            if (ends) return true;
-        }
-        return false;
-    });
+// As master(8) would hand them over to the program.
+std::vector<std::string> command_line(const MasterService& service) {
+    std::vector<std::string> words = {service.command, "-n", service.name, "-t", "unix", "-u"};
+    for (const auto& word : service.arguments) {
+        std::string fault;
+        auto inside = word.starts_with('{') ? config::strip_braces(word, fault) : std::nullopt;
+        words.push_back(inside.value_or(word));
+    }
+    return words;
+}
+
+// Postfix's own daemons have the same options. Throws master::UsageError.
+master::DaemonArguments parse(const MasterService& service) {
+    const auto words = command_line(service);
+    std::vector<const char*> argv;
+    for (const auto& word : words) argv.push_back(word.c_str());
+    return master::parse_arguments(static_cast<int>(argv.size()), argv.data());
+}
+
+// As postconf(1) leaves it, which does not know that -n has a value.
+bool is_torn(const MasterService& service) {
+    const auto& words = service.arguments;
+    return std::adjacent_find(words.begin(), words.end(), [](const auto& first, const auto& second) {
+               return first == "-n" && second.starts_with("-o");
+           }) != words.end();
 }
 
 // One entry, and what is wrong with it.
@@ -137,19 +148,9 @@ class EntryCheck {
                         meaning));
     }
 
-    // As master(8) would hand them over.
     void check_arguments() {
-        std::vector<std::string> words = {std::string(our_program), "-n", "proxymap", "-t", "unix", "-u"};
-        for (const auto& word : service_.arguments) {
-            std::string fault;
-            auto inside = word.starts_with('{') ? config::strip_braces(word, fault) : std::nullopt;
-            words.push_back(inside.value_or(word));
-        }
-        std::vector<const char*> argv;
-        for (const auto& word : words) argv.push_back(word.c_str());
         try {
-            const auto parsed = master::parse_arguments(static_cast<int>(argv.size()), argv.data());
-            if (parsed.mode == master::RunMode::master) return;
+            if (parse(service_).mode == master::RunMode::master) return;
             error("options that are for the command line stand behind proxyd: it would not serve");
         } catch (const master::UsageError& fault) {
             error(fmt::format("proxyd does not start with these options: {}", fault.what()));
@@ -157,14 +158,8 @@ class EntryCheck {
     }
 
     void check_overrides() {
-        std::vector<std::string_view> known;
-        for (const auto& option : option_infos()) known.push_back(option.name);
-        for (const auto& [name, value] : service_.overrides) {
-            if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-            if (files_.main_cf.has_default(name) || is_used(files_.main_cf_file, name)) continue;
-            const auto nearest = config::nearest_name(name, known);
-            warning(fmt::format("-o {}={}: unknown parameter \"{}\" is ignored{}", name, value, name,
-                                nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest)));
+        for (auto& text : unread_options(service_.overrides, &files_.main_cf, files_.approved)) {
+            warning(std::move(text));
         }
     }
 
@@ -201,6 +196,16 @@ void check_proxymap_service(const PostfixFiles& files, const std::set<std::strin
     EntryCheck(files, *service, findings).run(table_files);
 }
 
+std::optional<std::string> stock_name_of(const MasterService& service) {
+    try {
+        const auto parsed = parse(service);
+        if (parsed.mode == master::RunMode::master) return parsed.service_name;
+    } catch (const master::UsageError&) {
+        // With a name of its own, or arguments that are none.
+    }
+    return std::nullopt;
+}
+
 void check_relay_entry(const PostfixFiles& files, const std::string& relay_service,
                        const std::string& stock_name, Findings& findings) {
     for (const auto& service : files.services) {
@@ -217,16 +222,20 @@ void check_relay_entry(const PostfixFiles& files, const std::string& relay_servi
             }
             continue;
         }
-        std::string arguments;
-        for (const auto& word : service.arguments) arguments += " " + word;
-        if (arguments.find(" -n " + stock_name) != std::string::npos ||
-            arguments.find(" -n" + stock_name) != std::string::npos)
-            continue;
+        if (service.is_private == "n") {
+            findings.error(
+                files.master_cf_path, service.line,
+                fmt::format("{0} is not private (third column), and proxyd asks at private/{0} alone: "
+                            "write - there",
+                            relay_service));
+        }
+        if (stock_name_of(service) == stock_name) continue;
         findings.error(
             files.master_cf_path, service.line,
-            fmt::format("proxymap(8) serves under no other name than its own, so that lookups by way of "
-                        "{} fail: write \"proxymap -n {}\" there",
-                        relay_service, stock_name));
+            fmt::format("the stock server does not answer with these arguments{}, so that lookups by way "
+                        "of {} fail: end the line with \"{}\"",
+                        is_torn(service) ? " (`postconf -P` has put options between -n and its value)" : "",
+                        relay_service, stock_command(service, stock_name)));
     }
 }
 

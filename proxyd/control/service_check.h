@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "backends/config/parameter_file.h"
 #include "proxyd/control/finding.h"
 #include "proxyd/control/master_cf.h"
+#include "proxyd/postfix/approved_tables.h"
 #include "proxyd/postfix/main_cf.h"
 
 namespace proxyd::control {
@@ -20,6 +22,7 @@ struct PostfixFiles {
     const config::ParameterFile& main_cf_file;
     std::string master_cf_path;
     const std::vector<MasterService>& services;
+    const postfix::ApprovedTables& approved;
 };
 
 // Whether master(8) puts the service into a chroot.
@@ -32,8 +35,12 @@ struct PostfixFiles {
 void check_proxymap_service(const PostfixFiles& files, const std::set<std::string>& table_files,
                             Findings& findings);
 
+// The name that the stock server gives itself when master(8) starts it for the entry, "proxymap" or
+// "proxywrite"; no value when it does not start with these arguments.
+[[nodiscard]] std::optional<std::string> stock_name_of(const MasterService& service);
+
 // The entry under which the stock server answers for tables of other types, if there is one of that name.
-// `stock_name` is the name that it gives itself: proxymap or proxywrite.
+// `stock_name` is the name that it has to give itself: proxymap or proxywrite.
 void check_relay_entry(const PostfixFiles& files, const std::string& relay_service,
                        const std::string& stock_name, Findings& findings);
 

@@ -49,9 +49,12 @@ void add_postfix(json& status, const ConfigPlace& place, const Options& options)
     status["master_cf"] = path;
     status["line"] = service != nullptr ? service->line : 0;
     status["enabled"] = service != nullptr && service->command == "proxyd";
-    bool relayed = false;
-    for (const auto& one : services) relayed = relayed || one.name == options.relay_service;
-    status["relay"] = {{"service", options.relay_service}, {"present", relayed}};
+    const MasterService* relay = nullptr;
+    for (const auto& one : services) {
+        if (one.name == options.relay_service && one.type == "unix") relay = &one;
+    }
+    status["relay"] = {{"service", options.relay_service}, {"present", relay != nullptr}};
+    if (relay != nullptr) status["relay"]["answers"] = stock_name_of(*relay) == "proxymap";
 }
 
 std::string time_text(long long seconds) {
@@ -72,8 +75,11 @@ void print_postfix(const json& status, std::ostream& out) {
     } else if (service.starts_with('/')) {
         out << fmt::format("tables of other types are asked for at {}\n", service);
     } else {
-        out << fmt::format("tables of other types: the entry {} of the stock server is {} master.cf\n",
-                           service, status["relay"]["present"].get<bool>() ? "in" : "missing in");
+        out << fmt::format("tables of other types: the entry {} of the stock server is {} master.cf{}\n",
+                           service, status["relay"]["present"].get<bool>() ? "in" : "missing in",
+                           status["relay"].value("answers", true)
+                               ? ""
+                               : ", but with its arguments it does not answer: see `proxyctl check`");
     }
 }
 

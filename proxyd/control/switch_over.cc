@@ -141,6 +141,7 @@ int SwitchOver::enable_locked(bool dry_run) {
         return dry_run || !postfix_.is_running() ? 0 : prove_again();
     }
     out_ << unified_diff(master_cf_path_, original, wanted);
+    if (const auto columns = changed_columns(original); !columns.empty()) out_ << columns << '\n';
     if (dry_run) {
         out_ << "dry run: nothing was changed\n";
         return 0;

@@ -63,9 +63,11 @@ bool holds_password(std::string_view text) {
     return redact(text) != text;
 }
 
-TableCheck::TableCheck(table::TableSetOptions options, std::string main_cf_path, Findings& findings)
-    : main_cf_(options.main_cf),
+TableCheck::TableCheck(table::TableSetOptions options, const config::ParameterFile& main_cf,
+                       std::string main_cf_path, std::string reading_group, Findings& findings)
+    : main_cf_(main_cf),
       main_cf_path_(std::move(main_cf_path)),
+      reading_group_(std::move(reading_group)),
       findings_(findings),
       resolver_(loop_),
       tables_(loop_, std::move(options)) {
@@ -124,8 +126,9 @@ void TableCheck::read(const std::string& name) {
     check_limit(parameters);
     check_domain_list(name, parameters);
     if (!inspection.table) return;
-    Usable usable{name, file, std::move(inspection.table), std::move(inspection.files), {}, true};
+    Usable usable{name, file, std::move(inspection.table), std::move(inspection.files), {}, true, {}};
     if (type_of(name) == "sqlite") check_database_file(usable, parameters);
+    usable.parameters = std::move(*inspection.parameters);
     usable_.push_back(std::move(usable));
 }
 
@@ -165,8 +168,13 @@ void TableCheck::check_password(const std::string& name, const table::TableParam
                 ? fmt::format(
                       "the password of {} can be read by all users: put the table into a file of its own",
                       name)
-                : fmt::format("the password can be read by all users: chown root:postfix {0}; chmod 640 {0}",
-                              file));
+            : reading_group_.empty()
+                ? fmt::format(
+                      "the password can be read by all users: chmod 640 {}, and give it the group of the "
+                      "user that the daemon runs as",
+                      file)
+                : fmt::format("the password can be read by all users: chown root:{0} {1}; chmod 640 {1}",
+                              reading_group_, file));
     }
 }
 
@@ -246,15 +254,17 @@ void TableCheck::check_database_file(Usable& usable, const table::TableParameter
                                 std::strerror(reason)));
 }
 
-void TableCheck::check_access(const master::Account& reader) {
-    const master::BorrowedIdentity as_reader(reader);
+void TableCheck::check_access(const DaemonUser& reader, const std::vector<std::string>& more_files) {
+    const master::BorrowedIdentity as_reader(reader.account);
     const auto may_read = [&](const std::string& where, const std::string& file, const std::string& name) {
         if (faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) == 0 || errno == ENOENT) return true;
-        findings_.error(where, 0,
-                        fmt::format("user {} (mail_owner) cannot read {}: {}. {}", reader.name, name,
-                                    std::strerror(errno), advice_to_let_read(reader.name, file)));
+        findings_.error(
+            where, 0,
+            fmt::format("user {} ({}) cannot read {}: {}. {}", reader.account.name, reader.known_from, name,
+                        std::strerror(errno), advice_to_let_read(reader.group, file)));
         return false;
     };
+    for (const auto& file : more_files) (void)may_read(file, file, "it");
     for (auto& usable : usable_) {
         for (const auto& file : usable.files) (void)may_read(file, file, "it");
         if (usable.can_answer && !usable.database_file.empty()) {
@@ -269,6 +279,36 @@ std::vector<std::string> TableCheck::reading_tables() const {
         if (!usable.table->definition().analysis.may_write) names.push_back(usable.name);
     }
     return names;
+}
+
+int TableCheck::line_of(const Usable& usable, std::string_view parameter) const {
+    if (usable.parameters.where() != "main.cf") return usable.parameters.line(parameter);
+    const auto prefix = usable.name.substr(usable.name.find(':') + 1);
+    const auto* found = main_cf_.find(fmt::format("{}_{}", prefix, parameter));
+    return found != nullptr ? found->line : 0;
+}
+
+// Where the parameter stands that has to be mended, as far as that is certain.
+void TableCheck::tell_failure(const Usable& usable, const pool::Failure& failure) {
+    const auto holds = [&](std::string_view parameter) {
+        const auto text = usable.parameters.text(parameter, "");
+        return text.find('=') != std::string::npos || text.find("://") != std::string::npos;
+    };
+    std::vector<std::string_view> candidates;
+    if (failure.kind == pool::FailureClass::query) {
+        candidates = {"query", "table"};
+    } else if (type_of(usable.name) == "sqlite") {
+        candidates = {"dbpath"};
+    } else {
+        candidates = {pool::is_trouble_with_hosts(failure.kind) ? "hosts" : failure.parameter};
+        // Connection text and URIs have everything.
+        for (const auto* text : {"dbname", "hosts"}) {
+            if (!candidates.front().empty() && holds(text)) candidates.push_back(text);
+        }
+    }
+    int line = 0;
+    for (const auto parameter : candidates) line = line > 0 ? line : line_of(usable, parameter);
+    findings_.error(usable.where, line, failure.message);
 }
 
 void TableCheck::note_untried(const Usable& usable) {
@@ -293,7 +333,7 @@ void TableCheck::connect() {
                                                     ++answering_;
                                                     note_untried(usable);
                                                 } else {
-                                                    findings_.error(usable.where, 0, outcome.failure.message);
+                                                    tell_failure(usable, outcome.failure);
                                                 }
                                                 if (--open == 0) loop_.stop();
                                             });

@@ -10,16 +10,18 @@
 #include "backends/event/event_loop.h"
 #include "backends/event/resolver.h"
 #include "backends/table/table_set.h"
+#include "proxyd/control/daemon_user.h"
 #include "proxyd/control/finding.h"
 #include "proxyd/control/proxied_tables.h"
-#include "proxyd/master/privileges.h"
 
 namespace proxyd::control {
 
 class TableCheck {
   public:
-    // `main_cf_path` is where tables without a file of their own have their parameters.
-    TableCheck(table::TableSetOptions options, std::string main_cf_path, Findings& findings);
+    // `main_cf` is where tables without a file of their own have their parameters; `main_cf_path` names it
+    // also when it has not been read. `reading_group` is that of the daemon's user, "" when it is not known.
+    TableCheck(table::TableSetOptions options, const config::ParameterFile& main_cf, std::string main_cf_path,
+               std::string reading_group, Findings& findings);
 
     // Whether proxyd itself serves the table.
     [[nodiscard]] bool serves(const std::string& name) const { return tables_.serves(name); }
@@ -36,9 +38,9 @@ class TableCheck {
 
     [[nodiscard]] std::size_t tables_read() const { return seen_.size(); }
     [[nodiscard]] std::size_t tables_answering() const { return answering_; }
-    // Whether this user can read the files of the tables that have been read, and those that they name, as
-    // the daemon will have to.
-    void check_access(const master::Account& reader);
+    // For root: whether the daemon will be able to read the files of the tables that have been read, those
+    // that they name, and `more_files`.
+    void check_access(const DaemonUser& reader, const std::vector<std::string>& more_files);
 
     // Those whose queries change nothing, as far as one can see.
     [[nodiscard]] std::vector<std::string> reading_tables() const;
@@ -54,10 +56,13 @@ class TableCheck {
         std::vector<std::string> files;  // that it is read from
         std::string database_file;       // of an SQLite table, where it is certain which one it is; or empty
         bool can_answer = true;          // false: it has been said why its database cannot be opened
+        table::TableParameters parameters;
     };
 
     void add_backend(const std::string& type, std::unique_ptr<table::TableBackend> backend);
     void note_untried(const Usable& usable);
+    void tell_failure(const Usable& usable, const pool::Failure& failure);
+    [[nodiscard]] int line_of(const Usable& usable, std::string_view parameter) const;
     void check_names(const std::string& type, const table::TableParameters& parameters);
     void check_password(const std::string& name, const table::TableParameters& parameters);
     void check_tls(const table::TableParameters& parameters);
@@ -66,8 +71,9 @@ class TableCheck {
     void check_database_file(Usable& usable, const table::TableParameters& parameters);
     [[nodiscard]] std::string where(const table::TableParameters& parameters) const;
 
-    table::MainCfValue main_cf_;
+    const config::ParameterFile& main_cf_;
     std::string main_cf_path_;
+    std::string reading_group_;
     Findings& findings_;
     EventLoop loop_;
     Resolver resolver_;

@@ -22,17 +22,17 @@ void check(int result, const std::string& call) {
 
 }  // namespace
 
-Account find_account(const std::string& name) {
+Account find_account(const std::string& name, std::string label) {
+    if (label.empty()) label = fmt::format("mail_owner = {}", name);
     errno = 0;
     const passwd* entry = ::getpwnam(name.c_str());
     if (entry == nullptr) {
         const bool absent = errno == 0 || errno == ENOENT;
-        throw std::runtime_error(fmt::format(
-            "mail_owner = {}: {}", name, absent ? "no such user" : std::generic_category().message(errno)));
+        throw std::runtime_error(
+            fmt::format("{}: {}", label, absent ? "no such user" : std::generic_category().message(errno)));
     }
     if (entry->pw_uid == 0 || entry->pw_gid == 0) {
-        throw std::runtime_error(
-            fmt::format("mail_owner = {}: has the user or group rights of root, refused", name));
+        throw std::runtime_error(fmt::format("{}: has the user or group rights of root, refused", label));
     }
     return {name, entry->pw_uid, entry->pw_gid};
 }

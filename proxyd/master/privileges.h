@@ -15,9 +15,10 @@ struct Account {
     gid_t gid = 0;
 };
 
-// Looks up a user. To be done before the chroot, where there may be no user database. Throws
-// std::runtime_error for an unknown user, and for one with the rights of root.
-[[nodiscard]] Account find_account(const std::string& name);
+// Looks up a user, whom `label` calls so in errors (else "mail_owner = NAME"). To be done before the chroot,
+// where there may be no user database. Throws std::runtime_error for an unknown user, and for one with the
+// rights of root.
+[[nodiscard]] Account find_account(const std::string& name, std::string label = {});
 
 // Changes root to `directory` and goes there. Throws std::system_error.
 void enter_chroot(const std::string& directory);

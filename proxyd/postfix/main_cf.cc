@@ -1,6 +1,8 @@
 #include "proxyd/postfix/main_cf.h"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <limits>
 #include <stdexcept>
@@ -30,6 +32,19 @@ std::optional<long long> take_number(std::string_view& text) {
     if (error != std::errc()) return std::nullopt;
     text.remove_prefix(static_cast<std::size_t>(end - text.data()));
     return number;
+}
+
+// Whether $name, ${name or $(name stands in the text.
+bool holds_reference(std::string_view text, std::string_view name) {
+    const auto goes_on = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
+    for (auto at = text.find('$'); at != std::string_view::npos; at = text.find('$', at + 1)) {
+        auto rest = text.substr(at + 1);
+        if (rest.starts_with('{') || rest.starts_with('(')) rest.remove_prefix(1);
+        if (!rest.starts_with(name)) continue;
+        rest.remove_prefix(name.size());
+        if (rest.empty() || !goes_on(rest.front())) return true;
+    }
+    return false;
 }
 
 // Seconds of a unit letter; 0 if it is none.
@@ -128,6 +143,13 @@ std::optional<std::string> MainCf::raw(std::string_view name) const {
     if (std::optional<std::string> value = configured(name)) return value;
     if (const auto found = defaults_.find(name); found != defaults_.end()) return found->second;
     return std::nullopt;
+}
+
+bool MainCf::refers_to(std::string_view name) const {
+    return std::any_of(overrides_.begin(), overrides_.end(),
+                       [name](const auto& item) { return holds_reference(item.second, name); }) ||
+           std::any_of(file_.parameters.begin(), file_.parameters.end(),
+                       [name](const auto& item) { return holds_reference(item.second.value, name); });
 }
 
 std::string MainCf::value(std::string_view name) const {

@@ -43,6 +43,8 @@ class MainCf {
     [[nodiscard]] std::optional<std::string> configured(std::string_view name) const;
     // Whether Postfix itself knows the parameter.
     [[nodiscard]] bool has_default(std::string_view name) const { return defaults_.contains(name); }
+    // Whether main.cf or an option has the parameter in a `$` expression.
+    [[nodiscard]] bool refers_to(std::string_view name) const;
     // Expanded; "" when the parameter is unknown. Throws config::ExpansionError.
     [[nodiscard]] std::string value(std::string_view name) const;
     [[nodiscard]] std::string expand(std::string_view text) const;

@@ -93,6 +93,10 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(self.bash("proxyctl query --socket "), files)
         self.assertEqual(self.bash("proxyctl query sqlite : one"), {"one.cf"})
         self.assertEqual(self.bash("proxyctl query sq"), {"sqlite:"})
+        self.assertEqual(self.bash("proxyctl query --verbose sq"), {"sqlite:"})
+        self.assertEqual(self.bash("proxyctl query --socket one.cf pg"), {"pgsql:"})
+        self.assertEqual(self.bash("proxyctl flush my"), {"mysql:"})
+        self.assertEqual(self.bash("proxyctl query sqlite : one.cf sq"), set())
 
     def test_fish_completes_files(self):
         self.assertTrue({"one.cf", "two.cf"} <= self.fish("proxyctl check --config "))

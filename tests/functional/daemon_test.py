@@ -51,6 +51,8 @@ class DaemonTest(scenario.Scenario):
             f"wrong-name unix - - n - - {command}",
             f"bad-option unix - - n - - {command} -n proxymap -Q",
             f"only-this unix - - n - 1 {command} -n proxymap -o proxy_read_maps=proxy:{cls.overridden}",
+            f"with-mistakes unix - - n - 1 {command} -n proxymap -o pool_sise=4 -o pool_size=4 -o myhostname=x -o two=y"
+            " -o alias_maps=$two",
             "mapd-service unix - - n - 1 mapd -n proxymap",
         ]
         cls.postfix = Postfix(cls.workspace, scenario.tested(), {"proxy_read_maps": cls.tables.proxied()},
@@ -99,6 +101,16 @@ class DaemonTest(scenario.Scenario):
         self.refused("bad-option", "fatal: ")
 
     # The log
+
+    @not_with_stock("ignores them silently")
+    def test_options_that_nobody_knows_are_named_once(self):
+        position = self.postfix.log_position()
+        with Connection(self.postfix.socket("with-mistakes")) as connection:
+            connection.lookup(self.lite, "postmaster")
+        self.postfix.wait_for_log("daemon started", position)
+        warnings = re.findall(r"warning: (.*)$", self.postfix.log_since(position), re.MULTILINE)
+        self.assertEqual(warnings, [f"{self.postfix.config}/master.cf, service proxymap: -o pool_sise is ignored: neither "
+                                    'proxyd nor Postfix has a parameter of this name, did you mean "pool_size"?'])
 
     def test_the_log_reaches_the_log_file(self):
         name = "pgsql:/nobody-approved-this.cf"

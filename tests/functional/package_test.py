@@ -169,8 +169,14 @@ class PackageTest(scenario.Scenario):
         machine.dpkg("-r", "proxyd")
         self.assertEqual(machine.files(), set())
         machine.dpkg("-i", self.package)
-        machine.dpkg("--purge", "proxyd")
+        os.mkdir(f"{machine.root}/etc/proxyd")
+        before = _files(f"{machine.root}/etc")
+        with open(f"{machine.root}/etc/proxyd/proxyd.cf", "w", encoding="ascii") as file:
+            file.write("allowed_tables = sqlite:/x\n")
+        done = machine.dpkg("--purge", "proxyd")
         self.assertEqual(machine.files(), set())
+        self.assertIn(f"{machine.root}/etc/proxyd and the user proxyd are left", done.stdout)
+        self.assertEqual(_files(f"{machine.root}/etc") - before, {"proxyd/proxyd.cf"}, "what the administrator has made")
 
     # Under a Postfix that runs
 

@@ -159,13 +159,16 @@ class ProxyctlTest(unittest.TestCase):
                 self.expect(self.run_proxyctl("query", "--socket", path, "hash:/x", "key"), 0, "found\n")
 
     def test_check(self):
-        done = self.run_proxyctl("check", "--config", f"{self.directory}/proxyd.cf")
+        user = ("--user", "root") if os.geteuid() == 0 else ()
+        done = self.run_proxyctl("check", *user, "--config", f"{self.directory}/proxyd.cf")
         self.expect(done, 0, "checked 2 tables: 0 errors, 0 warnings\n")
-        done = self.run_proxyctl("check", "--connect", "--config", self.directory)
+        done = self.run_proxyctl("check", *user, "--connect", "--config", self.directory)
         self.assertEqual(done.returncode, 1)
         lines = done.stdout.decode().splitlines()
         self.assertEqual(lines[-1], "checked 2 tables, 1 answered: 1 error, 0 warnings")
-        self.assertRegex(lines[0], r"^/.*/broken\.cf: error: .*no such table: missing$")
+        self.assertRegex(lines[0], r"^/.*/broken\.cf:2: error: .*no such table: missing$")
+        self.expect(self.run_proxyctl("check", "--user", "nosuch", "--config", self.directory), 1, "",
+                    "proxyctl: --user nosuch: no such user")
 
     @unittest.skipUnless(os.access("/usr/sbin/postconf", os.X_OK), "no Postfix")
     def test_check_of_a_postfix(self):
@@ -185,7 +188,7 @@ class ProxyctlTest(unittest.TestCase):
 
         none = "local_recipient_maps =\n"
         self.assertEqual(check(none + f"virtual_alias_maps = proxy:{table}\n", "n"),
-                         (0, ["checked 1 table: 0 errors, 0 warnings"]))
+                         (0, ["checked 1 table as user postfix: 0 errors, 0 warnings"]))
         secret = self.table("secret", "SELECT 1", 0o640)  # root's alone, while proxyd reads it as the mail owner
         status, lines = check(none + f"virtual_alias_maps = proxy:{secret}\n", "n")
         self.assertEqual(status, 1)
@@ -211,13 +214,28 @@ class ProxyctlTest(unittest.TestCase):
         self.assertEqual(check("", "n", "proxymap")[0], 0)
         status, lines = check("", "n", "proxyd\nproxymap-stock unix - - n - - proxymap")
         self.assertEqual(status, 1)
-        self.assertRegex(lines[0], r'^master\.cf:4: error: .* under no other name .*write "proxymap -n proxymap" there')
+        self.assertRegex(lines[0], r'^master\.cf:4: error: .* not answer .* proxymap-stock fail: end the line with '
+                                   r'"proxymap -n proxymap"$')
+        # As `postconf -P` leaves `proxymap -n proxymap` of an entry.
+        status, lines = check("", "n", "proxyd\nproxymap-stock unix - - n - - proxymap -n\n -o mine=x proxymap")
+        self.assertEqual(status, 1)
+        self.assertRegex(lines[0], r'^master\.cf:4: error: .*`postconf -P` has put options between -n and its value.*'
+                                   r'"proxymap -n proxymap -o mine=x"$')
         status, lines = check(none, "n", "proxyd -o pool_sise=1 -o pool_size=none -o smtputf8_enable=no -o mine=x")
         self.assertEqual(lines[:-1], [
             "master.cf:3: error: bad value: pool_size = none, expected 1 to 1000",
-            'master.cf:3: warning: -o pool_sise=1: unknown parameter "pool_sise" is ignored, did you mean "pool_size"?',
-            'master.cf:3: warning: -o mine=x: unknown parameter "mine" is ignored'])
+            'master.cf:3: warning: -o pool_sise is ignored: neither proxyd nor Postfix has a parameter of this name, did '
+            'you mean "pool_size"?',
+            'master.cf:3: warning: -o mine is ignored: neither proxyd nor Postfix has a parameter of this name'])
+        self.assertEqual(check(none, "n", "proxyd -o mine=x -o alias_maps=$mine")[0], 0)
         self.assertEqual(check(none + "virtual_alias_maps = $mine\n", "n", "proxyd -o mine=x")[0], 0)
+        with open(f"{site}/proxyd.cf", "w", encoding="utf-8") as file:
+            file.write("pool_size = 3\nallowed_tables = sqlite:/x\n")
+        status, lines = check(none, "n")
+        os.remove(f"{site}/proxyd.cf")
+        self.assertEqual((status, lines[:-1]), (0, [
+            "proxyd.cf:2: note: allowed_tables has no effect under Postfix: proxy_read_maps in main.cf says which tables "
+            "may be asked for"]))
         self.check_service_entries(lambda *entry: check(none, "n", *entry), programs)
         status, lines = check(none + f"virtual_alias_maps = proxy:{table}\n", "n", "proxyd", "- - y - 1")
         self.assertEqual(status, 1)
@@ -229,7 +247,7 @@ class ProxyctlTest(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertRegex(lines[0], r'^master\.cf:4: error: proxymap-stock runs "proxyd", .*write "proxymap -n proxymap"')
         users = "local_recipient_maps = unix:passwd.byname $alias_maps\n"
-        self.assertEqual(check(users, "n")[1], ["checked 0 tables: 0 errors, 0 warnings"])
+        self.assertEqual(check(users, "n")[1], ["checked 0 tables as user postfix: 0 errors, 0 warnings"])
         status, lines = check(users, "y")
         self.assertRegex(lines[0], r"^master\.cf:1: warning: smtp/inet runs in a chroot and finds no users there")
         status, lines = check(none + "no equals sign\n", "n")
@@ -289,10 +307,10 @@ class ProxyctlTest(unittest.TestCase):
                 got, lines = check(*entry)
                 self.assertEqual(got, status, lines)
                 self.assertTrue(lines[0].startswith(f"master.cf:3: {finding}"), lines)
-        self.assertEqual(check("proxyd -v -o { pool_size = 3 }")[1], ["checked 0 tables: 0 errors, 0 warnings"])
+        self.assertEqual(check("proxyd -v -o { pool_size = 3 }")[1], ["checked 0 tables as user postfix: 0 errors, 0 warnings"])
 
     def test_unknown_command(self):
-        self.expect(self.run_proxyctl("enabel"), 1, "", 'unknown command "enabel", did you mean "enable"? Commands: query')
+        self.expect(self.run_proxyctl("enabel"), 2, "", 'unknown command "enabel", did you mean "enable"? Commands: query')
 
     def test_status_names_hosts_that_are_down(self):
         table = "pgsql:" + self.write("gone.cf", f"hosts = unix:{self.directory}/none\ndbname = mail\nquery = SELECT 1\n")
@@ -483,7 +501,7 @@ class ProxyctlTest(unittest.TestCase):
 
     def test_usage(self):
         done = subprocess.run([self.proxyd], capture_output=True, check=False, timeout=60)
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 2)
         self.assertGreater(len(done.stderr.decode().splitlines()), 3)
         self.assertTrue(done.stderr.startswith(b"usage: proxyd --listen PATH"), done.stderr)
 
@@ -492,8 +510,17 @@ class ProxyctlTest(unittest.TestCase):
         for command in "query", "check", "options", "enable", "disable", "status", "flush":
             stand_alone = "stand-alone" in self.run_proxyctl(command, "--help").stdout.decode()
             self.assertEqual(stand_alone, command in ("query", "check", "options"), command)
-        for wrong in ([], ["query"], ["query", self.aliases], ["check", "--what"], ["nothing"]):
-            self.assertEqual(self.run_proxyctl(*wrong).returncode, 1, wrong)
+        for wrong, text in (([], "a command is missing; see proxyctl --help"),
+                            (["query"], "table is required; see proxyctl query --help"),
+                            (["query", self.aliases], "key is required; see proxyctl query --help"),
+                            (["check", "--what"], 'unexpected argument "--what"; see proxyctl check --help'),
+                            (["check", "--config"], "--config needs a value; see proxyctl check --help"),
+                            (["nothing"], 'unknown command "nothing".')):
+            done = self.run_proxyctl(*wrong)
+            self.assertEqual((done.returncode, done.stdout), (2, b""), wrong)
+            self.assertTrue(done.stderr.decode().startswith(f"proxyctl: {text}"), done.stderr)
+        done = subprocess.run([self.proxyd, "--what"], capture_output=True, check=False, timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (2, b"proxyd: fatal: unknown option --what; see proxyd --help\n"))
 
 
 if __name__ == "__main__":

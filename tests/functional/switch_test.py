@@ -215,6 +215,34 @@ class SwitchTest(SwitchScene):
                               r"proxyd \d+\.\d+\.\d+, process \d+, up \d+:\d\d:\d\d, generation \d+\n"
                               r"2 tables approved, 1 client connected\n")
 
+    def test_status_leaves_no_line_in_the_log(self):
+        self.run_proxyctl("status", status=1)  # which may start the stock server
+        position = self.postfix.log_position()
+        self.run_proxyctl("status", status=1)
+        self.assertEqual(self.postfix.log_since(position), "")
+
+    def test_columns_that_change_are_explained(self):
+        self.write(self.with_entry("proxymap unix - - y - 20 proxymap\n"))
+        out = self.run_proxyctl("enable", "--dry-run")
+        self.assertRegex(out, r"(?m)^columns of proxymap: chroot y becomes n \(.*\); maxproc 20 becomes 1 \(.*\)$")
+
+    def test_an_entry_of_the_stock_server_that_cannot_answer(self):
+        self.run_proxyctl("enable")
+        subprocess.run(["/usr/sbin/postconf", "-c", self.postfix.config, "-P", "proxymap-stock/unix/mine=x"], check=True)
+        stored = self.entry("proxymap-stock")
+        if stored.endswith("proxymap -n proxymap -o mine=x"):
+            self.skipTest("this postconf keeps -n and its value together")
+        self.assertIn("but with its arguments it does not answer", self.run_proxyctl("status"))
+        out = self.run_proxyctl("check", status=1)
+        advice = re.search(r'end the line with "(.*)"', out)[1]
+        self.write(re.sub(r"(?m)^(proxymap-stock.*)proxymap -n\n(\s.*\n)*", lambda match: match[1] + advice + "\n",
+                          self.read()))
+        self.postfix.reload()
+        self.assertIn("0 errors", self.run_proxyctl("check"))
+        self.assertNotIn("does not answer", self.run_proxyctl("status"))
+        done = self.postfix.postmap("-q", "root", "proxy:unix:passwd.byname")
+        self.assertTrue(done.stdout.startswith(b"root:"), done.stderr.decode())
+
     def test_who_answered_a_query(self):
         ask = ("query", "--verbose", self.aliases, "info@example.com")
         self.assertRegex(self.run_proxyctl(*ask), "^anna@example.com\nproxyctl: .*: not proxyd, as far as one can see")

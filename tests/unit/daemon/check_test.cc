@@ -12,6 +12,7 @@
 
 #include "proxyd/control/master_cf.h"
 #include "proxyd/control/proxied_tables.h"
+#include "proxyd/control/service_check.h"
 #include "proxyd/control/table_check.h"
 
 namespace proxyd::control {
@@ -34,6 +35,41 @@ TEST(Finding, TheSameTwiceCountsOnce) {
     findings.warning("/x", 1, "a");
     EXPECT_EQ(findings.all().size(), 2U);
     EXPECT_EQ(findings.count(Gravity::error), 1U);
+}
+
+TEST(Finding, AreShownFileByFileAndInEachByLine) {
+    Findings findings;
+    findings.error("/x", 7, "third");
+    findings.error("/a", 1, "fourth");
+    findings.warning("/x", 3, "second");
+    findings.note("/x", 0, "first");
+    std::vector<std::string> texts;
+    for (const auto& finding : findings.in_order()) texts.push_back(finding.text);
+    EXPECT_THAT(texts, ElementsAre("first", "second", "third", "fourth"));
+}
+
+TEST(Finding, NamesItsFileOnce) {
+    Findings findings;
+    findings.error("/x", 0, "open /x: Permission denied");
+    findings.error("/x", 0, "open /y: Permission denied");
+    EXPECT_EQ(findings.all()[0].text, "cannot be read: Permission denied");
+    EXPECT_EQ(findings.all()[1].text, "open /y: Permission denied");
+}
+
+// The name that the stock server gives itself when it is started for this entry.
+std::optional<std::string> stock_name(const std::string& arguments) {
+    return stock_name_of(read_services("proxymap-stock unix - - n - - proxymap " + arguments).at(0));
+}
+
+TEST(RelayEntry, AnswersUnderTheNameThatItIsGiven) {
+    EXPECT_EQ(stock_name("-n proxymap"), "proxymap");
+    EXPECT_EQ(stock_name("-nproxymap -v -o { a = b c }"), "proxymap");
+    EXPECT_EQ(stock_name("-o a=b -n proxywrite"), "proxywrite");
+    EXPECT_EQ(stock_name(""), std::nullopt);
+    EXPECT_EQ(stock_name("-o {-n proxymap=x}"), std::nullopt);
+    // As `postconf -P` leaves the first two.
+    EXPECT_EQ(stock_name("-n -o a=b proxymap"), std::nullopt);
+    EXPECT_EQ(stock_name("-npr -o xymap -o a=b"), std::nullopt);
 }
 
 TEST(MasterCf, ServicesAndTheirOverrides) {
@@ -150,7 +186,9 @@ class CheckTest : public testing::Test {
     }
     std::vector<std::string> findings(bool connect = false) {
         std::vector<std::string> lines;
-        result_ = check(find_config(directory_ + "/proxyd.cf", {}), {}, connect);
+        auto place = find_config(directory_ + "/proxyd.cf", {});
+        if (geteuid() == 0) place.user = user_;
+        result_ = check(place, {}, connect);
         for (const auto& finding : result_.findings.all()) {
             auto line = format(finding);
             for (std::size_t at = 0; (at = line.find(directory_ + "/", at)) != std::string::npos;) {
@@ -162,6 +200,7 @@ class CheckTest : public testing::Test {
     }
 
     std::string directory_;
+    std::string user_ = "root";  // that the daemon runs as
     CheckResult result_;
 };
 
@@ -203,11 +242,11 @@ TEST_F(CheckTest, SyntaxAndValues) {
     EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT 1\nexpansion_limit = many\n"),
                 ElementsAre(HasSubstr("t.cf:3: error: expansion_limit = many")));
     EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT 1\npool_size = 0\n"),
-                ElementsAre(HasSubstr("t.cf:3: error: pool_size = 0")));
+                ElementsAre(HasSubstr("t.cf:3: error: bad value: pool_size = 0, expected")));
     EXPECT_THAT(findings("sqlite", "query = SELECT 1\n"),
                 ElementsAre(HasSubstr("t.cf: error: dbpath is missing")));
     std::filesystem::remove(directory_ + "/t.cf");
-    EXPECT_THAT(findings(), ElementsAre(HasSubstr("t.cf: error: open t.cf: No such file")));
+    EXPECT_THAT(findings(), ElementsAre(HasSubstr("t.cf: error: cannot be read: No such file")));
     std::ostringstream out;
     EXPECT_EQ(report(result_, false, out), 1);
     EXPECT_THAT(out.str(), HasSubstr("checked 1 table: 1 error, 0 warnings\n"));
@@ -215,7 +254,7 @@ TEST_F(CheckTest, SyntaxAndValues) {
 
 TEST_F(CheckTest, AnOptionWithoutAValueIsNone) {
     EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT 1\npool_size =\n"),
-                ElementsAre(HasSubstr("t.cf:3: error: pool_size = : bad value: ")));
+                ElementsAre(HasSubstr("t.cf:3: error: bad value: pool_size = , expected ")));
 }
 
 TEST_F(CheckTest, ANegativeLimitIsNone) {
@@ -247,8 +286,9 @@ TEST_F(CheckTest, DatabaseFilesThatCannotBeRead) {
 }
 
 TEST_F(CheckTest, UnquotedSpecifiersAreDangerous) {
-    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT v FROM t WHERE k = %s\n"),
-                ElementsAre(HasSubstr("t.cf:2: warning: %s not inside '...'")));
+    EXPECT_THAT(
+        findings("sqlite", "dbpath = /dev/null\nquery = SELECT v FROM t WHERE k = %s\n"),
+        ElementsAre(AllOf(HasSubstr("t.cf:2: warning: %s not inside '...'"), HasSubstr("write '%s'"))));
 }
 
 TEST_F(CheckTest, DoubleQuotesMayMakeAName) {
@@ -358,11 +398,33 @@ TEST_F(CheckTest, ConnectAsksTheDatabase) {
     write("u.cf", "dbpath = " + directory_ + "/empty.db\nquery = SELECT v FROM missing WHERE k = '%s'\n");
     write("empty.db", "");
     EXPECT_THAT(findings(true),
-                ElementsAre(HasSubstr("u.cf: error: database empty.db: no such table: missing")));
+                ElementsAre(HasSubstr("u.cf:2: error: database empty.db: no such table: missing")));
     EXPECT_EQ(result_.answering, 1U);
     std::ostringstream out;
     EXPECT_EQ(report(result_, true, out), 1);
     EXPECT_THAT(out.str(), HasSubstr("checked 2 tables, 1 answered: 1 error, 0 warnings\n"));
+}
+
+TEST_F(CheckTest, WhomTheDaemonRunsAsIsAskedFor) {
+    if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+    chmod(directory_.c_str(), 0755);
+    write("t.cf", "dbpath = /dev/null\nquery = SELECT 1\n", 0600);
+    write("proxyd.cf", "allowed_tables = sqlite:" + directory_ + "/t.cf\n", 0600);
+    EXPECT_THAT(findings(), IsEmpty());
+    user_ = "nobody";
+    const auto refused =
+        AllOf(HasSubstr(".cf: error: user nobody (--user) cannot read it: Permission denied"),
+              HasSubstr("Try chown root:nogroup "));
+    EXPECT_THAT(findings(), ElementsAre(refused, refused));
+    std::ostringstream out;
+    EXPECT_EQ(report(result_, false, out), 1);
+    EXPECT_THAT(out.str(), HasSubstr("checked 1 table as user nobody: 2 errors"));
+    EXPECT_EQ(geteuid(), 0U);
+
+    const auto unknown = check(find_config(directory_ + "/proxyd.cf", {}), {}, false);
+    ASSERT_EQ(unknown.findings.all().size(), 1U);
+    EXPECT_THAT(unknown.findings.all()[0].text, HasSubstr("all files were read as root"));
+    EXPECT_EQ(unknown.findings.all()[0].gravity, Gravity::note);
 }
 
 TEST_F(CheckTest, NothingToCheckIsSaid) {

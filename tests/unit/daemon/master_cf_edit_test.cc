@@ -92,5 +92,15 @@ TEST(MasterCfEdit, RemovedEntryTakesItsOptionsAlong) {
               "# comment\nb unix y\n");
 }
 
+TEST(MasterCfEdit, ColumnsThatChangeAreNamedWithTheReason) {
+    EXPECT_EQ(changed_columns("proxymap unix - - n - 1 proxymap\n"), "");
+    EXPECT_EQ(changed_columns("proxymap unix n n y - 20 proxyd\n"), "");
+    EXPECT_EQ(changed_columns("smtp inet n - y - - smtpd\n"), "");
+    EXPECT_EQ(
+        changed_columns("proxymap unix - - y - 20 proxymap\n"),
+        "columns of proxymap: chroot y becomes n (table files, sockets and certificates are found where they "
+        "are); maxproc 20 becomes 1 (one process serves all)");
+}
+
 }  // namespace
 }  // namespace proxyd::control

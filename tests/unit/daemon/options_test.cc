@@ -70,7 +70,8 @@ TEST(Options, Durations) {
     for (const char* bad : {"", "s", "1x", "1 s", "1.5s", "-1s", "0x1", "1s2", "99999999999999999999",
                             "9223372036854775807w"}) {
         Options options;
-        EXPECT_THAT(set_option(options, "lookup_timeout", bad), HasSubstr("expected 10ms to 1h")) << bad;
+        EXPECT_THAT(set_option(options, "lookup_timeout", bad), HasSubstr("expected a time from 10ms to 1h"))
+            << bad;
         EXPECT_EQ(options.lookup_timeout, 10s) << bad;
     }
 }
@@ -115,7 +116,7 @@ TEST(Options, FileIsAppliedAndItsFaultsAreSaid) {
     EXPECT_EQ(faults.size(), 4U);
     EXPECT_EQ(faults[2], "unknown option \"pool_sice\", did you mean \"pool_size\"?");
     EXPECT_THAT(faults[3], HasSubstr("missing '='"));
-    EXPECT_EQ(faults[4], "bad value: lookup_timeout = never, expected 10ms to 1h");
+    EXPECT_EQ(faults[4], "bad value: lookup_timeout = never, expected a time from 10ms to 1h, such as 30s");
     EXPECT_EQ(faults[5], "unknown option \"zzzzzz\"");
 }
 

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""proxyctl check --connect with tables whose connection is wrong in one parameter each: which line it names."""
+
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# pylint: disable=wrong-import-position
+from functional import mail_database
+from harness import scenario, server
+from harness.mariadb import Mariadb
+from harness.ports import reserve_port
+from harness.postgres import Postgres
+
+_QUERY = "SELECT dest FROM aliases WHERE addr = '%s'"
+
+# What is wrong, and the line of it: table files have hosts, user, password, dbname, query in this order.
+_MISTAKES = {
+    "pgsql": {
+        "hosts": ({"hosts": "{nobody}"}, 1, "Connection refused"),
+        "user": ({"user": "nosuch"}, 2, 'role "nosuch" does not exist'),
+        "dbname": ({"dbname": "nosuch"}, 4, 'database "nosuch" does not exist'),
+        "query": ({"query": "SELECT nosuch FROM aliases WHERE addr = '%s'"}, 5, 'column "nosuch" does not exist'),
+        "user-in-dbname": ({"user": None, "password": None, "dbname": "dbname=maildb user=nosuch"}, 2,
+                           'role "nosuch" does not exist'),
+    },
+    "mysql": {
+        "hosts": ({"hosts": "{nobody}"}, 1, "Can't connect"),
+        "user": ({"password": "wrong"}, 2, "Access denied"),
+        "dbname": ({"dbname": "nosuch"}, 4, "Unknown database"),
+        "query": ({"query": "SELECT nosuch FROM aliases WHERE addr = '%s'"}, 5, "Unknown column"),
+    },
+}
+
+
+class CheckConnectTest(scenario.Scenario):
+    @classmethod
+    def set_up_servers(cls):
+        proxyd = scenario.tested().binary if scenario.tested().is_proxyd else server.proxyd().binary
+        cls.proxyctl = os.environ.get("PROXYCTL_BINARY") or os.path.join(os.path.dirname(proxyd), "proxyctl")
+        databases = [mail_database.start(cls.workspace, kind) for kind in (Postgres, Mariadb)]
+        cls.tables = mail_database.table_files(cls.workspace, *databases)
+        cls.nobody = f"127.0.0.1:{reserve_port()}"
+
+    def check(self, options):
+        path = f"{self.tables.directory}/proxyd.conf"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"lookup_timeout = 1s\n{options}")
+        done = subprocess.run([self.proxyctl, "check", "--connect", "--user", "root", "--config", path],
+                              capture_output=True, text=True, check=False, timeout=120)
+        return done.stdout.splitlines()
+
+    def test_the_parameter_at_fault_is_named_by_its_line(self):
+        expected = {}
+        for kind, mistakes in _MISTAKES.items():
+            self.tables.add(kind, f"{kind}-right", query=_QUERY)
+            for name, (changes, line, text) in mistakes.items():
+                changes = {key: value and value.replace("{nobody}", self.nobody) for key, value in changes.items()}
+                table = self.tables.add(kind, f"{kind}-{name}", **{"query": _QUERY, **changes})
+                expected[table.split(":", 1)[1]] = (line, text)
+        lines = self.check("allowed_tables =\n" + "".join(f"    {name}\n" for name in self.tables.names))
+        self.assertEqual(len(lines), len(expected) + 1, lines)
+        for path, (line, text) in expected.items():
+            with self.subTest(os.path.basename(path)):
+                found = [one for one in lines if one.startswith(f"{path}:{line}: error: ")]
+                self.assertEqual(len(found), 1, lines)
+                self.assertIn(text, found[0])
+        self.assertRegex(lines[-1], r", 2 answered: 9 errors, 0 warnings$")
+
+
+if __name__ == "__main__":
+    scenario.main()
