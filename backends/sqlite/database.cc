@@ -1,7 +1,8 @@
 #include "backends/sqlite/database.h"
 
+#include <algorithm>
 #include <deque>
-#include <map>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -42,7 +43,6 @@ class AnswerRows final : public pool::Rows {
 }  // namespace
 
 struct Database::Job {
-    std::uint64_t id = 0;
     std::shared_ptr<const Statement> statement;
     std::string key;
     Deadline deadline;
@@ -50,23 +50,21 @@ struct Database::Job {
     Answer answer;
 };
 
-// What the two threads share. `waiting` goes to the worker, `done` comes back to the loop.
+// What the two threads share. `waiting_` goes to the worker, `done_` comes back to the loop. What one pass of
+// the loop brings is handed over at once, and so are its answers: waking a thread costs more than a query.
 class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
   public:
     Worker(Loop& loop, std::string path)
-        : loop_(loop), handle_(std::move(path)), timer_(loop.make_timer([this] { expire(); })) {}
+        : loop_(loop),
+          handle_(std::move(path), [this] { return hand_back(); }),
+          timer_(loop.make_timer([this] { expire(); })) {}
 
     // In the loop's thread. False: too many wait already; the callback is left alone.
     [[nodiscard]] bool put(Job job, std::size_t queue_limit, pool::OutcomeCallback& callback) {
-        job.id = ++last_id_;
-        const Deadline deadline = job.deadline;
-        {
-            const std::lock_guard lock(mutex_);
-            if (waiting_.size() >= queue_limit) return false;
-            waiting_.push_back(std::move(job));
-        }
-        wake_.notify_one();
-        asked_.emplace(last_id_, Asked{deadline, std::move(callback)});
+        if (asked_.size() >= queue_limit) return false;
+        asked_.push_back({job.deadline, std::move(callback)});
+        if (fresh_.empty()) loop_.defer([self = shared_from_this()] { self->hand_over(); });
+        fresh_.push_back(std::move(job));
         if (!timer_->running()) timer_->start(sweep_interval);
         return true;
     }
@@ -76,15 +74,16 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
     void expire() {
         const auto self = shared_from_this();
         std::vector<pool::OutcomeCallback> late;
-        for (auto asked = asked_.begin(); asked != asked_.end();) {
-            if ((asked->second.deadline.at + grace) > loop_.now()) {
-                ++asked;
-                continue;
+        bool some_wait = false;
+        for (auto& asked : asked_) {
+            if (!asked.callback) continue;
+            if (asked.deadline.at + grace > loop_.now()) {
+                some_wait = true;
+            } else {
+                late.push_back(std::exchange(asked.callback, nullptr));
             }
-            late.push_back(std::move(asked->second.callback));
-            asked = asked_.erase(asked);
         }
-        if (!asked_.empty()) timer_->start(sweep_interval);
+        if (some_wait) timer_->start(sweep_interval);
         for (const auto& callback : late) {
             callback({nullptr, {FailureClass::lost, "the database file was busy until the deadline"}});
         }
@@ -101,52 +100,21 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
 
     // The worker's thread.
     void work() {
-        work_until_stopped();
+        while (take()) {
+            const Handle::Batch batch(handle_, taken_.size() > 1);
+            TimePoint now = Clock::now();
+            const TimePoint end = now + longest_batch;
+            while (!taken_.empty() && now < end && !handle_.stopped()) {
+                work_on(taken_.front(), now);
+                finished_.push_back(std::move(taken_.front()));
+                taken_.pop_front();
+                now = Clock::now();
+            }
+            if (!hand_back()) break;
+        }
         const std::lock_guard lock(mutex_);
         ended_ = true;
         wake_.notify_all();
-    }
-    void work_until_stopped() {
-        while (const std::size_t waiting = wait()) {
-            const Handle::Batch batch(handle_, waiting > 1);
-            TimePoint now = Clock::now();
-            const TimePoint end = now + longest_batch;
-            for (std::size_t left = waiting; left > 0 && now < end; --left) {
-                if (!work_on(next(), now)) return;
-                now = Clock::now();
-            }
-        }
-    }
-
-    // How many wait: at least one; 0 when told to stop.
-    [[nodiscard]] std::size_t wait() {
-        std::unique_lock lock(mutex_);
-        wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-        return stopping_ ? 0 : waiting_.size();
-    }
-
-    [[nodiscard]] Job next() {
-        const std::lock_guard lock(mutex_);
-        Job job = std::move(waiting_.front());
-        waiting_.pop_front();
-        return job;
-    }
-
-    // False when told to stop.
-    [[nodiscard]] bool work_on(Job job, TimePoint now) {
-        // The loop answers those whose deadline has passed while they waited; working on them helps nobody.
-        if (job.deadline.passed(now)) {
-            job.answer.failed = true;
-            job.answer.failure = {FailureClass::lost, "the database file was busy until the deadline"};
-        } else {
-            job.answer = handle_.run(job.statement, job.key, job.deadline, job.prepare_only);
-        }
-        // Under the lock: once stop() has it, the loop may be gone.
-        const std::lock_guard lock(mutex_);
-        if (stopping_) return false;
-        if (done_.empty()) loop_.post([self = shared_from_this()] { self->deliver(); });
-        done_.push_back(std::move(job));
-        return true;
     }
 
     // In the loop's thread, again.
@@ -156,11 +124,10 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
             const std::lock_guard lock(mutex_);
             done.swap(done_);
         }
-        for (auto& job : done) {
-            const auto asked = asked_.find(job.id);
-            if (asked == asked_.end()) continue;
-            const auto callback = std::move(asked->second.callback);
-            asked_.erase(asked);
+        for (const auto& job : done) {
+            const auto callback = std::move(asked_.front().callback);
+            asked_.pop_front();
+            if (!callback) continue;
             if (job.answer.failed) {
                 callback({nullptr, job.answer.failure});
             } else {
@@ -174,7 +141,8 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
     void give_up() {
         deliver();
         timer_.reset();
-        for (const auto& [id, asked] : std::exchange(asked_, {})) {
+        for (const auto& asked : std::exchange(asked_, {})) {
+            if (!asked.callback) continue;
             asked.callback({nullptr, {FailureClass::lost, "the database file is being closed"}});
         }
     }
@@ -182,19 +150,64 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
   private:
     struct Asked {
         Deadline deadline;
-        pool::OutcomeCallback callback;
+        pool::OutcomeCallback callback;  // empty once answered
     };
+
+    // In the loop's thread.
+    void hand_over() {
+        {
+            const std::lock_guard lock(mutex_);
+            std::move(fresh_.begin(), fresh_.end(), std::back_inserter(waiting_));
+        }
+        fresh_.clear();
+        wake_.notify_one();
+    }
+
+    // In the worker's thread: waits for queries. False when told to stop.
+    [[nodiscard]] bool take() {
+        std::unique_lock lock(mutex_);
+        if (taken_.empty()) wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+        std::move(waiting_.begin(), waiting_.end(), std::back_inserter(taken_));
+        waiting_.clear();
+        return !stopping_;
+    }
+
+    // In the worker's thread.
+    void work_on(Job& job, TimePoint now) {
+        // The loop answers those whose deadline has passed while they waited; working on them helps nobody.
+        if (job.deadline.passed(now)) {
+            job.answer.failed = true;
+            job.answer.failure = {FailureClass::lost, "the database file was busy until the deadline"};
+        } else {
+            job.answer = handle_.run(job.statement, job.key, job.deadline, job.prepare_only);
+        }
+    }
+
+    // In the worker's thread, at the end of a batch and before anything that takes long. False when told to
+    // stop: then the loop may be gone.
+    bool hand_back() {
+        if (finished_.empty()) return !handle_.stopped();
+        const std::lock_guard lock(mutex_);
+        if (stopping_) return false;
+        if (done_.empty()) loop_.post([self = shared_from_this()] { self->deliver(); });
+        std::move(finished_.begin(), finished_.end(), std::back_inserter(done_));
+        finished_.clear();
+        return true;
+    }
 
     Loop& loop_;
     Handle handle_;
-    // Of the loop's thread.
+    // Of the loop's thread. The worker answers in the order in which it was asked.
     std::unique_ptr<Timer> timer_;
-    std::uint64_t last_id_ = 0;
-    std::map<std::uint64_t, Asked> asked_;
+    std::deque<Asked> asked_;
+    std::vector<Job> fresh_;
+    // Of the worker's thread.
+    std::deque<Job> taken_;
+    std::vector<Job> finished_;
     // Of both.
     std::mutex mutex_;
     std::condition_variable wake_;
-    std::deque<Job> waiting_;
+    std::vector<Job> waiting_;
     std::vector<Job> done_;
     bool stopping_ = false;
     bool ended_ = false;
@@ -217,7 +230,7 @@ Database::~Database() {
 
 void Database::run(std::shared_ptr<const Statement> statement, std::string key, Deadline deadline,
                    std::size_t queue_limit, pool::OutcomeCallback callback, bool prepare_only) {
-    Job job{0, std::move(statement), std::move(key), deadline, prepare_only, {}};
+    Job job{std::move(statement), std::move(key), deadline, prepare_only, {}};
     if (worker_->put(std::move(job), queue_limit, callback)) return;
     loop_.defer([callback = std::move(callback), queue_limit] {
         callback({nullptr,

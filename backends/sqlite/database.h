@@ -3,7 +3,6 @@
 #pragma once
 
 #include <condition_variable>
-#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -42,7 +41,6 @@ class Database {
   private:
     struct Job;
     class Worker;
-    void deliver();
 
     Loop& loop_;
     std::string path_;

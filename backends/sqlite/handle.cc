@@ -78,7 +78,7 @@ void Handle::begin(bool several) {
 
 void Handle::end() {
     if (!database_ || sqlite3_get_autocommit(database_.get()) != 0) return;
-    if (sqlite3_exec(database_.get(), "COMMIT", nullptr, nullptr, nullptr) == SQLITE_OK) return;
+    if (run_once(commit_.get())) return;
     sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
@@ -87,7 +87,13 @@ void Handle::share_state(sqlite3_stmt* statement) {
     const bool reads = sqlite3_stmt_readonly(statement) != 0 && sqlite3_column_count(statement) > 0;
     const bool shared = sqlite3_get_autocommit(database_.get()) == 0;
     if (!reads) end();
-    if (reads && several_ && !shared) sqlite3_exec(database_.get(), "BEGIN", nullptr, nullptr, nullptr);
+    if (reads && several_ && !shared) (void)run_once(begin_.get());
+}
+
+bool Handle::run_once(sqlite3_stmt* statement) {
+    const int status = sqlite3_step(statement);
+    sqlite3_reset(statement);
+    return status == SQLITE_DONE;
 }
 
 Answer Handle::run(const std::shared_ptr<const Statement>& statement, const std::string& key,
@@ -126,12 +132,10 @@ void Handle::open() {
     if (database_ && !now.exists) {
         // Replaced by deleting and writing anew: what was open is not what the administrator wants any more.
         not_open_ = fmt::format("database {}: no such file", path_);
-        prepared_.clear();
-        database_.reset();
+        close();
         return;
     }
-    prepared_.clear();
-    database_.reset();
+    close();
     if (const auto kind = strange_kind(path_); !kind.empty()) {
         not_open_ = fmt::format("database {}: is {}, not a regular file", path_, kind);
         return;
@@ -142,13 +146,23 @@ void Handle::open() {
     database_.reset(raw);
     if (status != SQLITE_OK) {
         not_open_ = fmt::format("database {}: {}", path_, why_not_open(path_, raw, status));
-        database_.reset();
+        close();
         return;
     }
     sqlite3_exec(raw, page_cache, nullptr, nullptr, nullptr);
     sqlite3_busy_handler(raw, &Handle::busy, this);
     sqlite3_progress_handler(raw, steps_between_looks, &Handle::progress, this);
+    std::string ignored;  // these hold no names of the file's
+    begin_ = prepare("BEGIN", ignored);
+    commit_ = prepare("COMMIT", ignored);
     opened_ = now;
+}
+
+void Handle::close() {
+    prepared_.clear();
+    begin_.reset();
+    commit_.reset();
+    database_.reset();
 }
 
 Handle::StatementHandle Handle::prepare(const std::string& text, std::string& error) {
@@ -201,6 +215,7 @@ std::string Handle::message() const {
 
 int Handle::busy(void* self, int tries) {
     const auto& handle = *static_cast<Handle*>(self);
+    handle.before_long_();
     const auto left = handle.deadline_.left(Clock::now());
     if (left == Duration::zero() || handle.stopped_) return 0;
     const Duration nap = std::min<Duration>(longest_nap, std::chrono::milliseconds(1 + tries));
@@ -210,6 +225,7 @@ int Handle::busy(void* self, int tries) {
 
 int Handle::progress(void* self) {
     const auto& handle = *static_cast<Handle*>(self);
+    handle.before_long_();
     return handle.stopped_ || handle.deadline_.passed(Clock::now()) ? 1 : 0;
 }
 

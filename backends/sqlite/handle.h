@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,7 +18,10 @@ namespace proxyd::sqlite {
 
 class Handle {
   public:
-    explicit Handle(std::string path) : path_(std::move(path)) {}
+    // `before_long` is called in the thread that runs queries, before what may take long: waiting for a lock,
+    // and a query that needs many steps.
+    Handle(std::string path, std::function<void()> before_long)
+        : path_(std::move(path)), before_long_(std::move(before_long)) {}
 
     // Queries that were all asked before it began: the file is looked at once, and if there are several, they
     // read one state of it, for whose locks the library needs more system calls than for a query.
@@ -38,6 +42,7 @@ class Handle {
 
     // What runs now ends within a moment, and nothing runs any more. Safe from any thread.
     void stop() { stopped_ = true; }
+    [[nodiscard]] bool stopped() const { return stopped_; }
 
   private:
     struct DatabaseCloser {
@@ -53,6 +58,7 @@ class Handle {
     // Before a statement of a batch is stepped.
     void share_state(sqlite3_stmt* statement);
     void open();
+    void close();
     [[nodiscard]] StatementHandle prepare(const std::string& text, std::string& error);
     // The one that is kept for the table; null: it cannot be prepared.
     [[nodiscard]] sqlite3_stmt* prepared(const std::shared_ptr<const Statement>& statement,
@@ -62,13 +68,19 @@ class Handle {
     static int busy(void* self, int tries);
     static int progress(void* self);
 
+    // One that gives no rows; whether it worked.
+    [[nodiscard]] static bool run_once(sqlite3_stmt* statement);
+
     std::string path_;
+    std::function<void()> before_long_;
     bool several_ = false;
     std::string not_open_;     // why the file cannot be asked
     table::FileStamp opened_;  // identity of the open file
     std::unique_ptr<sqlite3, DatabaseCloser> database_;
-    // Destroyed before the database.
+    // Those below are destroyed before the database.
     std::map<std::weak_ptr<const Statement>, StatementHandle, std::owner_less<>> prepared_;
+    StatementHandle begin_;
+    StatementHandle commit_;
     Deadline deadline_{};
     std::atomic<bool> stopped_{false};
 };

@@ -1,6 +1,7 @@
 #include "backends/table/key.h"
 
 #include <cstdint>
+#include <cstring>
 
 #include <unicode/ucasemap.h>
 
@@ -89,11 +90,13 @@ std::string fold_utf8(std::string_view text) {
 
 AddressParts split_address(std::string_view text) {
     AddressParts parts;
-    const std::size_t at = text.rfind('@');
-    parts.user = text.substr(0, at);
-    if (at == std::string_view::npos) return parts;
+    // string_view::rfind looks at one byte at a time.
+    const auto* const at =
+        text.empty() ? nullptr : static_cast<const char*>(memrchr(text.data(), '@', text.size()));
+    parts.user = at == nullptr ? text : text.substr(0, static_cast<std::size_t>(at - text.data()));
+    if (at == nullptr) return parts;
     parts.has_at = true;
-    parts.domain = text.substr(at + 1);
+    parts.domain = text.substr(parts.user.size() + 1);
     return parts;
 }
 

@@ -8,8 +8,6 @@ namespace proxyd::table {
 
 namespace {
 
-constexpr std::size_t max_label = 9;
-
 std::optional<Specifier> specifier_for(char letter) {
     switch (letter) {
         case 's': return Specifier::value;
@@ -24,15 +22,15 @@ std::optional<Specifier> specifier_for(char letter) {
     return std::nullopt;
 }
 
-std::vector<std::string_view> labels_from_right(std::string_view domain) {
-    std::vector<std::string_view> labels;
-    while (!domain.empty() && labels.size() < max_label) {
+// Counted from the right; empty labels vanish. "" when there are not so many.
+std::string_view nth_label(std::string_view domain, int n) {
+    while (!domain.empty()) {
         const std::size_t dot = domain.rfind('.');
         const std::string_view label = dot == std::string_view::npos ? domain : domain.substr(dot + 1);
-        if (!label.empty()) labels.push_back(label);
+        if (!label.empty() && --n == 0) return label;
         domain = dot == std::string_view::npos ? std::string_view() : domain.substr(0, dot);
     }
-    return labels;
+    return {};
 }
 
 // What a specifier that names a part of the key stands for.
@@ -40,10 +38,7 @@ std::string_view key_value(const KeyParts& key, const TemplatePart& part) {
     switch (*part.specifier) {
         case Specifier::key_user: return key.user;
         case Specifier::key_domain: return key.domain;
-        case Specifier::label: {
-            const auto index = static_cast<std::size_t>(part.label - 1);
-            return index < key.labels.size() ? key.labels[index] : std::string_view();
-        }
+        case Specifier::label: return nth_label(key.domain, part.label);
         default: return key.key;
     }
 }
@@ -114,14 +109,13 @@ KeyParts::KeyParts(std::string_view text) : key(text) {
     user = parts.user;
     domain = parts.domain;
     has_at = parts.has_at;
-    labels = labels_from_right(domain);
 }
 
 bool suits(const KeyParts& key, const KeyDemands& demands) {
     if (key.key.empty()) return false;
     if (demands.domain && key.domain.empty()) return false;
     if (demands.user && key.user.empty()) return false;
-    return key.labels.size() >= static_cast<std::size_t>(demands.labels);
+    return demands.labels == 0 || !nth_label(key.domain, demands.labels).empty();
 }
 
 std::string_view query_value(const KeyParts& key, const TemplatePart& part) {

@@ -51,7 +51,6 @@ struct KeyParts {
     std::string_view user;
     std::string_view domain;
     bool has_at = false;
-    std::vector<std::string_view> labels;  // from the right; empty labels vanish
 };
 
 // False: the lookup is suppressed. An empty key never suits.

@@ -87,7 +87,8 @@ class MysqlTls : public MysqlScene {
 };
 
 TEST_F(MysqlTls, CertificatesAreVerified) {
-    settings.lookup_timeout = 3s;
+    settings.lookup_timeout = 10s;
+    settings.connect_timeout = 9s;
     struct Row {
         const char* certificate;
         std::string rest;
@@ -124,7 +125,7 @@ TEST_F(MysqlTls, CertificatesAreVerified) {
                                                                << got;
         } else {
             EXPECT_EQ(got, "RETRY") << row.certificate << "\n" << row.rest;
-            EXPECT_LT(took_, 1500ms) << row.certificate << "\n" << row.rest;
+            EXPECT_LT(took_, 5s) << row.certificate << "\n" << row.rest;
         }
         if (HasFailure()) FAIL() << recorded.text();
     }
@@ -132,9 +133,9 @@ TEST_F(MysqlTls, CertificatesAreVerified) {
 
 TEST_F(MysqlTls, AServerWithoutTls) {
     MysqlAdministrator::server("restart skip-ssl bind-address=" + address_);
-    settings.lookup_timeout = 3s;
+    settings.lookup_timeout = 10s;
     EXPECT_EQ(with(verify()), "RETRY");
-    EXPECT_LT(took_, 1s) << recorded.text();
+    EXPECT_LT(took_, 5s) << recorded.text();
     EXPECT_EQ(with("tls_verify_cert = no", "SELECT 'in'"), "in");
     EXPECT_EQ(with("", "SELECT 'in'"), "in");
 }
@@ -162,7 +163,7 @@ TEST_F(MysqlTls, AClientCertificateThatTheServerAsksFor) {
 TEST_F(MysqlTls, QueriesDoNotHoldUpEachOther) {
     serve_with("right");
     const auto slow =
-        table_at(name_ + ":" + admin.port, verify() + "\nquery = SELECT SLEEP(1), '%s'", "slow.cf");
+        table_at(name_ + ":" + admin.port, verify() + "\nquery = SELECT SLEEP(2), '%s'", "slow.cf");
     const auto quick = table_at(name_ + ":" + admin.port, verify() + "\n" + by_address_mysql, "quick.cf");
     EXPECT_EQ(answer(quick, "alice@example.com"), "alice1@dest.example") << recorded.text();
     const auto begin = Clock::now();
@@ -171,9 +172,9 @@ TEST_F(MysqlTls, QueriesDoNotHoldUpEachOther) {
     for (int i = 0; i < 20; ++i) {
         const auto lookup = ask(quick, "alice@example.com");
         EXPECT_EQ(lookup.status, Status::ok);
-        EXPECT_LT(lookup.took, 300ms);
+        EXPECT_LT(lookup.took, 1500ms);
     }
-    EXPECT_LT(Clock::now() - begin, 900ms);
+    EXPECT_LT(Clock::now() - begin, 1800ms);
     EXPECT_TRUE(run_until([&] {
         return std::all_of(waiting.begin(), waiting.end(), [](const auto& one) { return one->answers > 0; });
     }));

@@ -263,10 +263,10 @@ TEST_F(MysqlTrouble, ThePoolMayEndAtAnyMoment) {
                 for (int i = 0; i < 4; ++i) asked.push_back(start(name, fmt::format("k{}", i)));
                 auto begin = Clock::now();
                 run_for(wait);
-                EXPECT_LT(Clock::now() - begin, wait + 300ms) << "the loop stood still: " << where;
+                EXPECT_LT(Clock::now() - begin, wait + 2s) << "the loop stood still: " << where;
                 begin = Clock::now();
                 tables.reset();
-                EXPECT_LT(Clock::now() - begin, 300ms) << where << " after " << wait.count() << " us";
+                EXPECT_LT(Clock::now() - begin, 2s) << where << " after " << wait.count() << " us";
             }
         }
     }

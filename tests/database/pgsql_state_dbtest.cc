@@ -146,7 +146,7 @@ std::string message(char kind, const std::string& body) {
 // number of that descriptor.
 TEST_F(PgsqlState, ADescriptorThatTheLibraryHasClosedIsNotWatched) {
     settings.pool_size = 1;
-    settings.lookup_timeout = 2s;
+    settings.lookup_timeout = 6s;
     const auto ready = message('Z', "I");
     const auto row =
         message('T', std::string("\0\1v\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0", 22)) +
@@ -170,7 +170,7 @@ TEST_F(PgsqlState, ADescriptorThatTheLibraryHasClosedIsNotWatched) {
     std::unique_ptr<TakenNumber> client;
     loop.defer([&] {
         server.fall_silent();
-        lookup = start(name, std::string(30'000'000, 'k'));  // more than the system takes without a reader
+        lookup = start(name, std::string(15'000'000, 'k'));  // more than the system takes without a reader
         client = std::make_unique<TakenNumber>(loop);
     });
     EXPECT_TRUE(run_until([&] { return client && server.clients() == 2; })) << "it connects again";

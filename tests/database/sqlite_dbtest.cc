@@ -97,6 +97,20 @@ TEST_F(Sqlite, ALookupBehindALongOneIsAnsweredAtItsOwnDeadline) {
     EXPECT_EQ(answer(name, "alice"), "alice1");
 }
 
+TEST_F(Sqlite, AnAnswerDoesNotWaitForALongQueryThatWasAskedWithIt) {
+    settings.lookup_timeout = 3s;
+    const auto name = table(by_name);
+    const auto slow = table(
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c", "slow.cf");
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    tables->open(slow);
+    const auto quick = start(name, "alice");
+    const auto endless = start(slow, "x");
+    EXPECT_TRUE(run_until([&] { return quick->answers == 1; }));
+    EXPECT_EQ(quick->value, "alice1");
+    EXPECT_EQ(endless->answers, 0);
+}
+
 TEST_F(Sqlite, AFileThatIsReplaced) {
     const auto name = table(by_name);
     EXPECT_EQ(answer(name, "alice"), "alice1");
