@@ -91,6 +91,7 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
 
     // From now on the worker touches nothing but itself. Returns whether it ends within the time.
     [[nodiscard]] bool stop(Duration within) {
+        timer_->stop();
         handle_.stop();
         std::unique_lock lock(mutex_);
         stopping_ = true;
@@ -220,12 +221,17 @@ Database::Database(Loop& loop, std::string path)
       thread_([worker = worker_] { worker->work(); }) {}
 
 Database::~Database() {
+    stop();
+    worker_->give_up();
+}
+
+void Database::stop() {
+    if (!thread_.joinable()) return;
     if (worker_->stop(last_moment)) {
         thread_.join();
     } else {
         thread_.detach();
     }
-    worker_->give_up();
 }
 
 void Database::run(std::shared_ptr<const Statement> statement, std::string key, Deadline deadline,

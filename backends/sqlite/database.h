@@ -38,6 +38,10 @@ class Database {
     void run(std::shared_ptr<const Statement> statement, std::string key, Deadline deadline,
              std::size_t queue_limit, pool::OutcomeCallback callback, bool prepare_only = false);
 
+    // Its thread ends, or at least uses the loop no more. Queries under way are answered only by the
+    // destructor.
+    void stop();
+
   private:
     struct Job;
     class Worker;

@@ -27,6 +27,12 @@ class Runner final : public table::QueryRunner {
 
 }  // namespace
 
+TableBackend::~TableBackend() {
+    for (const auto& [path, known] : databases_) {
+        if (const auto database = known.lock()) database->stop();
+    }
+}
+
 std::unique_ptr<table::QueryRunner> TableBackend::make_runner(const std::string&,
                                                               table::TableParameters& parameters,
                                                               const table::SqlDefinition& definition,

@@ -14,8 +14,12 @@ namespace proxyd::sqlite {
 
 class TableBackend final : public table::TableBackend {
   public:
-    // The loop outlives the backend and its runners.
+    // The loop outlives the backend. Lookups that are under way at its end keep their runners, whose
+    // databases are stopped then.
     explicit TableBackend(Loop& loop) : loop_(loop) {}
+    ~TableBackend() override;
+    TableBackend(const TableBackend&) = delete;
+    TableBackend& operator=(const TableBackend&) = delete;
 
     [[nodiscard]] table::SqlDialect dialect() const override { return table::SqlDialect::sqlite; }
     [[nodiscard]] std::vector<std::string_view> parameter_names() const override { return {"dbpath"}; }

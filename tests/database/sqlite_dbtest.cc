@@ -109,6 +109,7 @@ TEST_F(Sqlite, AnAnswerDoesNotWaitForALongQueryThatWasAskedWithIt) {
     EXPECT_TRUE(run_until([&] { return quick->answers == 1; }));
     EXPECT_EQ(quick->value, "alice1");
     EXPECT_EQ(endless->answers, 0);
+    EXPECT_TRUE(run_until([&] { return endless->answers == 1; }));
 }
 
 TEST_F(Sqlite, AFileThatIsReplaced) {
