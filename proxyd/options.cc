@@ -148,7 +148,9 @@ const std::vector<Declaration>& declarations() {
          0,
          milliseconds_of(24h)},
         {{"drain_timeout", duration, "0 to 1h", "15s", daemon_only, on_reload,
-          "How long lookups that have begun may go on after a reload or stop."},
+          "How long the old process may go on with lookups that have begun when postfix reload has started "
+          "another. "
+          "A stop leaves them three seconds."},
          &Options::drain_timeout,
          0,
          milliseconds_of(1h)},

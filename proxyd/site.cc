@@ -52,17 +52,27 @@ std::string place_of_option(const Site& site, const master::DaemonArguments& arg
     return fmt::format("{}/master.cf, service {}: ", site.config_directory, arguments.service_name);
 }
 
+void take_options(Site& site, const config::ParameterFile& file) {
+    for (const auto& problem : apply(site.options, file)) {
+        site.option_problems.push_back(describe(site.options_path, problem));
+    }
+    for (const auto& problem : file.warnings) {
+        site.warnings.push_back(describe(site.options_path, problem));
+    }
+}
+
 void read_options(Site& site, const master::DaemonArguments& arguments) {
     const bool must_exist = arguments.config_path.has_value();
     if (must_exist || exists(site.options_path)) {
         std::string error;
         const auto file = config::read_parameter_file(site.options_path, error);
-        if (!file) throw std::runtime_error(error);
-        for (const auto& problem : apply(site.options, *file)) {
-            site.option_problems.push_back(describe(site.options_path, problem));
-        }
-        for (const auto& problem : file->warnings) {
-            site.warnings.push_back(describe(site.options_path, problem));
+        if (file) {
+            take_options(site, *file);
+        } else if (arguments.mode == master::RunMode::master) {
+            // Without the service no mail goes anywhere.
+            site.option_problems.push_back(error);
+        } else {
+            throw std::runtime_error(error);
         }
     }
     for (const auto& [name, value] : arguments.overrides) {
@@ -204,6 +214,7 @@ relay::RelaySettings relay_settings(const Site& site, const master::DaemonArgume
     const bool write = arguments.read_write();
     const auto& service = write ? site.options.relay_write_service : site.options.relay_service;
     relay::RelaySettings settings;
+    settings.service_name = write ? "proxywrite" : "proxymap";
     // A request for itself would come back for ever.
     const bool is_itself = service == arguments.service_name;
     if (!is_itself) settings.path = service_socket(service, site, arguments.chroot);
@@ -214,7 +225,11 @@ relay::RelaySettings relay_settings(const Site& site, const master::DaemonArgume
         settings.advice = fmt::format(
             " -- tables of this type are asked of the stock server: add the line "
             "\"{} unix - - n - {} proxymap -n {}\" to master.cf, then reload Postfix",
-            service, write ? "1" : "-", write ? "proxywrite" : "proxymap");
+            service, write ? "1" : "-", settings.service_name);
+        settings.silence_advice = fmt::format(
+            ": the service {} of master.cf has started no process that answers; "
+            "\"proxyctl check\" looks at its line",
+            service);
     }
     settings.connections = site.options.relay_connections;
     settings.queue_limit = site.options.queue_limit;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "backends/config/list.h"
+#include "backends/unreadable.h"
 
 namespace proxyd::config {
 namespace {
@@ -145,7 +146,9 @@ std::optional<std::string> read_file(const std::string& path, std::string& error
     // Without O_NONBLOCK a FIFO under this name would stop the daemon.
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
-        error = "open " + path + ": " + std::strerror(errno);
+        const int reason = errno;
+        error = "open " + path + ": " + std::strerror(reason);
+        if (reason == EACCES) error += " for user " + effective_user();
         return std::nullopt;
     }
     std::string text;

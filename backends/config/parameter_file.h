@@ -46,7 +46,7 @@ struct ParameterFile {
 [[nodiscard]] ParameterFile parse_parameters(std::string_view text, std::string path);
 
 // Reads and parses. Returns no value when the file cannot be read; `error` then says why ("open /x.cf:
-// Permission denied").
+// Permission denied for user postfix").
 [[nodiscard]] std::optional<ParameterFile> read_parameter_file(const std::string& path, std::string& error);
 
 // The whole file's bytes, or no value and `error`.

@@ -36,7 +36,16 @@ std::string connect_error_text(const std::string& libpq_message, std::string& sq
     }
     if (const auto location = text.find("\nLOCATION:"); location != std::string::npos) text.erase(location);
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.pop_back();
-    for (const char c : {'\n', '\t'}) std::replace(text.begin(), text.end(), c, ' ');
+    // What the first line says already.
+    for (auto at = text.find("\n\tIs the server running"); at != std::string::npos;
+         at = text.find("\n\tIs the server running")) {
+        text.erase(at, text.find('\n', at + 1) - at);
+    }
+    for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at)) {
+        const bool ended = at > 0 && std::ispunct(static_cast<unsigned char>(text[at - 1])) != 0;
+        text.replace(at, 1, ended ? " " : "; ");
+    }
+    std::replace(text.begin(), text.end(), '\t', ' ');
     for (auto at = text.find("  "); at != std::string::npos; at = text.find("  ", at)) text.erase(at, 1);
     return redact(text);
 }

@@ -275,9 +275,9 @@ void Relay::handle(const JobPtr& job, const Reply& reply) {
     }
     if (reply.status == Status::deny) {
         give_up(job,
-                fmt::format("the stock server behind {} does not approve this table: give it the options "
-                            "that proxyd has in master.cf",
-                            settings_.path));
+                fmt::format("the stock server behind {} does not approve this table: in master.cf give it "
+                            "-n {} and the options that proxyd has",
+                            settings_.path, settings_.service_name));
         return;
     }
     if (job->sent.command == Command::open && reply.status == Status::ok) {
@@ -366,10 +366,16 @@ Flags Relay::announced(const Request& open) const {
     return open.layout == Layout::instance_flags ? open.instance_flags | flags : flags;
 }
 
+// Why a request has had no reply. Where nobody has accepted a connection it is the service, not the table.
+std::string Relay::silence() const {
+    const bool accepted = std::any_of(slots_.begin(), slots_.end(),
+                                      [](const auto& slot) { return slot->state != Slot::State::opening; });
+    return fmt::format("no reply from the stock server behind {} in {} ms{}", settings_.path,
+                       settings_.lookup_timeout / 1ms, accepted ? "" : settings_.silence_advice);
+}
+
 void Relay::expired(const JobPtr& job) {
-    const auto reason = trouble_.empty() ? fmt::format("no reply from the stock server in {} ms",
-                                                       settings_.lookup_timeout / 1ms)
-                                         : trouble_;
+    const auto reason = trouble_.empty() ? silence() : trouble_;
     queue_.remove(job);
     // A request that is under way keeps its connection until the server is done with it: more of them would
     // only make more processes wait for the same.

@@ -24,8 +24,10 @@
 namespace proxyd::relay {
 
 struct RelaySettings {
-    std::string path;    // the stock server's socket; empty: there is none
-    std::string advice;  // ends the log line that nobody answers there
+    std::string path;                       // the stock server's socket; empty: there is none
+    std::string advice;                     // ends the log line that nobody answers there
+    std::string silence_advice;             // ends the one that no process has accepted a connection in time
+    std::string service_name = "proxymap";  // what the stock server must be told by -n
     int connections = 16;
     int queue_limit = 10000;
     Duration lookup_timeout = std::chrono::seconds(10);
@@ -94,6 +96,7 @@ class Relay {
     [[nodiscard]] bool may_open() const;
     [[nodiscard]] bool waits_behind_another(const Slot& slot) const;
     [[nodiscard]] bool busy_since(const Slot& slot, TimePoint when) const;
+    [[nodiscard]] std::string silence() const;
     [[nodiscard]] protocol::Flags announced(const protocol::Request& open) const;
 
     Loop& loop_;

@@ -58,6 +58,11 @@ std::string TableSet::Entry::topic() const {
     return fmt::format("{} after {} versions: {}", name, versions, problem);
 }
 
+std::string TableSet::Entry::trouble() const {
+    return table ? fmt::format("{} -- table {} stays as it was", problem, name)
+                 : fmt::format("{} is unavailable. {}", name, problem);
+}
+
 TableSet::TableSet(Loop& loop, TableSetOptions options) : loop_(loop), options_(std::move(options)) {}
 
 TableSet::~TableSet() = default;
@@ -108,8 +113,7 @@ std::chrono::milliseconds TableSet::timeout_of(std::string_view name) {
 }
 
 void TableSet::unavailable(const Entry& entry, const LookupCallback& callback) const {
-    log().warning(entry.topic() + " unavailable",
-                  fmt::format("{} is unavailable. {}", entry.name, entry.problem));
+    log().error(entry.topic(), entry.trouble());
     callback({protocol::Status::retry, ""});
 }
 
@@ -195,9 +199,7 @@ void TableSet::load(Entry& entry) {
         return;
     }
     entry.problem = fmt::format("{}", fmt::join(inspection.errors, "; "));
-    log().error(entry.topic(),
-                fmt::format("{}{}", entry.problem,
-                            entry.table ? fmt::format(" -- table {} stays as it was", entry.name) : ""));
+    log().error(entry.topic(), entry.trouble());
 }
 
 TableParameters TableSet::read_parameters(const std::string& name, std::vector<std::string>& files) {
@@ -206,6 +208,9 @@ TableParameters TableSet::read_parameters(const std::string& name, std::vector<s
         std::string error;
         auto file = config::read_parameter_file(name, error);
         if (file) return TableParameters::from_file(std::move(*file));
+        // The file's name stands in front of what is said of it.
+        const auto opened = fmt::format("open {}: ", name);
+        if (error.starts_with(opened)) error.replace(0, opened.size(), "cannot be read: ");
         config::ParameterFile unreadable;
         unreadable.path = name;
         unreadable.errors.push_back({0, error});

@@ -109,6 +109,8 @@ class TableSet {
 
         // For the log: what was said before the last good version does not hide what is wrong with the next.
         [[nodiscard]] std::string topic() const;
+        // What the log says while there is a problem: the table it was goes on, or there is none.
+        [[nodiscard]] std::string trouble() const;
     };
 
     Entry& entry(std::string_view name);

@@ -27,7 +27,8 @@ void add_override(DaemonArguments& out, std::string_view text) {
     const auto equals = text.find('=');
     const auto name = trimmed(text.substr(0, equals));
     if (equals == std::string_view::npos || name.empty()) {
-        throw UsageError(fmt::format("option -o {}: must be name=value", text));
+        throw UsageError(fmt::format(
+            "option -o {}: must be name=value, or {{ name = value }} where there are blanks", text));
     }
     if (name.find_first_of(" \t") != std::string_view::npos) {
         throw UsageError(fmt::format("option -o {}: blanks in the parameter name \"{}\"", text, name));

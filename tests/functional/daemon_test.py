@@ -100,6 +100,19 @@ class DaemonTest(scenario.Scenario):
     def test_an_unknown_option_is_refused(self):
         self.refused("bad-option", "fatal: ")
 
+    @not_with_stock("does not read it")
+    def test_options_that_cannot_be_read_keep_nothing_from_working(self):
+        postfix = Postfix(self.workspace, scenario.tested(), {"proxy_read_maps": f"proxy:{self.lite}"}, name="unread")
+        options = f"{postfix.config}/proxyd.cf"
+        if os.path.exists(options):
+            os.unlink(options)
+        os.mkdir(options)
+        self.addCleanup(postfix.stop)
+        postfix.start()
+        with Connection(postfix.socket()) as connection:
+            self.assertEqual(connection.lookup(self.lite, "postmaster").value, b"root")
+        postfix.wait_for_log(f"error: read {re.escape(options)}: Is a directory")
+
     # The log
 
     @not_with_stock("ignores them silently")
@@ -108,7 +121,7 @@ class DaemonTest(scenario.Scenario):
         with Connection(self.postfix.socket("with-mistakes")) as connection:
             connection.lookup(self.lite, "postmaster")
         self.postfix.wait_for_log("daemon started", position)
-        warnings = re.findall(r"warning: (.*)$", self.postfix.log_since(position), re.MULTILINE)
+        warnings = re.findall(r"proxymap\[\d+\]: warning: (.*)$", self.postfix.log_since(position), re.MULTILINE)
         self.assertEqual(warnings, [f"{self.postfix.config}/master.cf, service proxymap: -o pool_sise is ignored: neither "
                                     'proxyd nor Postfix has a parameter of this name, did you mean "pool_size"?'])
 
@@ -188,7 +201,8 @@ class DaemonTest(scenario.Scenario):
         connection = self.connect()
         self.assertEqual(connection.open(self.private).status, proxymap_client.OK)
         self.assertEqual(connection.lookup(self.private, "k").status, proxymap_client.RETRY)
-        self.postfix.wait_for_log(r"private\.cf.*Permission denied", position)
+        reason = "cannot be read: Permission denied for user " if scenario.tested().is_proxyd else "Permission denied"
+        self.postfix.wait_for_log(rf"private\.cf: {reason}", position)
 
     def edit(self, name, text):
         connect = (f"hosts = 127.0.0.1:{self.postgres.port}\nuser = {self.postgres.SUPERUSER}\n"

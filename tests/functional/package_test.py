@@ -110,6 +110,10 @@ class PackageTest(scenario.Scenario):
                       self.text("usr/lib/systemd/system/proxyd.service"), "of the package, not of /usr/local")
         with gzip.open(f"{self.tree}/usr/share/man/man8/proxyd.8.gz", "rt", encoding="utf-8") as page:
             self.assertIn(".Dt PROXYD 8", page.read())
+        readme = self.text("usr/share/doc/proxyd/README.md")
+        self.assertNotRegex(readme, r"\]\(|\./(quickstart|check)|cmake|tests/", "not there without the source tree")
+        for heading in ("Put it into your Postfix", "Going back", "On its own with systemd", "Differences", "Reference"):
+            self.assertRegex(readme, rf"(?m)^##+ {heading}")
 
     def text(self, path):
         with open(f"{self.tree}/{path}", encoding="utf-8") as file:

@@ -331,7 +331,17 @@ class RelayTest(scenario.Scenario):
         # Anything else would end the client.
         self.assertEqual(connection.open("static:x").status, OK)
         self.assertEqual(connection.lookup("static:x", "k").status, RETRY)
-        postfix.wait_for_log("does not approve this table")
+        postfix.wait_for_log("does not approve this table: in master.cf give it -n proxymap and the options")
+
+    @not_with_stock("is the stock server")
+    def test_a_stock_service_that_cannot_start(self):
+        postfix = Postfix(self.workspace, scenario.tested(), {"proxy_read_maps": "proxy:static:x"},
+                          "lookup_timeout = 500ms\n", services=["proxymap-stock unix - - n - - proxymap -n"],
+                          name="unstartable").start()
+        self.addCleanup(postfix.stop)
+        self.assertEqual(self.connect(postfix=postfix).lookup("static:x", "k").status, RETRY)
+        postfix.wait_for_log('no reply .* in 500 ms: the service proxymap-stock of master.cf has started no process '
+                             'that answers; "proxyctl check" looks at its line')
 
 
 if __name__ == "__main__":

@@ -313,7 +313,27 @@ TEST_F(RelayTest, AServerThatNeverRepliesIsWaitedForUntilTheDeadline) {
     EXPECT_EQ(wait_for_answer("tcp:a").value, "in time");
 }
 
+TEST_F(RelayTest, TheLogTellsASilentTableFromAServiceThatDoesNotStart) {
+    settings.lookup_timeout = 50ms;
+    settings.silence_advice = ": look at the service";
+    for (const bool accepts : {true, false}) {
+        LinesLog lines;
+        stock.accepts = accepts;
+        relay.reset();
+        stock.stop();
+        start();
+        answers.clear();
+        lookup("tcp:a");
+        EXPECT_EQ(wait_for_answer("tcp:a").status, Status::retry);
+        EXPECT_EQ(lines.lines,
+                  std::vector{"table tcp:a: no reply from the stock server behind " + stock.path() +
+                              " in 50 ms" + (accepts ? "" : ": look at the service")});
+    }
+}
+
 TEST_F(RelayTest, ATableThatTheStockServerDoesNotApproveIsATemporaryError) {
+    LinesLog lines;
+    settings.service_name = "proxywrite";
     start();
     lookup("hash:a");
     wait_for_request("hash:a");
@@ -323,6 +343,8 @@ TEST_F(RelayTest, ATableThatTheStockServerDoesNotApproveIsATemporaryError) {
     wait_for_request("hash:b");
     stock.answer("hash:b", {Status::deny, 0, {}, {}});
     EXPECT_EQ(wait_for_answer("hash:b").status, Status::ok);
+    ASSERT_EQ(lines.lines.size(), 2U);
+    EXPECT_NE(lines.lines.front().find("give it -n proxywrite and the options"), std::string::npos);
 }
 
 TEST_F(RelayTest, OneWithoutGreetingIsUnderstood) {

@@ -80,7 +80,16 @@ TEST_F(TableChanges, AFileThatStaysBrokenIsReadEveryFewSecondsAtMost) {
         loop.advance(5100ms);
         EXPECT_EQ(answer(name), "RETRY");
     }
-    EXPECT_EQ(written.count("%q"), 2) << "once for the file, once for those who ask";
+    EXPECT_EQ(written.count("%q"), 1) << "once for the file and for those who ask";
+}
+
+TEST_F(TableChanges, AFileThatCannotBeReadIsNamedOnce) {
+    const auto path = directory + "/missing.cf";
+    EXPECT_EQ(answer("fake:" + path), "RETRY");
+    EXPECT_EQ(written.count("fake:" + path + " is unavailable. " + path +
+                            ": cannot be read: No such file or directory"),
+              1);
+    EXPECT_EQ(written.count(path), 1);
 }
 
 // Two looks are for files that are being written. The times of files are of the system's clock, so this one
