@@ -6,10 +6,16 @@
 
 namespace proxyd {
 
-// "Try chown root:postfix /x; chmod 640 /x, and look at the directories above"
-[[nodiscard]] std::string advice_to_let_read(std::string_view user, const std::string& path);
+// The first directory on the way to `path`, which is absolute, that this process may not search, as the user
+// that it is now; "" when there is none.
+[[nodiscard]] std::string closed_directory(const std::string& path);
 
-// Of the user that this process runs as; a number when the user has no name here.
+// For this process as the user that it is now: "Try chgrp postfix /x; chmod g+r /x", or the same of the first
+// directory that may not be searched. The owner, who may be another program, stays.
+[[nodiscard]] std::string advice_to_let_read(std::string_view group, const std::string& path);
+
+// Of the user and the group that this process runs as; a number when it has no name here.
 [[nodiscard]] std::string effective_user();
+[[nodiscard]] std::string effective_group();
 
 }  // namespace proxyd

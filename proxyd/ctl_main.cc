@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -42,6 +43,7 @@ struct Arguments {
     bool connect = false;
     bool verbose = false;
     bool dry_run = false;
+    bool no_connect = false;
     bool json = false;
 };
 
@@ -53,6 +55,9 @@ control::QuerySettings stand_alone(const Arguments& arguments) {
         "in a parameter such as virtual_alias_maps and reload Postfix",
         control::without_proxy(arguments.table));
     settings.log_hint = "The daemon's log says why";
+    settings.table_fault = [table = control::without_proxy(arguments.table)] {
+        return control::fault_of_table(table, {});
+    };
     if (arguments.config) {
         std::string error;
         const auto place = control::find_config(arguments.config, {});
@@ -64,6 +69,9 @@ control::QuerySettings stand_alone(const Arguments& arguments) {
     }
     return settings;
 }
+
+// Longer than any lookup takes with the usual settings, and than Postfix's clients wait for a reload.
+constexpr std::chrono::seconds answer_limit{30};
 
 std::string start_hint(const std::string& path) {
     return "Start it with: proxyd --listen " + path;
@@ -110,11 +118,18 @@ int run_query(const Arguments& arguments, const master::Environment& environment
             "then: postfix reload",
             table, control::approval_command(place.directory, table));
         settings.log_hint = "The mail log says why";
+        settings.table_fault = [place, main_cf, table] {
+            return control::fault_of_table(table,
+                                           control::PostfixInstance(place.directory, main_cf).table_types());
+        };
     }
     // As postmap does, scripts get nothing but the status; people shall see that it was no failure.
     settings.tell_misses = isatty(STDERR_FILENO) != 0;
     control::ProxymapConnection connection(
         path, socket_hint, [](const std::string& text) { std::cerr << "proxyctl: " << text << '\n'; });
+    connection.give_up_after(
+        answer_limit, fmt::format("the daemon does not answer; {} log says why, perhaps it does not start",
+                                  arguments.socket ? "its" : "the mail"));
     if (arguments.verbose) tell_answerer(connection, path);
     const control::Ask ask = [&connection](const protocol::Request& request) {
         return connection.ask(request);
@@ -180,7 +195,9 @@ int run_check(const Arguments& arguments, const master::Environment& environment
 int run_enable(const Arguments& arguments, const master::Environment& environment) {
     clear_database_environment();
     const auto place = control::find_config(arguments.config, environment);
-    return control::SwitchOver(place, environment, std::cout).enable(arguments.dry_run);
+    return control::SwitchOver(place, environment, std::cout)
+        .enable(arguments.dry_run,
+                arguments.no_connect ? control::Databases::left_alone : control::Databases::asked);
 }
 
 int run_disable(const Arguments& arguments, const master::Environment& environment) {
@@ -202,6 +219,7 @@ class CommandLine {
         query.add_flag("-v,--verbose", arguments_.verbose, "say who answers, on standard error");
         query.add_option("table", arguments_.table, "the table, with or without proxy:")
             ->required()
+            ->check(control::table_name_fault)
             ->type_name("TYPE:NAME");
         query.add_option("key", arguments_.keys, "keys, or - for keys on standard input")
             ->required()
@@ -218,8 +236,11 @@ class CommandLine {
 
         add("options", "print the options in force", run_options, About::any);
 
-        add_dry_run(
-            add("enable", "have proxyd answer for proxymap(8) in a Postfix", run_enable, About::postfix));
+        auto& enable =
+            add("enable", "have proxyd answer for proxymap(8) in a Postfix", run_enable, About::postfix);
+        add_dry_run(enable);
+        enable.add_flag("--no-connect", arguments_.no_connect,
+                        "leave the databases alone, and look nothing up");
         add_dry_run(add("disable", "give the lookups back to proxymap(8)", run_disable, About::postfix));
 
         auto& status = add("status", "who answers the lookups, and how it is", run_status, About::postfix);
@@ -230,6 +251,7 @@ class CommandLine {
             add("flush", "forget answers that are kept (cache_ttl, stale_ttl)", run_flush, About::postfix);
         add_socket(flush);
         flush.add_option("table", arguments_.table, "only those of this table, with or without proxy:")
+            ->check(control::table_name_fault)
             ->type_name("TYPE:NAME");
         flush.add_option("key", arguments_.keys, "only those of these keys")->type_name("KEY");
     }

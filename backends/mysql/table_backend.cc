@@ -20,7 +20,8 @@ class Runner final : public table::QueryRunner {
     Runner(std::shared_ptr<table::SharedPool> shared, const std::string& table_name,
            const table::SqlDefinition& definition, bool require_result_set,
            const table::TableSettings& settings)
-        : plannable_(table::is_safe_to_explain(definition.query, definition.analysis)),
+        : plannable_(definition.analysis.unquoted.empty() &&
+                     table::is_safe_to_explain(definition.query, definition.analysis)),
           statement_(std::make_shared<Statement>(definition.query, definition.analysis.may_write,
                                                  require_result_set)),
           share_(std::move(shared), settings, table_name) {}
@@ -32,8 +33,8 @@ class Runner final : public table::QueryRunner {
 
     [[nodiscard]] bool tries_query() const override { return plannable_; }
 
-    // EXPLAIN plans the query without running it. What it cannot be put before is not tried: only the
-    // connection is.
+    // EXPLAIN plans the query without running it. What it cannot be put before is not tried, nor where a key
+    // stands outside quotes, as one of nobody's would be a mistake there: only the connection is.
     void prepare_only(Deadline deadline, OutcomeCallback callback) override {
         auto query = statement_->query();
         if (!plannable_) {

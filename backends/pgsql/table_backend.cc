@@ -66,11 +66,11 @@ class Runner final : public table::QueryRunner {
     }
 
     [[nodiscard]] bool tries_query() const override {
-        return table::is_safe_to_explain(statement_->query(), analysis_);
+        return analysis_.unquoted.empty() && table::is_safe_to_explain(statement_->query(), analysis_);
     }
 
-    // EXPLAIN plans the query as a preparation would. What it cannot be put before is not tried: only the
-    // connection is.
+    // EXPLAIN plans the query as a preparation would. What it cannot be put before is not tried, nor where a
+    // key stands outside quotes, as one of nobody's would be a mistake there: only the connection is.
     void prepare_only(Deadline deadline, OutcomeCallback callback) override {
         auto query = statement_->query();
         auto analysis = analysis_;

@@ -51,8 +51,8 @@ std::string why_not_open(const std::string& path, sqlite3* database, int status)
     const int error = faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0 ? 0 : errno;
     if (error == ENOENT || error == ENOTDIR) return "no such file";
     if (error == EACCES) {
-        const auto user = effective_user();
-        return fmt::format("permission denied for user {}. {}", user, advice_to_let_read(user, path));
+        return fmt::format("permission denied for user {}. {}", effective_user(),
+                           advice_to_let_read(effective_group(), path));
     }
     return database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(status);
 }

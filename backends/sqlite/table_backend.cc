@@ -15,8 +15,19 @@ class Runner final : public table::QueryRunner {
         database_->run(statement_, std::string(key.key), deadline, queue_limit_, std::move(callback));
     }
 
+    // Where a key stands outside quotes, a query with a key of nobody's is a mistake that it has not itself.
+    [[nodiscard]] bool tries_query() const override { return statement_->analysis.unquoted.empty(); }
+
     void prepare_only(Deadline deadline, pool::OutcomeCallback callback) override {
-        database_->run(statement_, "check@proxyd.invalid", deadline, queue_limit_, std::move(callback), true);
+        auto statement = statement_;
+        if (!tries_query()) {
+            std::string error;
+            auto query = *table::parse_template("SELECT 1 FROM sqlite_master", error);
+            auto analysis = table::analyse(query, table::SqlDialect::sqlite);
+            statement = std::make_shared<const Statement>(Statement{std::move(query), std::move(analysis)});
+        }
+        database_->run(std::move(statement), "check@proxyd.invalid", deadline, queue_limit_,
+                       std::move(callback), true);
     }
 
   private:

@@ -104,6 +104,7 @@ class Check {
         const auto master_cf =
             place_.master_cf_text ? place_.master_cf_text : config::read_file(master_cf_path_, error);
         if (master_cf) {
+            master_cf_text_ = *master_cf;
             services_ = read_services(*master_cf);
         } else {
             result_.findings.error(master_cf_path_, 0, error);
@@ -128,6 +129,9 @@ class Check {
                     result_.findings.warning(place_.options_path, problem.line, problem.message);
                 }
                 if (!is_alone()) note_without_effect(*file);
+                if (const auto* relay = file->find("relay_service"); relay != nullptr) {
+                    relay_place_ = {place_.options_path, relay->line};
+                }
                 auto problems = apply(options, *file);
                 std::sort(problems.begin(), problems.end(),
                           [](const auto& a, const auto& b) { return a.line < b.line; });
@@ -139,7 +143,9 @@ class Check {
         for (const auto& [name, value] : overrides_) {
             if (!is_option(name)) continue;
             const auto problem = set_option(options, name, value);
-            if (!problem.empty()) result_.findings.error(master_cf_path_, overrides_line_, problem);
+            const int line = line_of_option(master_cf_text_, overrides_line_, name);
+            if (!problem.empty()) result_.findings.error(master_cf_path_, line, problem);
+            if (name == "relay_service") relay_place_ = {master_cf_path_, line};
         }
         return options;
     }
@@ -315,13 +321,25 @@ class Check {
         }
         const auto* proxymap = find_proxymap(services_);
         if (proxymap == nullptr || proxymap->command != "proxyd" || has_service(service)) return;
+        const Options defaults;
+        if (relay_place_ && !service.empty() && has_service(defaults.relay_service)) {
+            result_.findings.error(
+                relay_place_->first, relay_place_->second,
+                fmt::format("relay_service = {}: master.cf has no such service, so that lookups in tables of "
+                            "other types fail: write {}, which it has",
+                            service, defaults.relay_service));
+            return;
+        }
         const auto text =
             service.empty()
                 ? fmt::format("{}and relay_service is empty: lookups in {} fail", fault, name)
                 : fmt::format(
                       "{0}and the stock server that answers for it is not in master.cf: lookups in {1} "
-                      "fail: run `proxyctl enable`, or add \"{2} unix - - n - - proxymap -n proxymap\"",
-                      fault, name, service);
+                      "fail: run `proxyctl enable`, or add \"{2} unix - - n - - proxymap -n proxymap\"{3}",
+                      fault, name, service,
+                      relay_place_ ? fmt::format(" (relay_service in {}:{})", relay_place_->first,
+                                                 relay_place_->second)
+                                   : "");
         if (uses.empty()) result_.findings.error(main_cf_path_, line_of("proxy_read_maps"), text);
         for (const auto& use : uses) result_.findings.error(use.file, use.line, text);
     }
@@ -355,6 +373,8 @@ class Check {
     std::vector<MasterService> services_;
     std::vector<std::pair<std::string, std::string>> overrides_;
     int overrides_line_ = 0;
+    std::string master_cf_text_;
+    std::optional<std::pair<std::string, int>> relay_place_;  // file and line of relay_service
     Site site_;
     std::set<std::string> unknown_;  // tables of a type that nobody has
     CheckResult result_;
@@ -386,10 +406,16 @@ int report(const CheckResult& result, bool connect, std::ostream& out) {
     return errors > 0 ? 1 : 0;
 }
 
-Options options_in_force(const ConfigPlace& place, const master::Environment& environment) {
+Options options_in_force(const ConfigPlace& place, const master::Environment& environment,
+                         std::vector<Finding>* mistakes) {
     Check check(place, environment);
     if (place.has_main_cf && !place.options_given) (void)check.read_postfix();
-    return check.check_options();
+    auto options = check.check_options();
+    if (mistakes != nullptr) {
+        *mistakes = check.findings().all();
+        std::erase_if(*mistakes, [](const Finding& one) { return one.gravity != Gravity::error; });
+    }
+    return options;
 }
 
 int print_options(const ConfigPlace& place, const master::Environment& environment, std::ostream& out,

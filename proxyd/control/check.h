@@ -18,7 +18,7 @@ struct CheckResult {
     std::size_t answering = 0;                // only with `connect`
     std::string reader;                       // the user whose rights were looked at; "": who runs this
     bool in_use = false;                      // some parameter asks for a table that proxyd itself serves
-    std::vector<std::string> reading_tables;  // those whose queries change nothing, as far as one can see
+    std::vector<std::string> reading_tables;  // see TableCheck::reading_tables()
 };
 
 // With `connect` and as root, changes to the daemon's user for good before it asks the databases, for they
@@ -29,7 +29,9 @@ struct CheckResult {
 // One line per finding and a closing line. Returns the exit status: 1 with an error, else 0.
 [[nodiscard]] int report(const CheckResult& result, bool connect, std::ostream& out);
 
-[[nodiscard]] Options options_in_force(const ConfigPlace& place, const master::Environment& environment);
+// With the default in place of what is wrong; `mistakes`, if given, becomes what that is.
+[[nodiscard]] Options options_in_force(const ConfigPlace& place, const master::Environment& environment,
+                                       std::vector<Finding>* mistakes = nullptr);
 
 // The options in force, as they would stand in a file, with the default in place of what is wrong; each
 // mistake becomes a line of `mistakes`. Returns the exit status: 1 with a mistake, else 0.

@@ -29,7 +29,11 @@ int flush(const std::string& socket, const std::string& socket_hint, const std::
     if (!keys.empty()) request["keys"] = keys;
     const auto reply = ask(channel::path_beside(socket), socket_hint, request);
     const auto flushed = reply.value("flushed", 0LL);
-    out << fmt::format("{} answer{} forgotten\n", flushed, flushed == 1 ? "" : "s");
+    out << fmt::format("{} answer{} forgotten{}\n", flushed, flushed == 1 ? "" : "s",
+                       flushed > 0     ? ""
+                       : table.empty() ? ": none are kept"
+                       : keys.empty()  ? fmt::format(": none are kept for {}", without_proxy(table))
+                                       : ": none are kept for these keys");
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "proxyd/control/master_cf.h"
 
+#include <algorithm>
 #include <cstddef>
 
 #include "backends/config/list.h"
@@ -44,6 +45,24 @@ void add_override(MasterService& service, std::string_view text) {
 }
 
 }  // namespace
+
+int line_of_option(std::string_view master_cf, int line, std::string_view name) {
+    constexpr std::string_view blanks = " \t";
+    for (int number = 1; !master_cf.empty(); ++number) {
+        const auto end = std::min(master_cf.find('\n'), master_cf.size());
+        const auto text = master_cf.substr(0, end);
+        master_cf.remove_prefix(std::min(end + 1, master_cf.size()));
+        const bool starts_entry =
+            !text.empty() && text.front() != '#' && blanks.find(text.front()) == blanks.npos;
+        if (number > line && starts_entry) break;
+        if (number < line || config::trim(text).starts_with('#')) continue;
+        for (auto at = text.find(name); at != text.npos; at = text.find(name, at + 1)) {
+            const auto behind = text.find_first_not_of(blanks, at + name.size());
+            if (behind != text.npos && text[behind] == '=') return number;
+        }
+    }
+    return line;
+}
 
 std::vector<MasterService> read_services(std::string_view master_cf) {
     std::vector<MasterService> services;

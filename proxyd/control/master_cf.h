@@ -24,4 +24,8 @@ struct MasterService {
 // Lines that are no service are left out: master(8) is the one to complain.
 [[nodiscard]] std::vector<MasterService> read_services(std::string_view master_cf);
 
+// The line of `-o name=value` in the entry that begins at `line`, which it may continue on others; `line`
+// when it is not found.
+[[nodiscard]] int line_of_option(std::string_view master_cf, int line, std::string_view name);
+
 }  // namespace proxyd::control

@@ -1,10 +1,13 @@
 #include "proxyd/control/proxied_tables.h"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <functional>
 #include <utility>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "backends/config/list.h"
 #include "proxyd/postfix/approved_tables.h"
@@ -125,6 +128,27 @@ std::vector<TableUse> find_direct_uses(const postfix::MainCf& main_cf, const con
     });
     std::erase_if(uses, [](const TableUse& use) { return !use.certain; });
     return uses;
+}
+
+std::string fault_of_table(std::string_view table, const std::vector<std::string>& stock_types) {
+    constexpr std::array<std::string_view, 5> own = {"pgsql", "mysql", "sqlite", "unionmap", "pipemap"};
+    constexpr std::array<std::string_view, 8> with_plain_file = {"pgsql", "mysql",    "sqlite", "ldap",
+                                                                 "pcre",  "memcache", "regexp", "cidr"};
+    const auto type = table.substr(0, table.find(':'));
+    const std::string name(table.substr(std::min(type.size() + 1, table.size())));
+    std::vector<std::string_view> known(stock_types.begin(), stock_types.end());
+    known.insert(known.end(), own.begin(), own.end());
+    if (!stock_types.empty() && std::find(known.begin(), known.end(), type) == known.end()) {
+        const auto nearest = config::nearest_name(type, known);
+        return fmt::format(
+            "Neither proxyd nor the stock server knows the table type \"{}\"{}", type,
+            nearest.empty() ? " (postconf -m)" : fmt::format(", did you mean \"{}\"?", nearest));
+    }
+    const bool plain =
+        std::find(with_plain_file.begin(), with_plain_file.end(), type) != with_plain_file.end();
+    if (plain && name.starts_with('/') && access(name.c_str(), F_OK) != 0 && errno == ENOENT)
+        return fmt::format("There is no file {}", name);
+    return {};
 }
 
 std::string approval_command(const std::string& config_directory, std::string_view table) {

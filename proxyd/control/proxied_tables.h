@@ -34,6 +34,10 @@ struct TableUse {
                                                      const std::vector<MasterService>& services,
                                                      const std::vector<std::string_view>& types);
 
+// Why nobody can serve the table: its type is none of proxyd's and of `stock_types`, or its file does not
+// exist; "" when neither is certain. No `stock_types`: they are not known.
+[[nodiscard]] std::string fault_of_table(std::string_view table, const std::vector<std::string>& stock_types);
+
 // The command that adds a table to proxy_read_maps, whose list has to be written out to be added to.
 [[nodiscard]] std::string approval_command(const std::string& config_directory, std::string_view table);
 

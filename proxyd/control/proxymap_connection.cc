@@ -135,12 +135,18 @@ void ProxymapConnection::wait_for_reply() {
         const auto until_end = std::chrono::ceil<milliseconds>(*end_ - std::chrono::steady_clock::now());
         left = std::max(until_end, milliseconds(0));
     }
-    if (!readable(left)) throw QueryError(fmt::format("{}: no answer comes", path_));
+    if (!readable(left)) throw QueryError(fmt::format("{}: {}", path_, reason_));
+}
+
+void ProxymapConnection::give_up_after(std::chrono::milliseconds limit, std::string reason) {
+    limit_ = limit;
+    reason_ = std::move(reason);
 }
 
 Answer ProxymapConnection::ask(const protocol::Request& request) {
     std::string bytes;
     protocol::append(bytes, request);
+    if (limit_) end_ = std::chrono::steady_clock::now() + *limit_;
     for (int attempt = 1; attempt <= tries; ++attempt) {
         if (attempt > 1) std::this_thread::sleep_for(between_tries);
         if (fd_ < 0) {

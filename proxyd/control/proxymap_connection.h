@@ -26,6 +26,9 @@ class ProxymapConnection {
     // An answer that is not there by then is not waited for: ask() throws.
     void give_up_at(std::chrono::steady_clock::time_point end) { end_ = end; }
 
+    // The same for each request by itself; `reason` is what ask() throws then.
+    void give_up_after(std::chrono::milliseconds limit, std::string reason);
+
     // Once the descriptor is readable nothing is waited for: ask() and wait_for_greeting() throw.
     void give_up_when_readable(int fd) { stop_fd_ = fd; }
 
@@ -50,6 +53,8 @@ class ProxymapConnection {
     std::string socket_hint_;
     std::function<void(const std::string&)> notice_;
     std::optional<std::chrono::steady_clock::time_point> end_;
+    std::optional<std::chrono::milliseconds> limit_;
+    std::string reason_ = "no answer comes";
     int fd_ = -1;
     int stop_fd_ = -1;
     bool greeted_ = false;

@@ -30,13 +30,7 @@ class OpenTable {
           ask_(ask),
           warnings_(warnings),
           flags_(protocol::Layout::flags, postmap_flags, settings.smtputf8) {
-        const auto colon = name_.find(':');
-        if (colon == std::string::npos || colon == 0) {
-            throw QueryError(
-                fmt::format("\"{}\" is no table: expected TYPE:NAME, for example "
-                            "pgsql:/etc/postfix/sql/virtual_domains.cf",
-                            name_));
-        }
+        if (const auto fault = table_name_fault(name_); !fault.empty()) throw QueryError(fault);
         const auto answer = ask_(flags_.open(name_));
         if (answer.status != Status::ok) fail(answer.status, "");
         folds_whole_keys_ = (answer.flags & flag::fixed) != 0;
@@ -66,17 +60,19 @@ class OpenTable {
     [[noreturn]] void fail(Status status, const std::string& key) const {
         const auto about =
             key.empty() ? fmt::format("table {}", name_) : fmt::format("table {}, key {}", name_, key);
+        const bool of_table = status == Status::deny || status == Status::retry;
+        const auto fault = of_table && settings_.table_fault ? settings_.table_fault() : "";
         switch (status) {
             case Status::deny:
                 throw QueryError(fmt::format("{}: the daemon may not serve this table. {}", about,
-                                             settings_.approval_hint));
+                                             fault.empty() ? settings_.approval_hint : fault));
             case Status::bad:
                 throw QueryError(fmt::format("{}: the daemon takes the request for malformed", about));
             case Status::config:
                 throw QueryError(fmt::format("{}: query error: the value found is not UTF-8", about));
             default:
-                throw QueryError(
-                    fmt::format("{}: query error: the lookup failed for now. {}", about, settings_.log_hint));
+                throw QueryError(fmt::format("{}: query error: the lookup failed for now. {}", about,
+                                             fault.empty() ? settings_.log_hint : fault));
         }
     }
 
@@ -99,6 +95,15 @@ void tell_miss(const QuerySettings& settings, std::string_view key, std::ostream
 }
 
 }  // namespace
+
+std::string table_name_fault(std::string_view table) {
+    const auto name = without_proxy(table);
+    const auto colon = name.find(':');
+    if (colon != std::string_view::npos && colon > 0) return {};
+    return fmt::format(
+        "\"{}\" is no table: expected TYPE:NAME, for example pgsql:/etc/postfix/sql/virtual_domains.cf",
+        name);
+}
 
 std::string_view without_proxy(std::string_view table) {
     while (table.starts_with(proxy_prefix)) table.remove_prefix(proxy_prefix.size());

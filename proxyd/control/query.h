@@ -38,8 +38,14 @@ struct QuerySettings {
     bool smtputf8 = true;       // the client's smtputf8_enable
     std::string approval_hint;  // what to do when the table is not approved
     std::string log_hint;       // where the daemon says why a lookup failed
-    bool tell_misses = false;   // a key that is not found becomes a line of warnings
+    // Says what is wrong with the table itself, to whom a lookup has failed; "" when nothing is. May be
+    // empty.
+    std::function<std::string()> table_fault{};
+    bool tell_misses = false;  // a key that is not found becomes a line of warnings
 };
+
+// "", or what is missing in a name that is no TYPE:NAME.
+[[nodiscard]] std::string table_name_fault(std::string_view table);
 
 // Without proxy: in front, however often it stands there.
 [[nodiscard]] std::string_view without_proxy(std::string_view table);

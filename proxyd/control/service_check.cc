@@ -229,7 +229,16 @@ void check_relay_entry(const PostfixFiles& files, const std::string& relay_servi
                             "write - there",
                             relay_service));
         }
-        if (stock_name_of(service) == stock_name) continue;
+        const auto own_name = stock_name_of(service);
+        if (own_name == stock_name) continue;
+        if (own_name) {
+            findings.error(
+                files.master_cf_path, service.line,
+                fmt::format("wrong -n value: as {} the stock server looks at other tables, so that "
+                            "lookups by way of {} fail: end the line with \"{}\"",
+                            *own_name, relay_service, stock_command(service, stock_name)));
+            continue;
+        }
         findings.error(
             files.master_cf_path, service.line,
             fmt::format("the stock server does not answer with these arguments{}, so that lookups by way "

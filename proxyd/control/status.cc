@@ -64,12 +64,15 @@ std::string time_text(long long seconds) {
 }
 
 void print_postfix(const json& status, std::ostream& out) {
+    const bool enabled = status["enabled"].get<bool>();
     out << fmt::format("{}: proxyd is {}enabled\n", status["master_cf"].get<std::string>(),
-                       status["enabled"].get<bool>() ? "" : "not ");
+                       enabled ? "" : "not ");
+    for (const auto& mistake : status["mistakes"]) out << mistake.get<std::string>() << '\n';
     if (status.contains("postfix_running")) {
         out << (status["postfix_running"].get<bool>() ? "Postfix is running\n" : "Postfix is not running\n");
     }
     const auto service = status["relay"]["service"].get<std::string>();
+    if (!enabled) return;  // then nothing is asked of it
     if (service.empty()) {
         out << "tables of other types are not served (relay_service is empty)\n";
     } else if (service.starts_with('/')) {
@@ -79,7 +82,7 @@ void print_postfix(const json& status, std::ostream& out) {
                            service, status["relay"]["present"].get<bool>() ? "in" : "missing in",
                            status["relay"].value("answers", true)
                                ? ""
-                               : ", but with its arguments it does not answer: see `proxyctl check`");
+                               : ", but its arguments are wrong: see `proxyctl check`");
     }
 }
 
@@ -148,7 +151,11 @@ json find_status(const std::optional<std::string>& socket, const ConfigPlace& pl
                         place.directory));
     }
     const PostfixInstance postfix(place.directory, postfix::MainCf::load(place.directory, {}));
-    add_postfix(status, place, options_in_force(place, environment));
+    std::vector<Finding> mistakes;
+    add_postfix(status, place, options_in_force(place, environment, &mistakes));
+    status["mistakes"] = json::array();
+    for (const auto& mistake : mistakes) status["mistakes"].push_back(format(mistake));
+    status["throttle_time"] = postfix.throttle_time();
     // Only root may ask Postfix; others are told so by the socket.
     if (geteuid() == 0) status["postfix_running"] = postfix.is_running();
     if (status.value("postfix_running", true)) {
@@ -178,6 +185,12 @@ int print_status(const json& status, std::ostream& out) {
         "{}: {}{}\n", socket,
         answers == "another" ? "another server than proxyd answers, such as proxymap(8)" : "nobody answers",
         problem.empty() || answers == "another" ? "" : " (" + problem + ")");
+    if (answers == "nobody" && status.value("postfix_running", false)) {
+        out << fmt::format(
+            "the mail log says why; master(8) waits {} before it starts a service again that failed, which "
+            "`postfix stop; postfix start` ends\n",
+            status["throttle_time"].get<std::string>());
+    }
     return 1;
 }
 

@@ -13,9 +13,10 @@
 namespace proxyd::control {
 
 // All that can be found out. Under Postfix: "enabled", "master_cf", "line", "postfix_running", "relay"
-// {"service", "present"}; in any case "socket", "answers" ("proxyd", "another", "nobody", "unknown"),
-// "problem" where there is one, and with proxyd "daemon", see proxyd/status.h. Without `socket` of the
-// Postfix at `place`. Throws std::runtime_error when there is no Postfix.
+// {"service", "present"}, "throttle_time" (master(8)'s wait after a failed start) and "mistakes", a list of
+// lines about options with bad values; in any case "socket", "answers" ("proxyd", "another", "nobody",
+// "unknown"), "problem" where there is one, and with proxyd "daemon", see proxyd/status.h. Without `socket`
+// of the Postfix at `place`. Throws std::runtime_error when there is no Postfix.
 [[nodiscard]] nlohmann::json find_status(const std::optional<std::string>& socket, const ConfigPlace& place,
                                          const master::Environment& environment);
 

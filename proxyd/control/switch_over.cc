@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <ostream>
 #include <sstream>
 #include <stdexcept>
@@ -80,18 +81,32 @@ bool runs_proxyd(const std::string& master_cf) {
     return service != nullptr && service->command == "proxyd";
 }
 
-// Returns what a lookup in one of the tables came to; throws QueryError when it failed.
-std::string look_up(ProxymapConnection& connection, const std::vector<std::string>& tables) {
-    if (tables.empty()) return "there is no table to ask for";
+// Returns what a lookup in the table came to; throws QueryError when it failed.
+std::string look_up(ProxymapConnection& connection, const std::string& table) {
     QuerySettings settings;
-    settings.table = tables.front();
+    settings.table = table;
     settings.approval_hint = "Is it in proxy_read_maps?";
     settings.log_hint = "The mail log says why";
     std::ostringstream value;
     const Ask ask = [&connection](const protocol::Request& request) { return connection.ask(request); };
     const int status = query(settings, {proof_key}, ask, value, value);
-    return fmt::format("a lookup in {} {}", tables.front(),
+    return fmt::format("a lookup in {} {}", table,
                        status == 0 ? "found something" : "found nothing for nobody's address, as it should");
+}
+
+// The same of the first table that answers; throws QueryError when none does, with the failure of the first.
+std::string look_up(ProxymapConnection& connection, const std::vector<std::string>& tables) {
+    if (tables.empty()) return "there is no table to ask for";
+    std::optional<QueryError> first;
+    for (const auto& table : tables) {
+        try {
+            return look_up(connection, table);
+        } catch (const QueryError& error) {
+            if (!first) first = error;
+            if (!connection.is_open()) break;
+        }
+    }
+    throw *first;
 }
 
 }  // namespace
@@ -112,8 +127,9 @@ std::string SwitchOver::read_master_cf() const {
     return std::move(*text);
 }
 
-int SwitchOver::enable(bool dry_run) {
+int SwitchOver::enable(bool dry_run, Databases databases) {
     require_root(dry_run);
+    databases_ = databases;
     if (dry_run) return enable_locked(dry_run);
     return alone(master_cf_path_, [this] { return enable_locked(false); });
 }
@@ -125,10 +141,8 @@ int SwitchOver::enable_locked(bool dry_run) {
     auto prospect = place_;
     prospect.master_cf_text = postfix_.edit(original, entries_for_proxyd(original, options.relay_service));
     const auto& wanted = *prospect.master_cf_text;
-    if (!passes_check(prospect)) {
-        out_ << "nothing was changed: mend the errors above first\n";
-        return 1;
-    }
+    if (wanted == original) out_ << fmt::format("{}: proxyd is enabled already\n", master_cf_path_);
+    if (!passes_check(prospect)) return refuse_enabling(original, wanted, dry_run);
     tables_ = check(prospect, environment_, false);
     if (!tables_.in_use) {
         out_ << fmt::format(
@@ -136,12 +150,8 @@ int SwitchOver::enable_locked(bool dry_run) {
             "proxy:sqlite: table: nothing uses proxyd yet\n",
             place_.directory + "/main.cf");
     }
-    if (wanted == original) {
-        out_ << fmt::format("{}: proxyd is enabled already{}\n", master_cf_path_, idle_text());
-        return dry_run || !postfix_.is_running() ? 0 : prove_again();
-    }
-    out_ << unified_diff(master_cf_path_, original, wanted);
-    if (const auto columns = changed_columns(original); !columns.empty()) out_ << columns << '\n';
+    if (wanted == original) return dry_run || !postfix_.is_running() ? 0 : prove_again();
+    show_change(original, wanted);
     if (dry_run) {
         out_ << "dry run: nothing was changed\n";
         return 0;
@@ -154,6 +164,22 @@ int SwitchOver::enable_locked(bool dry_run) {
         throw std::runtime_error(changed_meanwhile(master_cf_path_));
     }
     return take_effect(original, wanted, signals);
+}
+
+// After a check with errors. Returns the exit status.
+int SwitchOver::refuse_enabling(const std::string& original, const std::string& wanted, bool dry_run) {
+    if (dry_run && wanted != original) show_change(original, wanted);
+    out_ << (dry_run ? "dry run: nothing was changed, nor would be: " : "nothing was changed: ")
+         << "mend the errors above first"
+         << (databases_ == Databases::asked ? ", or, if they are only about databases that are down now, use "
+                                              "--no-connect\n"
+                                            : "\n");
+    return 1;
+}
+
+void SwitchOver::show_change(const std::string& original, const std::string& wanted) {
+    out_ << unified_diff(master_cf_path_, original, wanted);
+    if (const auto columns = changed_columns(original); !columns.empty()) out_ << columns << '\n';
 }
 
 int SwitchOver::prove_again() {
@@ -289,7 +315,8 @@ bool SwitchOver::passes_check(const ConfigPlace& prospect) {
     if (child == 0) {
         int status = 1;
         try {
-            status = report(check(prospect, environment_, true), true, out_);
+            const bool connect = databases_ == Databases::asked;
+            status = report(check(prospect, environment_, connect), connect, out_);
         } catch (const std::exception& error) {
             out_ << "error: " << error.what() << '\n';
         }
@@ -313,7 +340,9 @@ std::string SwitchOver::prove(const HeldSignals& signals) {
         try {
             const auto found = find_answerer(connection, socket);
             if (found.who == Who::proxyd) {
-                const auto lookup = look_up(connection, tables_.reading_tables);
+                const auto lookup = databases_ == Databases::asked
+                                        ? look_up(connection, tables_.reading_tables)
+                                        : "no lookup was tried";
                 out_ << fmt::format("{}: proxyd {} answers (process {}); {}\n", socket,
                                     found.status.value("version", ""), found.status.value("process", 0),
                                     lookup);
@@ -349,7 +378,8 @@ bool SwitchOver::prove_stock(const HeldSignals& signals) {
     return false;
 }
 
-// Returns "", or why it is not the stock server that answers, and rightly.
+// Returns "", or why it is not the stock server that answers. That a lookup fails is no fault of its: a
+// database may be down.
 std::string SwitchOver::stock_fault(std::chrono::steady_clock::time_point end, const HeldSignals& signals) {
     const auto& socket = postfix_.proxymap_socket();
     const auto left = [end] {
@@ -366,8 +396,11 @@ std::string SwitchOver::stock_fault(std::chrono::steady_clock::time_point end, c
                 out_ << fmt::format("{}: the stock server answers; {}\n", socket, lookup);
                 return {};
             } catch (const QueryError& error) {
-                if (who == Who::another)
-                    return fmt::format("the stock server answers, but a lookup fails: {}", error.what());
+                if (who == Who::another) {
+                    out_ << fmt::format("{}: the stock server answers; warning: a lookup fails: {}\n", socket,
+                                        error.what());
+                    return {};
+                }
             }
         }
         if (signals.wait(std::min(left(), between_tries)))

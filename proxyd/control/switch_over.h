@@ -14,15 +14,18 @@
 
 namespace proxyd::control {
 
+enum class Databases { asked, left_alone };
+
 class SwitchOver {
   public:
     // Throws std::runtime_error when `place` is not that of a Postfix. The references outlive the object.
     SwitchOver(const ConfigPlace& place, const master::Environment& environment, std::ostream& out);
 
     // Both return the exit status, and throw std::runtime_error for what keeps them from beginning. With
-    // `dry_run` they only show what they would change. A signal that would end the process while master.cf
+    // `dry_run` they only show what they would change. With Databases::left_alone enable() neither connects
+    // to them nor looks anything up. A signal that would end the process while master.cf
     // and the running Postfix do not agree has enable() go back and disable() come to its end; both return 1.
-    [[nodiscard]] int enable(bool dry_run);
+    [[nodiscard]] int enable(bool dry_run, Databases databases);
     [[nodiscard]] int disable(bool dry_run);
 
   private:
@@ -32,6 +35,8 @@ class SwitchOver {
     [[nodiscard]] std::string stock_text(const std::string& master_cf, const std::string& before,
                                          const std::vector<std::string>& relays) const;
     [[nodiscard]] bool passes_check(const ConfigPlace& prospect);
+    [[nodiscard]] int refuse_enabling(const std::string& original, const std::string& wanted, bool dry_run);
+    void show_change(const std::string& original, const std::string& wanted);
     [[nodiscard]] std::string prove(const HeldSignals& signals);
     [[nodiscard]] int prove_again();
     [[nodiscard]] int take_effect(const std::string& original, const std::string& wanted,
@@ -47,6 +52,7 @@ class SwitchOver {
     ConfigPlace place_;
     const master::Environment& environment_;
     std::ostream& out_;
+    Databases databases_ = Databases::asked;
     PostfixInstance postfix_;
     CheckResult tables_;  // of a check without connecting
     std::string master_cf_path_;

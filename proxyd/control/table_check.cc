@@ -1,6 +1,7 @@
 #include "proxyd/control/table_check.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -42,6 +43,29 @@ bool is_relative_path(const std::string& name, const table::TableParameters& par
     if (parameters.where() != "main.cf" || name.find('/') == std::string::npos) return false;
     return !parameters.text("query") && !parameters.text("dbname") && !parameters.text("hosts") &&
            !parameters.text("dbpath") && !parameters.text("table");
+}
+
+// The parameter whose line has been taken for the rest of this value, as far as that is certain: SQL has
+// columns of such names, and connection text has parameters.
+std::string continued_parameter(std::string_view name, std::string_view value,
+                                const std::vector<std::string>& known) {
+    constexpr std::array<std::string_view, 3> never_in_sql = {"dbpath", "expansion_limit", "result_format"};
+    constexpr std::array<std::string_view, 4> sql = {"query", "select_function", "additional_conditions",
+                                                     "result_format"};
+    constexpr std::array<std::string_view, 4> of_connections = {"user", "password", "dbname", "hosts"};
+    const auto among = [](std::string_view word, const auto& words) {
+        return std::find(words.begin(), words.end(), word) != words.end();
+    };
+    for (const auto& word : known) {
+        if (among(name, sql) && !among(word, never_in_sql)) continue;
+        if ((name == "dbname" || name == "hosts") && among(word, of_connections)) continue;
+        for (auto at = value.find(word); at != std::string_view::npos; at = value.find(word, at + 1)) {
+            const auto behind = value.find_first_not_of(" \t", at + word.size());
+            const bool begins = at > 0 && (value[at - 1] == ' ' || value[at - 1] == '\t');
+            if (begins && behind != std::string_view::npos && value[behind] == '=') return word;
+        }
+    }
+    return {};
 }
 
 // To show how it would be written in connection text, which itself may hold a password.
@@ -121,6 +145,7 @@ void TableCheck::read(const std::string& name) {
     }
     for (const auto& problem : parameters.warnings()) findings_.warning(file, problem.line, problem.message);
     check_names(type_of(name), parameters);
+    check_form(type_of(name), parameters);
     check_password(name, parameters);
     if (type_of(name) == "mysql") check_tls(parameters);
     check_limit(parameters);
@@ -151,6 +176,28 @@ void TableCheck::check_names(const std::string& type, const table::TableParamete
         findings_.warning(where(parameters), parameters.line(name),
                           fmt::format("unknown parameter \"{}\" is ignored{}", name,
                                       nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest)));
+    }
+}
+
+// Slips of the pen that give values nobody can mean.
+void TableCheck::check_form(const std::string& type, const table::TableParameters& parameters) {
+    for (const char* name : {"dbpath", "hosts", "query"}) {
+        const auto value = parameters.text(name, "");
+        if (value.size() < 2 || value.front() != value.back()) continue;
+        if (value.front() != '"' && value.front() != '\'') continue;
+        findings_.error(
+            where(parameters), parameters.line(name),
+            fmt::format("the quotes around the value of {} are taken for a part of it: remove the "
+                        "quotes",
+                        name));
+    }
+    for (const auto& name : parameters.names()) {
+        const auto inside = continued_parameter(name, parameters.text(name, ""), parameter_names_.at(type));
+        if (inside.empty()) continue;
+        findings_.warning(where(parameters), parameters.line(name),
+                          fmt::format("the value of {0} holds \"{1} =\": a line that begins with white space "
+                                      "continues the one before; remove that from the line of {1}",
+                                      name, inside));
     }
 }
 
@@ -256,19 +303,24 @@ void TableCheck::check_database_file(Usable& usable, const table::TableParameter
 
 void TableCheck::check_access(const DaemonUser& reader, const std::vector<std::string>& more_files) {
     const master::BorrowedIdentity as_reader(reader.account);
-    const auto may_read = [&](const std::string& where, const std::string& file, const std::string& name) {
+    std::set<std::string> closed;  // directories that have been told
+    const auto may_read = [&](const std::string& where, int line, const std::string& file,
+                              const std::string& name) {
         if (faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) == 0 || errno == ENOENT) return true;
-        findings_.error(
-            where, 0,
-            fmt::format("user {} ({}) cannot read {}: {}. {}", reader.account.name, reader.known_from, name,
-                        std::strerror(errno), advice_to_let_read(reader.group, file)));
+        const std::string reason = std::strerror(errno);
+        const auto directory = closed_directory(file);
+        if (!directory.empty() && !closed.insert(directory).second) return false;
+        findings_.error(where, line,
+                        fmt::format("user {} ({}) cannot read {}: {}. {}", reader.account.name,
+                                    reader.known_from, name, reason, advice_to_let_read(reader.group, file)));
         return false;
     };
-    for (const auto& file : more_files) (void)may_read(file, file, "it");
+    for (const auto& file : more_files) (void)may_read(file, 0, file, "it");
     for (auto& usable : usable_) {
-        for (const auto& file : usable.files) (void)may_read(file, file, "it");
+        for (const auto& file : usable.files) (void)may_read(file, 0, file, "it");
         if (usable.can_answer && !usable.database_file.empty()) {
-            usable.can_answer = may_read(usable.where, usable.database_file, usable.database_file);
+            usable.can_answer =
+                may_read(usable.where, line_of(usable, "dbpath"), usable.database_file, usable.database_file);
         }
     }
 }
@@ -276,8 +328,12 @@ void TableCheck::check_access(const DaemonUser& reader, const std::vector<std::s
 std::vector<std::string> TableCheck::reading_tables() const {
     std::vector<std::string> names;
     for (const auto& usable : usable_) {
-        if (!usable.table->definition().analysis.may_write) names.push_back(usable.name);
+        const auto& analysis = usable.table->definition().analysis;
+        if (!analysis.may_write && analysis.unquoted.empty()) names.push_back(usable.name);
     }
+    // No server that is down stands between these and their answer.
+    (void)std::stable_partition(names.begin(), names.end(),
+                                [](const auto& name) { return type_of(name) == "sqlite"; });
     return names;
 }
 
@@ -295,10 +351,13 @@ void TableCheck::tell_failure(const Usable& usable, const pool::Failure& failure
         return text.find('=') != std::string::npos || text.find("://") != std::string::npos;
     };
     std::vector<std::string_view> candidates;
-    if (failure.kind == pool::FailureClass::query) {
-        candidates = {"query", "table"};
-    } else if (type_of(usable.name) == "sqlite") {
+    if (type_of(usable.name) == "sqlite" &&
+        (failure.kind != pool::FailureClass::query || failure.message.ends_with("file is not a database"))) {
         candidates = {"dbpath"};
+    } else if (failure.kind == pool::FailureClass::query) {
+        candidates = {"query", "table"};
+    } else if (failure.parameter == "user" && failure.message.find("password") != std::string::npos) {
+        candidates = {"password", "user"};
     } else {
         candidates = {pool::is_trouble_with_hosts(failure.kind) ? "hosts" : failure.parameter};
         // Connection text and URIs have everything.
@@ -313,9 +372,11 @@ void TableCheck::tell_failure(const Usable& usable, const pool::Failure& failure
 
 void TableCheck::note_untried(const Usable& usable) {
     if (usable.table->runner().tries_query()) return;
+    const bool unquoted = !usable.table->definition().analysis.unquoted.empty();
     findings_.note(usable.where, 0,
-                   "this query was not tried, as it may change data, or is more than one statement: the "
-                   "database was only connected to");
+                   fmt::format("this query was not tried, as {}: the database was only connected to",
+                               unquoted ? "a key stands in it outside quotes"
+                                        : "it may change data, or is more than one statement"));
 }
 
 void TableCheck::connect() {

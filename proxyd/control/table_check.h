@@ -42,7 +42,7 @@ class TableCheck {
     // that they name, and `more_files`.
     void check_access(const DaemonUser& reader, const std::vector<std::string>& more_files);
 
-    // Those whose queries change nothing, as far as one can see.
+    // Those whose queries change nothing and take any key, as far as one can see; SQLite's come first.
     [[nodiscard]] std::vector<std::string> reading_tables() const;
 
     // Whether a table names a database; else connect() has nothing to do.
@@ -64,6 +64,7 @@ class TableCheck {
     void tell_failure(const Usable& usable, const pool::Failure& failure);
     [[nodiscard]] int line_of(const Usable& usable, std::string_view parameter) const;
     void check_names(const std::string& type, const table::TableParameters& parameters);
+    void check_form(const std::string& type, const table::TableParameters& parameters);
     void check_password(const std::string& name, const table::TableParameters& parameters);
     void check_tls(const table::TableParameters& parameters);
     void check_limit(const table::TableParameters& parameters);

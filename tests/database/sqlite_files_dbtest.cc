@@ -89,8 +89,7 @@ TEST_F(SqliteFiles, WhatIsNotThereIsToldFromWhatMayNotBeRead) {
     ASSERT_EQ(seteuid(0), 0);
     EXPECT_EQ(refused, "RETRY");
     const auto expected = fmt::format(
-        "database {0}: permission denied for user nobody. Try chown root:nobody {0}; chmod 640 {0}, and",
-        path);
+        "database {0}: permission denied for user nobody. Try chgrp root {0}; chmod g+r {0}", path);
     EXPECT_NE(recorded.text().find(expected), std::string::npos) << recorded.text();
 }
 

@@ -78,7 +78,8 @@ class CacheTest(scenario.Scenario):
         self.assertIn(f"\n{self.kept}: 1 answer kept, 3 hits, 5 misses, 0 stale answers\n", self.proxyctl("status")[1])
 
     def test_flush_of_what_is_not_there(self):
-        self.assertEqual(self.proxyctl("flush", self.plain), (0, "0 answers forgotten\n"))
+        self.assertEqual(self.proxyctl("flush", self.plain),
+                         (0, f"0 answers forgotten: none are kept for {self.plain}\n"))
         status, text = self.proxyctl("flush", "pgsql:/no/such.cf")
         self.assertEqual(status, 1)
         self.assertIn("pgsql:/no/such.cf is none of the tables", text)

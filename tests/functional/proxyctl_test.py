@@ -106,6 +106,10 @@ class ProxyctlTest(unittest.TestCase):
     def test_table_that_is_not_allowed(self):
         self.expect(self.query(self.secret, "x"), 1, "", "may not serve this table", f"Add {self.secret} to allowed_tables")
 
+    def test_a_table_without_a_file(self):
+        done = self.query(f"sqlite:{self.directory}/none.cf", "x")
+        self.expect(done, 1, "", f"may not serve this table. There is no file {self.directory}/none.cf\n")
+
     def test_nobody_there(self):
         done = self.run_proxyctl("query", "--socket", f"{self.directory}/none", self.aliases, "x")
         self.expect(done, 1, "", "no such socket", "proxyd --listen")
@@ -193,12 +197,12 @@ class ProxyctlTest(unittest.TestCase):
         status, lines = check(none + f"virtual_alias_maps = proxy:{secret}\n", "n")
         self.assertEqual(status, 1)
         self.assertRegex(lines[0], r"secret\.cf: error: user postfix \(mail_owner\) cannot read it: Permission denied\. "
-                                   r"Try chown root:postfix ")
+                                   r"Try chgrp postfix (\S+secret\.cf); chmod g\+r \1$")
         os.chmod(f"{self.directory}/mail.db", 0o600)
         status, lines = check(none + f"virtual_alias_maps = proxy:{table}\n", "n")
         os.chmod(f"{self.directory}/mail.db", 0o644)
-        self.assertRegex(lines[0], r"listed\.cf: error: user postfix \(mail_owner\) cannot read (\S*mail\.db): Permission "
-                                   r"denied\. Try chown root:postfix \1; chmod 640 \1, ")
+        self.assertRegex(lines[0], r"listed\.cf:1: error: user postfix \(mail_owner\) cannot read (\S*mail\.db): "
+                                   r"Permission denied\. Try chgrp postfix \1; chmod g\+r \1$")
         status, lines = check(none + f"mine = check_x proxy:{table}\n", "n")
         self.assertEqual((status, len(lines)), (1, 3))
         self.assertRegex(lines[0], r"^main\.cf:3: warning: mine asks for .*append it with: postconf .* proxy:sqlite:"
@@ -216,6 +220,10 @@ class ProxyctlTest(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertRegex(lines[0], r'^master\.cf:4: error: .* not answer .* proxymap-stock fail: end the line with '
                                    r'"proxymap -n proxymap"$')
+        status, lines = check("", "n", "proxyd\nproxymap-stock unix - - n - - proxymap -n proxywrite")
+        self.assertEqual(status, 1)
+        self.assertRegex(lines[0], r'^master\.cf:4: error: wrong -n value: .*end the line with "proxymap -n proxymap"$')
+        self.check_relay_service(lambda option, *more: check("", "n", f"proxyd\n{option}" + "".join(more)), site)
         # As `postconf -P` leaves `proxymap -n proxymap` of an entry.
         status, lines = check("", "n", "proxyd\nproxymap-stock unix - - n - - proxymap -n\n -o mine=x proxymap")
         self.assertEqual(status, 1)
@@ -262,6 +270,23 @@ class ProxyctlTest(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertRegex(lines[0], r"listed_only\.cf:3: error: domain asks for proxy:hash:/x, which is not in "
                                    r"proxy_read_maps: ")
+
+    def check_relay_service(self, check, site):
+        """A misspelt relay_service, in master.cf and in proxyd.cf."""
+        stock = "proxymap-stock unix - - n - - proxymap -n proxymap"
+        fault = (r"relay_service = proxymap-stokc: master\.cf has no such service, so that lookups in tables of other "
+                 r"types fail: write proxymap-stock, which it has$")
+        lines = check(" -o syslog_name=x\n -o relay_service=proxymap-stokc\n", stock)[1]
+        self.assertRegex(lines[0], r"^master\.cf:5: error: " + fault)
+        self.assertEqual(len(lines), 2, lines)
+        with open(f"{site}/proxyd.cf", "w", encoding="utf-8") as file:
+            file.write("\nrelay_service = proxymap-stokc\n")
+        lines = check(stock)[1]
+        self.assertRegex(lines[0], r"^proxyd\.cf:2: error: " + fault)
+        lines = check("")[1]
+        self.assertRegex(lines[0],
+                         r"^main\.cf: error: .*add \"proxymap-stokc unix .* \(relay_service in proxyd\.cf:2\)$")
+        os.remove(f"{site}/proxyd.cf")
 
     def check_types(self, check, table):
         """Tables that nobody serves, those that do not go through proxyd, and those with a name that is no path."""
@@ -513,6 +538,8 @@ class ProxyctlTest(unittest.TestCase):
         for wrong, text in (([], "a command is missing; see proxyctl --help"),
                             (["query"], "table is required; see proxyctl query --help"),
                             (["query", self.aliases], "key is required; see proxyctl query --help"),
+                            (["query", "no-type", "key"], 'table: "no-type" is no table: expected TYPE:NAME, '),
+                            (["flush", "no-type"], 'table: "no-type" is no table: expected TYPE:NAME, '),
                             (["check", "--what"], 'unexpected argument "--what"; see proxyctl check --help'),
                             (["check", "--config"], "--config needs a value; see proxyctl check --help"),
                             (["nothing"], 'unknown command "nothing".')):

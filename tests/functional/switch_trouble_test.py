@@ -25,17 +25,61 @@ class SwitchTroubleTest(SwitchScene):
         self.assertIn("no such table: missing", out)
         self.assertIn("nothing was changed", out)
         self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
+        out = self.run_proxyctl("enable", "--dry-run", status=1)
+        self.assertRegex(out, r"(?s)no such table: missing.*\n\+proxymap .*dry run: nothing was changed, nor would be")
+        self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
 
-    def test_a_lookup_that_fails_after_disable_is_told_once(self):
-        path = f"{self.workspace.path}/gone.cf"
-        with open(path, "w", encoding="ascii") as file:
-            file.write(f"hosts = unix:{self.workspace.path}/none\ndbname = mail\nuser = mail\nquery = SELECT 1\n")
-        age(path)
-        self.postfix.write_main_cf(virtual_alias_maps=f"proxy:pgsql:{path}")
+    def a_database_is_down(self, *more):
+        """In front of the other tables that Postfix asks for."""
+        gone = self.tables.add_text("pgsql", "gone", f"hosts = unix:{self.workspace.path}/none\ndbname = mail\n"
+                                                     "user = mail\nquery = SELECT 1\n")
+        self.postfix.write_main_cf(virtual_alias_maps=" ".join(f"proxy:{table}" for table in (gone, *more)))
         self.addCleanup(self.postfix.write_main_cf, virtual_alias_maps=f"proxy:{self.aliases}")
+
+    def test_a_lookup_that_fails_after_disable_is_a_warning(self):
+        self.a_database_is_down()
         self.write(self.with_entry("proxymap unix - - n - 1 proxyd\n"))
-        out = self.run_proxyctl("disable", status=1)
-        self.assertRegex(out, r"stock server answers, but a lookup fails: .*query error: .*The mail log says why\n$")
+        out = self.run_proxyctl("disable")
+        self.assertRegex(out, r"the stock server answers; warning: a lookup fails: .*query error: .*"
+                              r"The mail log says why\n$")
+
+    def test_a_table_that_answers_is_proof_enough(self):
+        self.a_database_is_down(self.aliases)
+        self.write(self.with_entry("proxymap unix - - n - 1 proxyd\n"))
+        out = self.run_proxyctl("disable")
+        self.assertIn(f"the stock server answers; a lookup in {self.aliases} found nothing", out)
+
+    def test_enabled_while_a_database_is_down(self):
+        self.a_database_is_down(self.aliases)
+        out = self.run_proxyctl("enable", status=1)
+        self.assertIn("use --no-connect\n", out)
+        self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
+        out = self.run_proxyctl("enable", "--no-connect")
+        self.assertRegex(out, r"proxyd \d\S* answers \(process \d+\); no lookup was tried\nproxyd is enabled\.")
+        self.assertEqual(self.lookup(), "anna@example.com")
+        self.assertEqual(self.status(0)["answers"], "proxyd")
+
+    def test_a_query_that_takes_numbers_alone(self):
+        self.tables.add("sqlite", "numbers", query="SELECT destination FROM aliases WHERE rowid = %s")
+        numbers = self.tables.name("sqlite", "numbers")
+        self.postfix.write_main_cf(virtual_alias_maps=f"proxy:{numbers} proxy:{self.aliases}")
+        self.addCleanup(self.postfix.write_main_cf, virtual_alias_maps=f"proxy:{self.aliases}")
+        out = self.run_proxyctl("enable")
+        self.assertIn("0 errors, 1 warning", out)
+        self.assertIn(f"a lookup in {self.aliases} found nothing", out)
+        self.assertEqual(self.run_proxyctl("query", numbers, "1"), "anna@example.com\n")
+
+    def test_status_when_proxyd_does_not_start(self):
+        self.replace_proxyd("#!/bin/sh\nexit 1\n")
+        self.write(self.with_entry("proxymap unix - - n - 1 proxyd\n -o pool_size=none\n"))
+        self.postfix.reload()
+        out = self.run_proxyctl("status", status=1)
+        self.assertIn(f"{self.master_cf}:{self.line_of('pool_size')}: error: bad value: pool_size = none", out)
+        self.assertRegex(out, r"nobody answers .*\nthe mail log says why; master\(8\) waits 1s before it starts a "
+                              r"service again that failed, which `postfix stop; postfix start` ends\n$")
+
+    def line_of(self, text):
+        return 1 + next(number for number, line in enumerate(self.read().splitlines()) if text in line)
 
     def replace_proxyd(self, script):
         """Puts another program in the place of proxyd."""

@@ -10,9 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "proxyd/control/master_cf.h"
-#include "proxyd/control/proxied_tables.h"
-#include "proxyd/control/service_check.h"
 #include "proxyd/control/table_check.h"
 
 namespace proxyd::control {
@@ -54,107 +51,6 @@ TEST(Finding, NamesItsFileOnce) {
     findings.error("/x", 0, "open /y: Permission denied");
     EXPECT_EQ(findings.all()[0].text, "cannot be read: Permission denied");
     EXPECT_EQ(findings.all()[1].text, "open /y: Permission denied");
-}
-
-// The name that the stock server gives itself when it is started for this entry.
-std::optional<std::string> stock_name(const std::string& arguments) {
-    return stock_name_of(read_services("proxymap-stock unix - - n - - proxymap " + arguments).at(0));
-}
-
-TEST(RelayEntry, AnswersUnderTheNameThatItIsGiven) {
-    EXPECT_EQ(stock_name("-n proxymap"), "proxymap");
-    EXPECT_EQ(stock_name("-nproxymap -v -o { a = b c }"), "proxymap");
-    EXPECT_EQ(stock_name("-o a=b -n proxywrite"), "proxywrite");
-    EXPECT_EQ(stock_name(""), std::nullopt);
-    EXPECT_EQ(stock_name("-o {-n proxymap=x}"), std::nullopt);
-    // As `postconf -P` leaves the first two.
-    EXPECT_EQ(stock_name("-n -o a=b proxymap"), std::nullopt);
-    EXPECT_EQ(stock_name("-npr -o xymap -o a=b"), std::nullopt);
-}
-
-TEST(MasterCf, ServicesAndTheirOverrides) {
-    const auto services = read_services(
-        "# comment\n"
-        "smtp inet n - y - - smtpd\n"
-        "  -o a=b -v -ox=y\n"
-        "proxymap unix - - n - 1 proxyd -o { pool_size = 4 } -o c = d\n"
-        "broken line\n");
-    ASSERT_EQ(services.size(), 2U);
-    EXPECT_EQ(services[0].name, "smtp");
-    EXPECT_EQ(services[0].line, 2);
-    EXPECT_EQ(services[0].chroot, "y");
-    EXPECT_THAT(services[0].overrides, ElementsAre(std::pair("a", "b"), std::pair("x", "y")));
-    EXPECT_EQ(services[1].command, "proxyd");
-    EXPECT_THAT(services[1].overrides, ElementsAre(std::pair("pool_size", "4")));
-    EXPECT_THAT(services[1].arguments, ElementsAre("-o", "{ pool_size = 4 }", "-o", "c", "=", "d"));
-}
-
-std::vector<std::string> uses(const std::string& main_cf, const std::string& master_cf = "") {
-    const auto file = config::parse_parameters(main_cf, "main.cf");
-    const postfix::MainCf parameters(file,
-                                     {{"mail_version", "3.7.11"},
-                                      {"smtpd_data_restrictions", ""},
-                                      {"virtual_alias_maps", ""},
-                                      {"smtpd_restriction_classes", ""},
-                                      {"local_recipient_maps", "proxy:unix:passwd.byname $alias_maps"}},
-                                     {});
-    std::vector<std::string> lines;
-    for (const auto& use : find_table_uses(parameters, file, "master.cf", read_services(master_cf))) {
-        lines.push_back(use.file + ":" + std::to_string(use.line) + " " + use.parameter + " " + use.table +
-                        (use.certain ? "" : " ?"));
-    }
-    return lines;
-}
-
-TEST(ProxiedTables, AreFoundWhereverTheyAreAskedFor) {
-    const std::string no_users = "local_recipient_maps =\n";
-    const std::string default_users = "main.cf:0 local_recipient_maps unix:passwd.byname";
-    EXPECT_THAT(uses(""), ElementsAre(default_users));
-    EXPECT_THAT(
-        uses(no_users + "virtual_alias_maps = proxy:pgsql:/a, hash:/b proxy:proxy:sqlite:/c\n"),
-        ElementsAre("main.cf:2 virtual_alias_maps pgsql:/a", "main.cf:2 virtual_alias_maps sqlite:/c"));
-    EXPECT_THAT(uses(no_users + "proxy_read_maps = proxy:pgsql:/a\nproxy_write_maps = proxy:pgsql:/b\n"),
-                IsEmpty());
-    EXPECT_THAT(
-        uses(no_users + "smtpd_data_restrictions = check_sender_access { proxy:pgsql:/a, search_order=x }\n"),
-        ElementsAre("main.cf:2 smtpd_data_restrictions pgsql:/a"));
-    EXPECT_THAT(uses(no_users + "virtual_alias_maps = unionmap:{ proxy:pgsql:/a, proxy:pgsql:/b }\n").size(),
-                2U);
-}
-
-TEST(ProxiedTables, OwnParametersAreUncertainUnlessTheyAreUsed) {
-    const std::string no_users = "local_recipient_maps =\n";
-    EXPECT_THAT(uses(no_users + "mine = proxy:pgsql:/a\n"), ElementsAre("main.cf:2 mine pgsql:/a ?"));
-    EXPECT_THAT(uses(no_users + "smtpd_restriction_classes = mine\nmine = check_x proxy:pgsql:/a\n"),
-                ElementsAre("main.cf:3 mine pgsql:/a"));
-    EXPECT_THAT(uses(no_users + "mine = proxy:pgsql:/a\nvirtual_alias_maps = $mine\n"),
-                ElementsAre("main.cf:2 mine pgsql:/a ?", "main.cf:3 virtual_alias_maps pgsql:/a"));
-}
-
-TEST(ProxiedTables, OptionsOfServicesCount) {
-    EXPECT_THAT(uses("local_recipient_maps =\nmine = proxy:pgsql:/a\n",
-                     "smtp inet n - n - - smtpd\n -o smtpd_data_restrictions=check_x,$mine\n"),
-                ElementsAre("main.cf:2 mine pgsql:/a ?", "master.cf:1 smtpd_data_restrictions pgsql:/a"));
-}
-
-TEST(ProxiedTables, ThoseWithoutProxyAreFoundOfTheGivenTypes) {
-    const auto file = config::parse_parameters(
-        "virtual_alias_maps = pgsql:/a proxy:pgsql:/b hash:/c unionmap:{mysql:/d, proxy:mysql:/e} $mine\n"
-        "mine = pgsql:/f\n",
-        "main.cf");
-    const postfix::MainCf parameters(
-        file, {{"mail_version", "3.7.11"}, {"virtual_alias_maps", ""}, {"local_recipient_maps", ""}}, {});
-    std::vector<std::string> found;
-    for (const auto& use : find_direct_uses(parameters, file, "master.cf", {}, {"pgsql", "mysql"})) {
-        found.push_back(use.parameter + " " + use.table);
-    }
-    EXPECT_THAT(found, ElementsAre("virtual_alias_maps pgsql:/a", "virtual_alias_maps mysql:/d",
-                                   "virtual_alias_maps pgsql:/f"));
-}
-
-TEST(ProxiedTables, BrokenExpressionHurtsNobodyElse) {
-    EXPECT_THAT(uses("local_recipient_maps =\nmine = ${ proxy:pgsql:/a\nother = proxy:pgsql:/b\n"),
-                ElementsAre("main.cf:3 other pgsql:/b ?"));
 }
 
 TEST(Password, IsSeenInConnectionText) {
@@ -405,6 +301,77 @@ TEST_F(CheckTest, ConnectAsksTheDatabase) {
     EXPECT_THAT(out.str(), HasSubstr("checked 2 tables, 1 answered: 1 error, 0 warnings\n"));
 }
 
+TEST_F(CheckTest, AQueryWithAKeyOutsideQuotesIsNotTried) {
+    write("empty.db", "");
+    write("proxyd.cf", "allowed_tables = sqlite:" + directory_ + "/t.cf sqlite:" + directory_ + "/u.cf\n");
+    write("t.cf", "dbpath = " + directory_ + "/empty.db\nquery = SELECT v FROM t WHERE id = %s\n");
+    write("u.cf", "dbpath = " + directory_ + "/empty.db\nquery = SELECT '%s'\n");
+    EXPECT_THAT(findings(true),
+                ElementsAre(HasSubstr("t.cf:2: warning: %s not inside '...'"),
+                            HasSubstr("t.cf: note: this query was not tried, as a key stands in "
+                                      "it outside quotes: the database was only connected to")));
+    EXPECT_EQ(result_.answering, 2U);
+    EXPECT_THAT(result_.reading_tables, ElementsAre("sqlite:" + directory_ + "/u.cf"));
+    write("empty.db",
+          "this is no database, and long enough to be seen as none, for it has a header of its own\n");
+    EXPECT_THAT(findings(true),
+                testing::Contains(HasSubstr("t.cf:1: error: database empty.db: file is not a")));
+}
+
+TEST_F(CheckTest, WhatIsNoDatabaseIsTheFaultOfDbpath) {
+    write("t.db",
+          "this is no database, and long enough to be seen as none, for it has a header of its own\n");
+    write("t.cf", "query = SELECT v FROM t WHERE k = '%s'\ndbpath = " + directory_ + "/t.db\n");
+    write("proxyd.cf", "allowed_tables = sqlite:" + directory_ + "/t.cf\n");
+    EXPECT_THAT(findings(true),
+                ElementsAre(HasSubstr("t.cf:2: error: database t.db: file is not a database")));
+}
+
+TEST_F(CheckTest, QuotesAroundWholeValues) {
+    EXPECT_THAT(
+        findings("sqlite", "dbpath = \"/dev/null\"\nquery = 'SELECT 1'\n"),
+        testing::IsSupersetOf(
+            {HasSubstr("t.cf:1: error: the quotes around the value of dbpath are taken for a part of it: "
+                       "remove the quotes"),
+             HasSubstr("t.cf:2: error: the quotes around the value of query ")}));
+}
+
+TEST_F(CheckTest, ALineThatContinuesTheOneBefore) {
+    const auto hint = [](const char* name, const char* inside) {
+        return HasSubstr(std::string("warning: the value of ") + name + " holds \"" + inside +
+                         " =\": a line that begins with white space continues the one before");
+    };
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\n query = SELECT 1\n"),
+                testing::Contains(hint("dbpath", "query")));
+    EXPECT_THAT(findings("pgsql",
+                         "hosts = h\ndbname = d\nquery = SELECT a FROM t WHERE domain = '%s'\n"
+                         " result_format = %s\n"),
+                testing::Contains(hint("query", "result_format")));
+    EXPECT_THAT(findings("pgsql",
+                         "hosts = h\ndbname = dbname = d user = u\n"
+                         "query = SELECT a FROM t\n  WHERE domain = '%s'\n"),
+                IsEmpty());
+}
+
+TEST_F(CheckTest, ADirectoryThatIsClosedIsNamedOnce) {
+    if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+    chmod(directory_.c_str(), 0755);
+    std::filesystem::create_directories(directory_ + "/closed/inner");
+    chmod((directory_ + "/closed").c_str(), 0700);
+    write("closed/inner/a.db", "", 0644);
+    for (const char* name : {"t.cf", "u.cf"}) {
+        write(name, "query = SELECT 1\ndbpath = " + directory_ + "/closed/inner/a.db\n", 0644);
+    }
+    write("proxyd.cf", "allowed_tables = sqlite:" + directory_ + "/t.cf sqlite:" + directory_ + "/u.cf\n",
+          0644);
+    user_ = "nobody";
+    EXPECT_THAT(
+        findings(),
+        ElementsAre(AllOf(HasSubstr("t.cf:2: error: user nobody (--user) cannot read"),
+                          HasSubstr("The directory closed cannot be searched: try chgrp nogroup closed; "
+                                    "chmod g+x closed"))));
+}
+
 TEST_F(CheckTest, WhomTheDaemonRunsAsIsAskedFor) {
     if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
     chmod(directory_.c_str(), 0755);
@@ -414,7 +381,7 @@ TEST_F(CheckTest, WhomTheDaemonRunsAsIsAskedFor) {
     user_ = "nobody";
     const auto refused =
         AllOf(HasSubstr(".cf: error: user nobody (--user) cannot read it: Permission denied"),
-              HasSubstr("Try chown root:nogroup "));
+              HasSubstr("Try chgrp nogroup "));
     EXPECT_THAT(findings(), ElementsAre(refused, refused));
     std::ostringstream out;
     EXPECT_EQ(report(result_, false, out), 1);

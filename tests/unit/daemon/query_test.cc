@@ -1,12 +1,18 @@
 #include "proxyd/control/query.h"
 
+#include <filesystem>
 #include <map>
 #include <sstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "protocol/flags.h"
+#include "proxyd/control/proxymap_connection.h"
 
 namespace proxyd::control {
 namespace {
@@ -149,6 +155,46 @@ TEST_F(QueryTest, NameNeedsAType) {
     for (const char* name : {"a", ":a", "proxy:a", ""}) {
         settings.table = name;
         EXPECT_THAT(error_of({"k"}), HasSubstr("expected TYPE:NAME")) << name;
+    }
+}
+
+// As master(8) has it: it listens, and the daemon does not start.
+TEST(Connection, IsNotWaitedForWithoutEnd) {
+    std::string directory = "/tmp/proxyd-query-XXXXXX";
+    ASSERT_NE(mkdtemp(directory.data()), nullptr);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const auto path = directory + "/s";
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(listen(listener, 1), 0);
+    ProxymapConnection connection(path, "", {});
+    connection.give_up_after(std::chrono::milliseconds(1), "nobody is there");
+    try {
+        (void)connection.ask({});
+        ADD_FAILURE() << "answered";
+    } catch (const QueryError& error) {
+        EXPECT_EQ(error.what(), path + ": nobody is there");
+    }
+    close(listener);
+    std::filesystem::remove_all(directory);
+}
+
+TEST(Query, AFaultOfTheTableItselfIsToldInsteadOfAdvice) {
+    for (const auto status : {Status::deny, Status::retry}) {
+        const Ask ask = [status](const protocol::Request&) { return Answer{status, 0, ""}; };
+        QuerySettings settings;
+        settings.table = "sqlite:/a.cf";
+        settings.approval_hint = settings.log_hint = "some advice";
+        settings.table_fault = [] { return std::string("There is no file"); };
+        std::ostringstream out;
+        try {
+            (void)query(settings, {"k"}, ask, out, out);
+            ADD_FAILURE() << "answered";
+        } catch (const QueryError& error) {
+            EXPECT_THAT(error.what(), testing::EndsWith(". There is no file"));
+        }
     }
 }
 

@@ -165,6 +165,11 @@ TEST(ConnectErrorText, KeepsTheServersWordsAndHidesPasswords) {
     EXPECT_EQ(code, "53300");
     code.clear();
     EXPECT_EQ(connect_error_text("could not connect:\nno route\n", code), "could not connect: no route");
+    EXPECT_EQ(
+        connect_error_text("a failed: Connection refused\n\tIs the server running on that host and accepting "
+                           "TCP/IP connections?\nb failed: no route\n\tIs the server running?\n",
+                           code),
+        "a failed: Connection refused; b failed: no route");
     EXPECT_EQ(code, "");
     EXPECT_EQ(connect_error_text("", code), "");
     EXPECT_EQ(connect_error_text("FATAL:  x", code), "FATAL: x");
