@@ -83,7 +83,8 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
         return;
     }
     if (unsynced_ > 0 && sent.statement != sent_.back().statement) sync();
-    if (unsynced_ > 0) join_last();
+    // The server keeps an answer until the sync unless it is asked for it: those behind it may take long.
+    if (unsynced_ > 0) sent_.back().followed = PQsendFlushRequest(connection_.get()) == 1;
     if (!send_bound(query, sent)) {
         drop_dead_watch();
         closed_later({FailureClass::lost, one_line(PQerrorMessage(connection_.get()))});
@@ -100,20 +101,6 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
             if (alive.lock() && !closed_ && unsynced_ > 0) sync();
         });
     }
-}
-
-// The server keeps an answer until the sync unless it is asked for it, which costs it a system call.
-void Connection::join_last() {
-    auto& last = sent_.back();
-    last.held =
-        driver_.settings().answers_together && last.statement->may_answer_together(driver_.loop().now());
-    last.asked_for = !last.held && PQsendFlushRequest(connection_.get()) == 1;
-}
-
-bool Connection::first_is_held_up() {
-    if (sent_.empty() || !sent_.front().held) return false;
-    sent_.front().statement->held_up_others(driver_.loop().now());
-    return true;
 }
 
 // Ends what the server takes for one transaction: the first error in it has the rest of it left undone.
@@ -252,7 +239,8 @@ void Connection::read_results() {
                 lost_ = true;
                 lost_why_ = one_line(PQerrorMessage(connection));
             } else if (--sent_[answered_].commands == 0) {
-                if (sent_[answered_++].asked_for) finish(std::exchange(answered_, 0));
+                ++answered_;
+                if (answered_ == 1 && sent_.front().followed) finish(std::exchange(answered_, 0));
             }
             separated = true;
             continue;

@@ -22,7 +22,6 @@ class Connection final : public pool::Connection {
 
     void connect() override;
     void send(pool::QueryToken token, const pool::Query& query) override;
-    [[nodiscard]] bool first_is_held_up() override;
 
   private:
     struct ResultCloser {
@@ -40,16 +39,14 @@ class Connection final : public pool::Connection {
         int preparation = 0;     // which preparation of the statement it relies on
         ResultHandle result;     // the last one with rows, or the first error
         bool failed = false;
-        bool asked_for = false;  // the server sends its answer before the sync
-        bool held = false;       // its answer comes with that of the next one
-        bool undone = false;     // left out after an error before it
+        bool followed = false;  // by another before the sync, and a request for its answer
+        bool undone = false;    // left out after an error before it
     };
 
     void established(ConnectionHandle handle);
     [[nodiscard]] bool send_bound(const pool::Query& query, Sent& sent);
     void send_text(const pool::Query& query, Sent sent);
     void ready(Ready what);
-    void join_last();
     void sync();
     void flush();
     void drop_dead_watch();

@@ -62,13 +62,6 @@ class Statement final : public pool::Statement {
                (failed_at_ == TimePoint{} || now - failed_at_ > std::chrono::minutes(1));
     }
 
-    // Answers that come together wait for the slowest: those of a query that has held up others within the
-    // last minute come one by one.
-    void held_up_others(TimePoint now) const { held_up_at_ = now; }
-    [[nodiscard]] bool may_answer_together(TimePoint now) const {
-        return held_up_at_ == TimePoint{} || now - held_up_at_ > std::chrono::minutes(1);
-    }
-
   private:
     table::Template query_;
     table::SqlAnalysis analysis_;
@@ -77,7 +70,6 @@ class Statement final : public pool::Statement {
     mutable Path path_ = Path::text;
     mutable bool text_for_good_ = false;
     mutable TimePoint failed_at_{};
-    mutable TimePoint held_up_at_{};
 };
 
 }  // namespace proxyd::pgsql

@@ -41,10 +41,6 @@ class Connection {
 
     // Sends a query; only after connected() and before closed().
     virtual void send(QueryToken token, const Query& query) = 0;
-
-    // The first query under way takes long. Whether it may be one behind it that does, as the server answers
-    // them together: the pool asks them all again, on other connections.
-    [[nodiscard]] virtual bool first_is_held_up() { return false; }
 };
 
 // What a driver keeps to. It may change; what is begun later goes by the new ones.
@@ -52,7 +48,6 @@ struct DriverSettings {
     std::chrono::milliseconds connect_timeout{3000};    // shared by the addresses of one host
     std::chrono::milliseconds statement_timeout{9000};  // enforced by the server, where it can
     bool pipelining = true;                             // pipeline_depth is above 1
-    bool answers_together = true;  // the pool has connections to spare for what is held up by another query
 };
 
 class Driver {

@@ -132,14 +132,12 @@ void Pool::look_after(Slot& slot, TimePoint now) {
 }
 
 // What was sent behind a query that takes long is asked again elsewhere; what comes for it here is not wanted
-// any more. The first one stays in its place, so that the table is known to be slow and this connection as
-// one of those it holds; when it may not be the one that takes long, it is asked again, too.
+// any more.
 void Pool::rescue(Slot& slot) {
-    const std::size_t stay = slot.connection->first_is_held_up() ? 0 : 1;
-    for (std::size_t i = slot.in_flight.size(); i-- > stay;) {
+    for (std::size_t i = slot.in_flight.size(); i-- > 1;) {
         auto& entry = slot.in_flight[i];
         if (!entry.request->query.statement->repeatable() || entry.request->abandoned()) continue;
-        if (i > 0) left_connection(entry);
+        left_connection(entry);
         auto nobody = std::make_shared<Request>();
         nobody->query.statement = entry.request->query.statement;
         requeue(entry.lane, std::exchange(entry.request, std::move(nobody)));

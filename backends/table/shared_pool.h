@@ -10,9 +10,6 @@
 
 namespace proxyd::table {
 
-// So that one table may have four of them while queries take long.
-inline constexpr int enough_to_spare = 8;
-
 // Tables of one database share its pool. Where their settings differ, the smallest value holds for all of
 // them.
 class SharedPool {
@@ -85,7 +82,6 @@ class SharedPool {
             limits.connect_timeout = std::min(limits.connect_timeout, one.connect_timeout);
             longest = std::max(longest, one.lookup_timeout);
             limits.pipelining = limits.pipelining && one.pipeline_depth > 1;
-            limits.answers_together = limits.answers_together && one.pool_size >= enough_to_spare;
         }
         limits.statement_timeout = longest * 9 / 10;
         return limits;

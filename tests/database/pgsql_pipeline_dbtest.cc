@@ -35,32 +35,6 @@ class PgsqlPipeline : public PgsqlScene {
         return values;
     }
 
-    // Twice: the first time nobody knows that one of the keys is slow.
-    void ask_beside_a_slow_one() {
-        admin.sql(
-            "CREATE TABLE sleeper (key text, seconds int);"
-            "INSERT INTO sleeper SELECT 'quick' || n, 0 FROM generate_series(1, 6) AS n;"
-            "INSERT INTO sleeper VALUES ('slow', 3);"
-            "CREATE VIEW asleep AS SELECT key, CASE seconds WHEN 0 THEN key ELSE"
-            " (SELECT 'rested' FROM pg_sleep(seconds)) END AS value FROM sleeper",
-            dbname);
-        const auto name = table("query = SELECT value FROM asleep WHERE key = '%s'");
-        EXPECT_EQ(answer(name, "quick1"), "quick1");
-        for (int turn = 0; turn < 2; ++turn) {
-            const auto all = begin(name, {"quick2", "quick3", "quick4", "slow", "quick5", "quick6"});
-            const auto& slow = *all[3];
-            const auto quick_ones_answered = [&] {
-                return std::all_of(all.begin(), all.end(),
-                                   [&](const auto& one) { return one.get() == &slow || one->answers == 1; });
-            };
-            EXPECT_TRUE(run_until(quick_ones_answered, 2s));
-            EXPECT_EQ(slow.answers, 0);
-            EXPECT_TRUE(run_until([&] { return slow.answers == 1; }));
-            EXPECT_EQ(values(all),
-                      (std::vector<std::string>{"quick2", "quick3", "quick4", "rested", "quick5", "quick6"}));
-        }
-    }
-
     const std::vector<std::string> six = {"k1", "k2", "k3", "k4", "k5", "k6"};
 };
 
@@ -105,13 +79,27 @@ TEST_F(PgsqlPipeline, WhatFunctionsHaveWrittenIsKept) {
 
 TEST_F(PgsqlPipeline, AQuickKeyDoesNotWaitForASlowOneOfItsTable) {
     settings.pool_size = 4;
-    ask_beside_a_slow_one();
-}
-
-// In a larger pool the server is not asked for each answer until one of them is late.
-TEST_F(PgsqlPipeline, WhatALateAnswerHoldsUpIsAskedAgain) {
-    settings.pool_size = 8;
-    ask_beside_a_slow_one();
+    admin.sql(
+        "CREATE TABLE sleeper (key text, seconds int);"
+        "INSERT INTO sleeper SELECT 'quick' || n, 0 FROM generate_series(1, 6) AS n;"
+        "INSERT INTO sleeper VALUES ('slow', 3);"
+        "CREATE VIEW asleep AS SELECT key, CASE seconds WHEN 0 THEN key ELSE"
+        " (SELECT 'rested' FROM pg_sleep(seconds)) END AS value FROM sleeper",
+        dbname);
+    const auto name = table("query = SELECT value FROM asleep WHERE key = '%s'");
+    EXPECT_EQ(answer(name, "quick1"), "quick1");
+    const auto all = begin(name, {"quick2", "quick3", "quick4", "slow", "quick5", "quick6"});
+    const auto& slow = *all[3];
+    EXPECT_TRUE(run_until(
+        [&] {
+            return std::all_of(all.begin(), all.end(),
+                               [&](const auto& one) { return one.get() == &slow || one->answers == 1; });
+        },
+        2s));
+    EXPECT_EQ(slow.answers, 0);
+    EXPECT_TRUE(run_until([&] { return slow.answers == 1; }));
+    EXPECT_EQ(values(all),
+              (std::vector<std::string>{"quick2", "quick3", "quick4", "rested", "quick5", "quick6"}));
 }
 
 // Codes by which this side notices that a plan is stale or a pooler in between: here they mean nothing of it.
