@@ -14,6 +14,8 @@ namespace proxyd {
 namespace {
 
 constexpr std::chrono::seconds fresh{30};
+constexpr std::chrono::seconds fresh_unused{
+    1};  // when no connection to them is left: they may be those of before
 constexpr std::chrono::seconds renewal_interval{10};
 constexpr std::chrono::seconds fresh_enough{60};    // to serve while new ones are asked for
 constexpr std::chrono::milliseconds patience{250};  // before older ones serve
@@ -101,6 +103,7 @@ std::shared_ptr<Resolver::Handle> Resolver::resolve(const std::string& host, Cal
     auto& name = names_[host];
     const auto now = loop_.now();
     std::erase_if(name.users, [](const auto& user) { return user.expired(); });
+    const auto lasting = name.users.empty() ? fresh_unused : fresh;
     name.users.push_back(weak);
     if (!renewal_->running()) renewal_->start(renewal_interval);
     const bool known = !name.known.addresses.empty();
@@ -115,7 +118,7 @@ std::shared_ptr<Resolver::Handle> Resolver::resolve(const std::string& host, Cal
         }
         name.waiting.push_back(weak);
     }
-    if (!name.asking && !(known && now - name.known_at < fresh)) ask(host);
+    if (!name.asking && !(known && now - name.known_at < lasting)) ask(host);
     return handle;
 }
 

@@ -19,9 +19,9 @@ struct Addresses {
 };
 
 // Asks the system's resolver (hosts file, name servers, whatever nsswitch.conf says) on threads of its own,
-// one for each name being asked. Answers are kept for half a minute, and renewed while somebody uses what
-// they led to. When the name service does not answer, the last known addresses serve, however old: a name
-// server that hangs delays nobody who has an address.
+// one for each name being asked. Answers are kept for half a minute, or a second when no connection that they
+// led to is left, and renewed while there is one. When the name service does not answer, the last known
+// addresses serve, however old: a name server that hangs delays nobody who has an address.
 class Resolver {
   public:
     using Callback = std::function<void(const Addresses&)>;

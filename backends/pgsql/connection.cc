@@ -27,6 +27,13 @@ constexpr int most_preparations = 200;
 // So many queries of one table share a sync at most.
 constexpr int most_sharing = 8;
 
+// A query's answer ends with the name of the command, that of a preparation describes no rows. When the
+// connection breaks, libpq 15 forgets what was sent and takes the description of rows that are still to come
+// for an answer without rows.
+bool is_whole(const PGresult* result, bool of_preparation) {
+    return of_preparation ? PQnfields(result) == 0 : *PQcmdStatus(const_cast<PGresult*>(result)) != '\0';
+}
+
 }  // namespace
 
 Connection::Connection(Driver& driver, const std::string& host, pool::ConnectionObserver& observer)
@@ -262,7 +269,10 @@ void Connection::take(Sent& sent, ResultHandle result) {
         case PGRES_PIPELINE_ABORTED: sent.undone = true; return;
         case PGRES_TUPLES_OK:
         case PGRES_COMMAND_OK:
-            if (sent.preparing) {
+            if (!is_whole(result.get(), sent.preparing)) {
+                lost_ = true;
+                lost_why_ = one_line(PQerrorMessage(connection_.get()));
+            } else if (sent.preparing) {
                 sent.preparing = false;
             } else {
                 sent.result = std::move(result);

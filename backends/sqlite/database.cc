@@ -51,12 +51,13 @@ struct Database::Job {
 };
 
 // What the two threads share. `waiting_` goes to the worker, `done_` comes back to the loop. What one pass of
-// the loop brings is handed over at once, and so are its answers: waking a thread costs more than a query.
+// the loop brings is handed over at once, and the loop is woken once for their answers: waking a thread costs
+// more than a query.
 class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
   public:
     Worker(Loop& loop, std::string path)
         : loop_(loop),
-          handle_(std::move(path), [this] { return hand_back(); }),
+          handle_(std::move(path), [this] { (void)wake_loop(); }),
           timer_(loop.make_timer([this] { expire(); })) {}
 
     // In the loop's thread. False: too many wait already; the callback is left alone.
@@ -70,9 +71,10 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
     }
 
     // In the loop's thread: the worker answers in time unless the disk hangs or another lookup, with a later
-    // deadline, is being worked on.
+    // deadline, is being worked on. Then answers from before it may be there, too.
     void expire() {
         const auto self = shared_from_this();
+        deliver();
         std::vector<pool::OutcomeCallback> late;
         bool some_wait = false;
         for (auto& asked : asked_) {
@@ -107,11 +109,11 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
             const TimePoint end = now + longest_batch;
             while (!taken_.empty() && now < end && !handle_.stopped()) {
                 work_on(taken_.front(), now);
-                finished_.push_back(std::move(taken_.front()));
+                keep_answer(std::move(taken_.front()));
                 taken_.pop_front();
                 now = Clock::now();
             }
-            if (!hand_back()) break;
+            if (!wake_loop()) break;
         }
         const std::lock_guard lock(mutex_);
         ended_ = true;
@@ -124,15 +126,20 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
         {
             const std::lock_guard lock(mutex_);
             done.swap(done_);
+            loop_woken_ = false;
         }
-        for (const auto& job : done) {
-            const auto callback = std::move(asked_.front().callback);
-            asked_.pop_front();
+        // All before the first callback, which may be the last that the database lives for.
+        const auto end = asked_.begin() + static_cast<std::ptrdiff_t>(done.size());
+        std::vector<Asked> answered(std::make_move_iterator(asked_.begin()), std::make_move_iterator(end));
+        asked_.erase(asked_.begin(), end);
+        for (std::size_t i = 0; i < done.size(); ++i) {
+            const auto callback = std::move(answered[i].callback);
+            const auto& answer = done[i].answer;
             if (!callback) continue;
-            if (job.answer.failed) {
-                callback({nullptr, job.answer.failure});
+            if (answer.failed) {
+                callback({nullptr, answer.failure});
             } else {
-                const AnswerRows rows(job.answer);
+                const AnswerRows rows(answer);
                 callback({&rows, {}});
             }
         }
@@ -184,15 +191,21 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
         }
     }
 
-    // In the worker's thread, at the end of a batch and before anything that takes long. False when told to
-    // stop: then the loop may be gone.
-    bool hand_back() {
-        if (finished_.empty()) return !handle_.stopped();
+    // In the worker's thread.
+    void keep_answer(Job job) {
+        const std::lock_guard lock(mutex_);
+        done_.push_back(std::move(job));
+    }
+
+    // In the worker's thread, at the end of a batch and before anything that is known to take long. False
+    // when told to stop: then the loop may be gone.
+    [[nodiscard]] bool wake_loop() {
         const std::lock_guard lock(mutex_);
         if (stopping_) return false;
-        if (done_.empty()) loop_.post([self = shared_from_this()] { self->deliver(); });
-        std::move(finished_.begin(), finished_.end(), std::back_inserter(done_));
-        finished_.clear();
+        if (!done_.empty() && !loop_woken_) {
+            loop_woken_ = true;
+            loop_.post([self = shared_from_this()] { self->deliver(); });
+        }
         return true;
     }
 
@@ -204,12 +217,12 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
     std::vector<Job> fresh_;
     // Of the worker's thread.
     std::deque<Job> taken_;
-    std::vector<Job> finished_;
     // Of both.
     std::mutex mutex_;
     std::condition_variable wake_;
     std::vector<Job> waiting_;
     std::vector<Job> done_;
+    bool loop_woken_ = false;  // for what is in done_
     bool stopping_ = false;
     bool ended_ = false;
 };

@@ -1,4 +1,5 @@
 // Several queries on their way on one PostgreSQL connection: which of them share a transaction of the server.
+#include <random>
 #include <set>
 
 #include "tests/database/pgsql_scene.h"
@@ -100,6 +101,32 @@ TEST_F(PgsqlPipeline, AQuickKeyDoesNotWaitForASlowOneOfItsTable) {
     EXPECT_TRUE(run_until([&] { return slow.answers == 1; }));
     EXPECT_EQ(values(all),
               (std::vector<std::string>{"quick2", "quick3", "quick4", "rested", "quick5", "quick6"}));
+}
+
+// libpq 15 may take the description of an answer's rows for an answer without rows when the connection
+// breaks.
+TEST_F(PgsqlPipeline, WhatABreakLeavesOfAnAnswerIsNoAnswer) {
+    settings.pool_size = 6;
+    admin.sql(
+        "CREATE TABLE box (key text PRIMARY KEY, value text);"
+        "INSERT INTO box SELECT 'k' || n, 'v' || n FROM generate_series(1, 40) AS n;"
+        "INSERT INTO box SELECT 'end' || n, 'v' FROM generate_series(1, 4) AS n;"
+        "CREATE VIEW ending AS SELECT key, value || CASE WHEN key LIKE 'end%' THEN"
+        " left(pg_terminate_backend(pg_backend_pid())::text, 0) ELSE '' END AS value FROM box",
+        dbname);
+    for (unsigned round = 0; round < 40; ++round) {
+        const auto name =
+            table(fmt::format("query = SELECT value FROM ending WHERE key = '%s' /* {} */", round),
+                  fmt::format("{}.cf", round));
+        std::vector<std::string> keys;
+        for (int n = 1; n <= 40; ++n) keys.push_back(fmt::format("k{}", n));
+        for (int n = 0; n < 4; ++n) (void)answers(name, keys);
+        for (int n = 1; n <= 4; ++n) keys.push_back(fmt::format("end{}", n));
+        std::shuffle(keys.begin(), keys.end(), std::minstd_rand(round));
+        const auto got = values(answers(name, keys));
+        for (std::size_t i = 0; i < keys.size(); ++i)
+            EXPECT_EQ(got[i], keys[i][0] == 'k' ? "v" + keys[i].substr(1) : "RETRY") << keys[i];
+    }
 }
 
 // Codes by which this side notices that a plan is stale or a pooler in between: here they mean nothing of it.

@@ -112,6 +112,55 @@ TEST_F(Sqlite, AnAnswerDoesNotWaitForALongQueryThatWasAskedWithIt) {
     EXPECT_TRUE(run_until([&] { return endless->answers == 1; }));
 }
 
+// Of a function that takes long the library does not tell.
+TEST_F(Sqlite, AnAnswerDoesNotWaitForALongFunctionThatWasAskedWithIt) {
+    settings.lookup_timeout = 1s;
+    const auto name = table(by_name);
+    const auto slow =
+        table("SELECT 'done' WHERE instr(hex(zeroblob(100000)), hex(zeroblob(30000)) || '1') = 0", "slow.cf");
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    tables->open(slow);
+    std::vector<std::shared_ptr<Lookup>> quick;
+    for (int i = 0; i < 5; ++i) quick.push_back(start(name, "alice"));
+    const auto blocking = start(slow, "x");
+    EXPECT_TRUE(run_until([&] { return quick.back()->answers == 1; }));
+    EXPECT_EQ(blocking->answers, 0);
+    for (const auto& one : quick) EXPECT_EQ(shown(*one), "alice1");
+    EXPECT_TRUE(run_until([&] { return blocking->answers == 1; }));
+}
+
+// The last answer of the old file lets go of it while others are handed out.
+TEST_F(Sqlite, TablesThatChangeWhileTheirFileIsLocked) {
+    const auto patient = table(by_name, "patient.cf");
+    tables->open(patient);
+    settings.lookup_timeout = 200ms;
+    const auto hasty = table(by_name, "hasty.cf");
+    EXPECT_EQ(answer(patient, "alice"), "alice1");
+    EXPECT_EQ(answer(hasty, "alice"), "alice1");
+    sqlite3* writer = nullptr;
+    ASSERT_EQ(sqlite3_open(path.c_str(), &writer), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(writer, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+    const auto first = start(patient, "alice");
+    run_for(20ms);
+    const auto second = start(patient, "alice");
+    const auto third = start(hasty, "alice");
+    EXPECT_TRUE(run_until([&] { return third->answers == 1; }));
+    path = directory + "/else.db";
+    make(path, "elsewhere");
+    settings.lookup_timeout = 10s;
+    (void)table(by_name, "patient.cf");
+    (void)table(by_name, "hasty.cf");
+    tables->reload({{}, {}, [this](table::TableParameters&) { return settings; }});
+    EXPECT_EQ(answer(patient, "alice"), "elsewhere");
+    EXPECT_EQ(answer(hasty, "alice"), "elsewhere");
+    EXPECT_EQ(first->answers + second->answers, 0);
+    sqlite3_close(writer);
+    EXPECT_TRUE(run_until([&] { return first->answers + second->answers == 2; }));
+    EXPECT_EQ(shown(*first), "alice1");
+    EXPECT_EQ(shown(*second), "alice1");
+    EXPECT_EQ(third->answers, 1);
+}
+
 TEST_F(Sqlite, AFileThatIsReplaced) {
     const auto name = table(by_name);
     EXPECT_EQ(answer(name, "alice"), "alice1");

@@ -188,10 +188,24 @@ class ResolverWithOldAnswers : public testing::Test {
 };
 
 TEST_F(ResolverWithOldAnswers, RecentOnesServeAndNobodyIsAsked) {
-    handle.reset();
+    const auto used = handle;
     loop.advance(29s);
     EXPECT_EQ(at_once(), old_ones);
     EXPECT_EQ(service->asked, 1);
+}
+
+// The database may have moved.
+TEST_F(ResolverWithOldAnswers, WithoutAConnectionTheyAreAskedForAgainOnceASecond) {
+    service->set(false, {new_ones, ""});
+    handle.reset();
+    EXPECT_EQ(at_once(), old_ones);
+    EXPECT_EQ(service->asked, 1);
+    handle.reset();
+    loop.advance(1s);
+    EXPECT_EQ(at_once(), old_ones);
+    wait_for_answer();
+    EXPECT_EQ(service->asked, 2);
+    EXPECT_EQ(at_once(), new_ones);
 }
 
 TEST_F(ResolverWithOldAnswers, NotSoRecentOnesServeWhileNewOnesAreAskedFor) {
