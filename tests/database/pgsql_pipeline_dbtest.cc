@@ -125,7 +125,8 @@ TEST_F(PgsqlPipeline, WhatABreakLeavesOfAnAnswerIsNoAnswer) {
         std::shuffle(keys.begin(), keys.end(), std::minstd_rand(round));
         const auto got = values(answers(name, keys));
         for (std::size_t i = 0; i < keys.size(); ++i)
-            EXPECT_EQ(got[i], keys[i][0] == 'k' ? "v" + keys[i].substr(1) : "RETRY") << keys[i];
+            EXPECT_TRUE(got[i] == "RETRY" || (keys[i][0] == 'k' && got[i] == "v" + keys[i].substr(1)))
+                << keys[i] << ": " << got[i];
     }
 }
 
