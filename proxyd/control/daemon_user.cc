@@ -15,9 +15,9 @@ constexpr const char* options_of_unit = "/etc/proxyd/proxyd.cf";
 constexpr const char* user_of_unit = "proxyd";
 
 DaemonUser with_group(master::Account account, std::string known_from) {
-    const auto* group = getgrgid(account.gid);
-    return {std::move(account), group != nullptr ? group->gr_name : std::to_string(account.gid),
-            std::move(known_from)};
+    const auto* known = getgrgid(account.gid);
+    auto group = known != nullptr ? std::string(known->gr_name) : std::to_string(account.gid);
+    return {std::move(account), std::move(group), std::move(known_from)};
 }
 
 }  // namespace

@@ -106,7 +106,7 @@ std::string look_up(ProxymapConnection& connection, const std::vector<std::strin
             if (!connection.is_open()) break;
         }
     }
-    throw *first;
+    throw QueryError(*first);
 }
 
 }  // namespace
