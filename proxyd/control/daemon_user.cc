@@ -15,6 +15,7 @@ constexpr const char* options_of_unit = "/etc/proxyd/proxyd.cf";
 constexpr const char* user_of_unit = "proxyd";
 
 DaemonUser with_group(master::Account account, std::string known_from) {
+    // cppcheck-suppress getgrgidCalled ; nothing else runs here at that time
     const auto* known = getgrgid(account.gid);
     auto group = known != nullptr ? std::string(known->gr_name) : std::to_string(account.gid);
     return {std::move(account), std::move(group), std::move(known_from)};

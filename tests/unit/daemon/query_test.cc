@@ -167,8 +167,8 @@ TEST(Connection, IsNotWaitedForWithoutEnd) {
     const auto path = directory + "/s";
     path.copy(address.sun_path, sizeof address.sun_path - 1);
     const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-    ASSERT_EQ(listen(listener, 1), 0);
+    EXPECT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(listen(listener, 1), 0);
     ProxymapConnection connection(path, "", {});
     connection.give_up_after(std::chrono::milliseconds(1), "nobody is there");
     try {
