@@ -14,8 +14,8 @@ namespace proxyd {
 namespace {
 
 constexpr std::chrono::seconds fresh{30};
-constexpr std::chrono::seconds fresh_unused{
-    1};  // when no connection to them is left: they may be those of before
+// When no connection to them is left: the database may have moved.
+constexpr std::chrono::seconds fresh_unused{1};
 constexpr std::chrono::seconds renewal_interval{10};
 constexpr std::chrono::seconds fresh_enough{60};    // to serve while new ones are asked for
 constexpr std::chrono::milliseconds patience{250};  // before older ones serve

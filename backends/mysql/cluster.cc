@@ -58,8 +58,9 @@ std::optional<Endpoint> parse_host(const std::string& host, std::string& error) 
     }
     endpoint.host = name;
     if (!port.empty() && !parse_port(port, endpoint.port)) {
-        error = fmt::format("host {}: port {} is neither a number nor a known TCP service", redact_host(host),
-                            redact_host(port));
+        // A part of what is no host may be a part of a password.
+        error =
+            fmt::format("host {}: the port is neither a number nor a known TCP service", redact_host(host));
         return std::nullopt;
     }
     return endpoint;

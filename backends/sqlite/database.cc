@@ -191,10 +191,10 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
         }
     }
 
-    // In the worker's thread.
+    // In the worker's thread. After stop() nobody waits for it.
     void keep_answer(Job job) {
         const std::lock_guard lock(mutex_);
-        done_.push_back(std::move(job));
+        if (!stopping_) done_.push_back(std::move(job));
     }
 
     // In the worker's thread, at the end of a batch and before anything that is known to take long. False

@@ -27,11 +27,13 @@ void add_override(DaemonArguments& out, std::string_view text) {
     const auto equals = text.find('=');
     const auto name = trimmed(text.substr(0, equals));
     if (equals == std::string_view::npos || name.empty()) {
-        throw UsageError(fmt::format(
-            "option -o {}: must be name=value, or {{ name = value }} where there are blanks", text));
+        // What comes behind a blank may be a value, and that a password.
+        throw UsageError(
+            fmt::format("option -o {}: must be name=value, or {{ name = value }} where there are blanks",
+                        name.substr(0, name.find_first_of(" \t"))));
     }
     if (name.find_first_of(" \t") != std::string_view::npos) {
-        throw UsageError(fmt::format("option -o {}: blanks in the parameter name \"{}\"", text, name));
+        throw UsageError(fmt::format("option -o: blanks in the parameter name \"{}\"", name));
     }
     out.overrides.emplace_back(name, trimmed(text.substr(equals + 1)));
 }

@@ -13,6 +13,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 using testing::Pair;
 
 DaemonArguments parse(const std::vector<const char*>& words) {
@@ -137,6 +138,12 @@ TEST(Arguments, MistakesAreNamed) {
         EXPECT_THAT(error_of(c.words), HasSubstr(c.part));
     }
     EXPECT_THROW((void)parse_arguments(0, nullptr), UsageError);
+}
+
+TEST(Arguments, MistakesDoNotShowValues) {
+    for (const char* option : {"db_password s3cr3t", "db password = s3cr3t", "= s3cr3t"}) {
+        EXPECT_THAT(error_of({"proxymap", "-t", "unix", "-o", option}), Not(HasSubstr("s3cr3t"))) << option;
+    }
 }
 
 TEST(Arguments, ServiceIsNotForTerminals) {

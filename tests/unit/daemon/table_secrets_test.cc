@@ -84,6 +84,7 @@ INSTANTIATE_TEST_SUITE_P(
                     "host = postgresql://u:" + secret + "@h/d\n" + rest,
                     "hosts =\npostgresql://u:" + secret + "@h/d other\n" + rest,
                     "hosts = postgresql://u:" + secret + "@h:x/d\nquery = SELECT 1\n",
+                    "hosts = postgresql://u:p@[::1/d?password=" + secret + "\nquery = SELECT 1\n",
                     "hosts = mysql://u:" + secret + "@h:x/d\nquery = SELECT 1\n",
                     "hosts = h:u:" + secret + "@x\ndbname = d\nquery = SELECT '%z'\n",
                     "hosts = h:x\ndbname = host=h password=" + secret + " nosuch=1\nquery = SELECT 1\n",
