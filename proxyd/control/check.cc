@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <map>
-#include <ostream>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <utility>
@@ -392,41 +392,13 @@ CheckResult check(const ConfigPlace& place, const master::Environment& environme
     return Check(place, environment).run(connect);
 }
 
-int report(const CheckResult& result, bool connect, std::ostream& out) {
-    for (const auto& finding : result.findings.in_order()) out << format(finding) << '\n';
-    const auto errors = result.findings.count(Gravity::error);
-    const auto warnings = result.findings.count(Gravity::warning);
-    const auto plural = [](std::size_t count, const char* noun) {
-        return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-    };
-    out << fmt::format("checked {}{}{}: {}, {}\n", plural(result.tables, "table"),
-                       result.reader.empty() ? "" : fmt::format(" as user {}", result.reader),
-                       connect ? fmt::format(", {} answered", result.answering) : "", plural(errors, "error"),
-                       plural(warnings, "warning"));
-    return errors > 0 ? 1 : 0;
-}
-
 Options options_in_force(const ConfigPlace& place, const master::Environment& environment,
-                         std::vector<Finding>* mistakes) {
+                         std::vector<Finding>* findings) {
     Check check(place, environment);
     if (place.has_main_cf && !place.options_given) (void)check.read_postfix();
     auto options = check.check_options();
-    if (mistakes != nullptr) {
-        *mistakes = check.findings().all();
-        std::erase_if(*mistakes, [](const Finding& one) { return one.gravity != Gravity::error; });
-    }
+    if (findings != nullptr) *findings = check.findings().all();
     return options;
-}
-
-int print_options(const ConfigPlace& place, const master::Environment& environment, std::ostream& out,
-                  std::ostream& mistakes) {
-    Check check(place, environment);
-    if (place.has_main_cf && !place.options_given) (void)check.read_postfix();
-    const auto options = check.check_options();
-    for (const auto& option : option_infos())
-        out << option.name << " = " << option_text(options, option.name) << '\n';
-    for (const auto& finding : check.findings().all()) mistakes << format(finding) << '\n';
-    return check.findings().count(Gravity::error) > 0 ? 1 : 0;
 }
 
 }  // namespace proxyd::control

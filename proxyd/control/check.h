@@ -29,9 +29,9 @@ struct CheckResult {
 // One line per finding and a closing line. Returns the exit status: 1 with an error, else 0.
 [[nodiscard]] int report(const CheckResult& result, bool connect, std::ostream& out);
 
-// With the default in place of what is wrong; `mistakes`, if given, becomes what that is.
+// With the default in place of what is wrong; `findings`, if given, becomes all that is to say of them.
 [[nodiscard]] Options options_in_force(const ConfigPlace& place, const master::Environment& environment,
-                                       std::vector<Finding>* mistakes = nullptr);
+                                       std::vector<Finding>* findings = nullptr);
 
 // The options in force, as they would stand in a file, with the default in place of what is wrong; each
 // mistake becomes a line of `mistakes`. Returns the exit status: 1 with a mistake, else 0.

@@ -151,10 +151,12 @@ json find_status(const std::optional<std::string>& socket, const ConfigPlace& pl
                         place.directory));
     }
     const PostfixInstance postfix(place.directory, postfix::MainCf::load(place.directory, {}));
-    std::vector<Finding> mistakes;
-    add_postfix(status, place, options_in_force(place, environment, &mistakes));
+    std::vector<Finding> findings;
+    add_postfix(status, place, options_in_force(place, environment, &findings));
     status["mistakes"] = json::array();
-    for (const auto& mistake : mistakes) status["mistakes"].push_back(format(mistake));
+    for (const auto& finding : findings) {
+        if (finding.gravity == Gravity::error) status["mistakes"].push_back(format(finding));
+    }
     status["throttle_time"] = postfix.throttle_time();
     // Only root may ask Postfix; others are told so by the socket.
     if (geteuid() == 0) status["postfix_running"] = postfix.is_running();

@@ -4,9 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
-#include <optional>
 #include <ostream>
-#include <sstream>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -20,6 +18,7 @@
 #include "proxyd/control/file_replacement.h"
 #include "proxyd/control/master_cf.h"
 #include "proxyd/control/master_cf_edit.h"
+#include "proxyd/control/proof.h"
 #include "proxyd/control/query.h"
 #include "proxyd/control/service_check.h"
 
@@ -33,9 +32,6 @@ constexpr std::chrono::milliseconds between_tries{200};
 // For the way back, which is done whatever comes out.
 constexpr std::chrono::seconds stock_limit{5};
 constexpr std::chrono::milliseconds greeting_limit{2000};
-
-// Nobody's address.
-constexpr const char* proof_key = "proxyctl@proxyd.invalid";
 
 PostfixInstance instance_at(const ConfigPlace& place) {
     if (!place.has_main_cf || place.options_given) {
@@ -79,34 +75,6 @@ bool runs_proxyd(const std::string& master_cf) {
     const auto services = read_services(master_cf);
     const auto* service = find_proxymap(services);
     return service != nullptr && service->command == "proxyd";
-}
-
-// Returns what a lookup in the table came to; throws QueryError when it failed.
-std::string look_up(ProxymapConnection& connection, const std::string& table) {
-    QuerySettings settings;
-    settings.table = table;
-    settings.approval_hint = "Is it in proxy_read_maps?";
-    settings.log_hint = "The mail log says why";
-    std::ostringstream value;
-    const Ask ask = [&connection](const protocol::Request& request) { return connection.ask(request); };
-    const int status = query(settings, {proof_key}, ask, value, value);
-    return fmt::format("a lookup in {} {}", table,
-                       status == 0 ? "found something" : "found nothing for nobody's address, as it should");
-}
-
-// The same of the first table that answers; throws QueryError when none does, with the failure of the first.
-std::string look_up(ProxymapConnection& connection, const std::vector<std::string>& tables) {
-    if (tables.empty()) return "there is no table to ask for";
-    std::optional<QueryError> first;
-    for (const auto& table : tables) {
-        try {
-            return look_up(connection, table);
-        } catch (const QueryError& error) {
-            if (!first) first = error;
-            if (!connection.is_open()) break;
-        }
-    }
-    throw QueryError(*first);
 }
 
 }  // namespace

@@ -1,0 +1,15 @@
+// The proof that whoever answers can look something up.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "proxyd/control/proxymap_connection.h"
+
+namespace proxyd::control {
+
+// Asks for nobody's address in the first of the tables that answers, and returns what came of it. Throws
+// QueryError when none does, with the failure of the first.
+[[nodiscard]] std::string look_up(ProxymapConnection& connection, const std::vector<std::string>& tables);
+
+}  // namespace proxyd::control
