@@ -26,8 +26,6 @@
 #include "proxyd/hardening/capabilities.h"
 #include "proxyd/hardening/system_calls.h"
 #include "proxyd/idle_memory.h"
-#include "proxyd/logging/daemon_log.h"
-#include "proxyd/logging/line_format.h"
 #include "proxyd/master/descriptors.h"
 #include "proxyd/master/environment.h"
 #include "proxyd/master/front_process.h"
@@ -38,6 +36,7 @@
 #include "proxyd/master/single_process.h"
 #include "proxyd/master/socket_activation.h"
 #include "proxyd/master/status_channel.h"
+#include "proxyd/open_log.h"
 #include "proxyd/server/server.h"
 #include "proxyd/site.h"
 #include "proxyd/status.h"
@@ -53,43 +52,6 @@ using master::RunMode;
 constexpr std::chrono::seconds stop_limit{3};
 
 constexpr std::chrono::seconds log_interval{5};
-
-// The process's log, from the first line to the last.
-logging::DaemonLog& daemon_log() {
-    static logging::DaemonLog log;
-    return log;
-}
-
-// What master.cf sets for this service goes before what master(8) gives to all.
-std::string log_tag(const DaemonArguments& arguments, const Environment& environment,
-                    const postfix::MainCf& main_cf) {
-    const bool given = std::any_of(arguments.overrides.begin(), arguments.overrides.end(),
-                                   [](const auto& item) { return item.first == "syslog_name"; });
-    const auto configured = main_cf.value("syslog_name");
-    return given ? configured : environment.log_tag.value_or(configured);
-}
-
-void open_final_log(const DaemonArguments& arguments, const Environment& environment, const Site& site) {
-    daemon_log().set_keep_utf8(site.smtputf8);
-    daemon_log().set_repeat_interval(site.options.repeat_interval);
-    if (arguments.mode != RunMode::master) return;
-    const auto& main_cf = *site.main_cf;
-    const auto program =
-        logging::program_name(log_tag(arguments, environment, main_cf), arguments.service_name);
-    std::vector<std::shared_ptr<logging::LineSink>> sinks;
-    if (!main_cf.value("maillog_file").empty()) {
-        const auto path = environment.postlog_service.value_or(fmt::format(
-            "{}/public/{}", main_cf.value("queue_directory"), main_cf.value("postlog_service_name")));
-        sinks.push_back(std::make_shared<logging::PostlogSink>(
-            program, logging::short_hostname(main_cf.value("myhostname")), path));
-    } else {
-        const auto facility = logging::facility_from_name(main_cf.value("syslog_facility"));
-        sinks.push_back(std::make_shared<logging::SyslogSink>(
-            program, facility.value_or(*logging::facility_from_name("mail"))));
-    }
-    if (arguments.log_to_stderr) sinks.push_back(std::make_shared<logging::StreamSink>(program, false));
-    daemon_log().set_sinks(std::move(sinks));
-}
 
 // From root in the configuration directory's world to mail_owner in the queue directory.
 void enter_service(const DaemonArguments& arguments, const Site& site, const std::string& queue_directory) {
@@ -327,43 +289,12 @@ int Daemon::dup_cloexec(int fd) {
     return copy;
 }
 
-const char* environment_variable(const char* name) {
-    return std::getenv(name);
-}
-
 }  // namespace
-
-// Only master sets it.
-bool is_under_master() {
-    return std::getenv("GENERATION") != nullptr;
-}
-
-void open_first_log(int argc, const char* const* argv) {
-    const std::string path = argc > 0 ? argv[0] : "proxyd";
-    const auto process_name = path.substr(path.rfind('/') + 1);
-    // Nothing is known of the service yet; administrators look for the usual name.
-    const char* const usual_name = "proxymap";
-    std::vector<std::shared_ptr<logging::LineSink>> sinks;
-    const auto environment = master::read_environment(environment_variable);
-    const auto program = logging::program_name(environment.log_tag.value_or("postfix"), usual_name);
-    if (!is_under_master()) {
-        sinks.push_back(std::make_shared<logging::StreamSink>(process_name, false));
-    } else if (environment.postlog_service) {
-        sinks.push_back(std::make_shared<logging::PostlogSink>(
-            program, logging::short_hostname(environment.postlog_hostname.value_or("localhost")),
-            *environment.postlog_service));
-    } else {
-        sinks.push_back(std::make_shared<logging::SyslogSink>(program, *logging::facility_from_name("mail")));
-    }
-    daemon_log().set_sinks(std::move(sinks));
-    daemon_log().set_verbose(environment.verbose);
-    set_log(daemon_log());
-}
 
 int run_daemon(const DaemonArguments& arguments) {
     master::ignore_signals();
     umask(077);
-    const auto environment = master::read_environment(environment_variable);
+    const auto environment = master::read_environment([](const char* name) { return std::getenv(name); });
     daemon_log().set_verbose(arguments.verbose > 0 || environment.verbose);
     master::raise_descriptor_limit();
 

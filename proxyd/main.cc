@@ -7,6 +7,7 @@
 #include "backends/log.h"
 #include "proxyd/daemon.h"
 #include "proxyd/master/options.h"
+#include "proxyd/open_log.h"
 
 namespace {
 
