@@ -283,7 +283,7 @@ class RelayTest(scenario.Scenario):
         self.assertEqual([(reply.status, reply.flags & (FIXED | PATTERN)) for reply in opened],
                          [(OK, FIXED), (OK, PATTERN)])
         postfix.add_services(STOCK_SERVICE)
-        postfix.reload()
+        postfix.reload_and_settle()  # the old process could still ask before master has made the socket
         self.assertEqual(self.connect(postfix=postfix).lookup(tables[0], "root").status, OK)
 
     @not_with_stock("is the stock server")
