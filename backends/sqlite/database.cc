@@ -21,6 +21,9 @@ constexpr std::chrono::milliseconds grace{20};  // the worker knows better why i
 // the system does not return from a call (a network file system whose server is away).
 constexpr std::chrono::milliseconds last_moment{50};
 
+// So many lookups, or answers, are handed over before the rest has come: then both threads have work.
+constexpr std::size_t portion = 32;
+
 // How long lookups go on sharing one lock of the file, which keeps writers out.
 constexpr std::chrono::milliseconds longest_batch{1};
 
@@ -51,8 +54,8 @@ struct Database::Job {
 };
 
 // What the two threads share. `waiting_` goes to the worker, `done_` comes back to the loop. What one pass of
-// the loop brings is handed over at once, and the loop is woken once for their answers: waking a thread costs
-// more than a query.
+// the loop brings is handed over in one go, or a portion at a time, and so are their answers: waking a thread
+// costs more than a query.
 class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
   public:
     Worker(Loop& loop, std::string path)
@@ -66,6 +69,7 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
         asked_.push_back({job.deadline, std::move(callback)});
         if (fresh_.empty()) loop_.defer([self = shared_from_this()] { self->hand_over(); });
         fresh_.push_back(std::move(job));
+        if (fresh_.size() >= portion) hand_over();
         if (!timer_->running()) timer_->start(sweep_interval);
         return true;
     }
@@ -107,10 +111,12 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
             const Handle::Batch batch(handle_, taken_.size() > 1);
             TimePoint now = Clock::now();
             const TimePoint end = now + longest_batch;
+            std::size_t answered = 0;
             while (!taken_.empty() && now < end && !handle_.stopped()) {
                 work_on(taken_.front(), now);
                 keep_answer(std::move(taken_.front()));
                 taken_.pop_front();
+                if (++answered % portion == 0 && !wake_loop()) break;
                 now = Clock::now();
             }
             if (!wake_loop()) break;
@@ -163,6 +169,7 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
 
     // In the loop's thread.
     void hand_over() {
+        if (fresh_.empty()) return;
         {
             const std::lock_guard lock(mutex_);
             std::move(fresh_.begin(), fresh_.end(), std::back_inserter(waiting_));
@@ -197,8 +204,8 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
         if (!stopping_) done_.push_back(std::move(job));
     }
 
-    // In the worker's thread, at the end of a batch and before anything that is known to take long. False
-    // when told to stop: then the loop may be gone.
+    // In the worker's thread, at the end of a portion or batch and before anything that is known to take
+    // long. False when told to stop: then the loop may be gone.
     [[nodiscard]] bool wake_loop() {
         const std::lock_guard lock(mutex_);
         if (stopping_) return false;

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -112,14 +113,16 @@ Answer Handle::run(const std::shared_ptr<const Statement>& statement, const std:
     auto* const kept = prepared(statement, error);
     if (kept == nullptr) return failed(FailureClass::query, error);
     if (prepare_only) return {};
+    std::vector<std::string> values;
+    for (const auto& parameter : statement->analysis.bound->parameters)
+        values.push_back(table::parameter_value(parameter, parts));
     int index = 0;
-    for (const auto& parameter : statement->analysis.bound->parameters) {
-        const auto value = table::parameter_value(parameter, parts);
-        sqlite3_bind_text64(kept, ++index, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
-    }
+    for (const auto& value : values)
+        sqlite3_bind_text64(kept, ++index, value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8);
     share_state(kept);
     auto answer = step(kept);
     sqlite3_reset(kept);
+    sqlite3_clear_bindings(kept);
     return answer;
 }
 

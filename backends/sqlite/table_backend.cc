@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <sqlite3.h>
+
 namespace proxyd::sqlite {
 namespace {
 
@@ -37,6 +39,12 @@ class Runner final : public table::QueryRunner {
 };
 
 }  // namespace
+
+TableBackend::TableBackend(Loop& loop) : loop_(loop) {
+    // Counting its memory, which nobody reads, costs the library a lock for each allocation. Refused, without
+    // harm, once it is in use.
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
 
 TableBackend::~TableBackend() {
     for (const auto& [path, known] : databases_) {

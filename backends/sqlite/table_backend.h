@@ -16,7 +16,7 @@ class TableBackend final : public table::TableBackend {
   public:
     // The loop outlives the backend. Lookups that are under way at its end keep their runners, whose
     // databases are stopped then.
-    explicit TableBackend(Loop& loop) : loop_(loop) {}
+    explicit TableBackend(Loop& loop);
     ~TableBackend() override;
     TableBackend(const TableBackend&) = delete;
     TableBackend& operator=(const TableBackend&) = delete;
