@@ -64,6 +64,7 @@ void Connection::established(ConnectionHandle handle) {
 void Connection::send(pool::QueryToken token, const pool::Query& query) {
     Sent sent;
     sent.token = token;
+    sent.may_wait = query.may_wait;
     sent.statement = std::static_pointer_cast<const Statement>(query.statement);
     sent.path = sent.statement->path();
     if (sent.path == Path::prepared && driver_.behind_pooler()) sent.path = Path::bound;
@@ -81,8 +82,7 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
         return;
     }
     if (unsynced_ > 0 && sent.statement != sent_.back().statement) sync();
-    // The server keeps an answer until the sync unless it is asked for it: those behind it may take long.
-    if (unsynced_ > 0) sent_.back().followed = PQsendFlushRequest(connection_.get()) == 1;
+    if (unsynced_ > 0) join_last();
     if (!send_bound(query, sent)) {
         drop_dead_watch();
         closed_later({FailureClass::lost, one_line(PQerrorMessage(connection_.get()))});
@@ -99,6 +99,20 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
             if (alive.lock() && !closed_ && unsynced_ > 0) sync();
         });
     }
+}
+
+// The server keeps an answer until the sync unless it is asked for it: those behind it may take long. Sending
+// it costs the server as much as half a query.
+void Connection::join_last() {
+    auto& last = sent_.back();
+    last.held = last.may_wait;
+    last.asked_for = !last.held && PQsendFlushRequest(connection_.get()) == 1;
+}
+
+std::size_t Connection::answered_together() const {
+    std::size_t held = 0;
+    while (held < sent_.size() && sent_[held].held) ++held;
+    return held + 1;
 }
 
 // Ends what the server takes for one transaction: the first error in it has the rest of it left undone.

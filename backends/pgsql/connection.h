@@ -22,6 +22,7 @@ class Connection final : public pool::Connection {
 
     void connect() override;
     void send(pool::QueryToken token, const pool::Query& query) override;
+    [[nodiscard]] std::size_t answered_together() const override;
 
   private:
     struct ResultCloser {
@@ -39,14 +40,17 @@ class Connection final : public pool::Connection {
         int preparation = 0;     // which preparation of the statement it relies on
         ResultHandle result;     // the last one with rows, or the first error
         bool failed = false;
-        bool followed = false;  // by another before the sync, and a request for its answer
-        bool undone = false;    // left out after an error before it
+        bool may_wait = false;   // its answer, for those behind it
+        bool held = false;       // it comes with that of the next one
+        bool asked_for = false;  // it comes before the sync
+        bool undone = false;     // left out after an error before it
     };
 
     void established(ConnectionHandle handle);
     [[nodiscard]] bool send_bound(const pool::Query& query, Sent& sent);
     void send_text(const pool::Query& query, Sent sent);
     void ready(Ready what);
+    void join_last();
     void sync();
     void flush();
     void drop_dead_watch();

@@ -44,8 +44,7 @@ void Connection::read_results() {
                 lost_ = true;
                 lost_why_ = one_line(PQerrorMessage(connection));
             } else if (--sent_[answered_].commands == 0) {
-                ++answered_;
-                if (answered_ == 1 && sent_.front().followed) finish(std::exchange(answered_, 0));
+                if (sent_[answered_++].asked_for) finish(std::exchange(answered_, 0));
             }
             separated = true;
             continue;

@@ -41,6 +41,10 @@ class Connection {
 
     // Sends a query; only after connected() and before closed().
     virtual void send(QueryToken token, const Query& query) = 0;
+
+    // How many of the queries under way, from the first, are answered together, so that any of them may be
+    // the one that takes long.
+    [[nodiscard]] virtual std::size_t answered_together() const { return 1; }
 };
 
 // What a driver keeps to. It may change; what is begun later goes by the new ones.

@@ -32,6 +32,7 @@ struct Request {
     int losses = 0;                         // new connections broken while it was answered, and conflicts
     TimePoint lost_at{};                    // when that was last
     std::size_t resends = 0;
+    bool asked_twice = false;  // the first answer counts; nobody joins, as one was asked for before
 
     [[nodiscard]] bool abandoned() const {
         return std::none_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return bool(w.callback); });
@@ -43,6 +44,11 @@ enum class Speed { unknown, fast, slow };
 // Execution times at or above this make a table slow: its queries get connections for themselves, and not all
 // of them.
 inline constexpr std::chrono::milliseconds slow_query{10};
+
+// Execution times below this are so brief that an answer may wait for those of the next few queries, unless
+// one of them has taken long within the last while.
+inline constexpr std::chrono::microseconds brief_query{500};
+inline constexpr std::chrono::minutes brief_again_after{1};
 
 class Lane {
   public:
@@ -75,14 +81,25 @@ class Lane {
     // Its queries are quick, save perhaps for some that are under way.
     [[nodiscard]] bool usually_fast() const { return samples_ > 0 && mean_ < slow_query; }
 
+    [[nodiscard]] bool brief(TimePoint now) const {
+        const bool trusted = held_up_at_ == TimePoint{} || now - held_up_at_ >= brief_again_after;
+        return samples_ == enough_samples && mean_ < brief_query && trusted;
+    }
+
+    // A query has held up the answers of others.
+    void held_up(TimePoint now) { held_up_at_ = now; }
+
     // The server's time for one query, the network not counted.
     void sample(Duration execution) {
         mean_ = samples_ == 0 ? execution : mean_ + (execution - mean_) / 8;
-        if (samples_ < 8) ++samples_;
+        if (samples_ < enough_samples) ++samples_;
     }
 
   private:
+    static constexpr int enough_samples = 8;
+
     std::string table_;
+    TimePoint held_up_at_{};
     Duration mean_{};
     int samples_ = 0;
 };

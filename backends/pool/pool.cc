@@ -279,7 +279,7 @@ void Pool::queue_up(const std::shared_ptr<Lane>& lane) {
 
 void Pool::requeue(const std::shared_ptr<Lane>& lane, std::shared_ptr<Request> request) {
     queue_up(lane);
-    if (request->query.statement->repeatable()) {
+    if (request->query.statement->repeatable() && !request->asked_twice) {
         lane->by_identity.try_emplace(request->query.identity, request.get());
     }
     lane->waiting.push_front(std::move(request));

@@ -105,7 +105,8 @@ class Pool {
                                           std::optional<std::size_t> asked_host) const;
     void expire_waiting(TimePoint now);
     void look_after(Slot& slot, TimePoint now);
-    void rescue(Slot& slot);
+    void rescue(Slot& slot, TimePoint now);
+    void ask_twice(Slot& slot, std::size_t together, TimePoint now);
     void rebalance(TimePoint now);
     void retire_one_of(const std::function<bool(const Slot&)>& chosen);
     void retire_all_to(std::size_t host);

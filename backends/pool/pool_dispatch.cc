@@ -21,6 +21,9 @@ constexpr std::chrono::milliseconds growth_pause{25};  // to see what the last s
 // While a connection attempt takes longer than this, another host is tried beside it.
 constexpr std::chrono::milliseconds patience{250};
 
+// In a pool of so many connections one table may have several for what a slow query has held up.
+constexpr std::size_t enough_to_ask_again = 8;
+
 bool contains(const std::vector<std::size_t>& hosts, std::size_t host) {
     return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
 }
@@ -130,6 +133,7 @@ void Pool::send(Slot& slot, const std::shared_ptr<Lane>& lane, std::shared_ptr<R
     slot.solitary = solitary;
     slot.since = entry.sent;
     const auto token = entry.token;
+    entry.request->query.may_wait = settings_.size >= enough_to_ask_again && lane->brief(entry.sent);
     const Query& query = entry.request->query;
     slot.in_flight.push_back(std::move(entry));
     slot.connection->send(token, query);

@@ -124,7 +124,7 @@ void Pool::look_after(Slot& slot, TimePoint now) {
             ++slow_connections_;
         }
     }
-    if (age >= slot.round_trip + rescue_after) rescue(slot);
+    if (age >= slot.round_trip + rescue_after) rescue(slot, now);
     if (age >= settings_.reply_limit) {
         give_up(slot, {FailureClass::lost, fmt::format("no reply for {}", seconds(age))});
         return;
@@ -133,14 +133,34 @@ void Pool::look_after(Slot& slot, TimePoint now) {
 
 // What was sent behind a query that takes long is asked again elsewhere; what comes for it here is not wanted
 // any more.
-void Pool::rescue(Slot& slot) {
-    for (std::size_t i = slot.in_flight.size(); i-- > 1;) {
+void Pool::rescue(Slot& slot, TimePoint now) {
+    const auto together = slot.connection->answered_together();
+    for (std::size_t i = slot.in_flight.size(); i-- > together;) {
         auto& entry = slot.in_flight[i];
         if (!entry.request->query.statement->repeatable() || entry.request->abandoned()) continue;
         left_connection(entry);
         auto nobody = std::make_shared<Request>();
         nobody->query.statement = entry.request->query.statement;
         requeue(entry.lane, std::exchange(entry.request, std::move(nobody)));
+    }
+    if (together > 1) ask_twice(slot, together, now);
+}
+
+// Which of those that are answered together takes long is not known. What does would have to begin anew
+// elsewhere, so the first answer counts.
+void Pool::ask_twice(Slot& slot, std::size_t together, TimePoint now) {
+    slot.in_flight.front().lane->held_up(now);
+    for (std::size_t i = std::min(together, slot.in_flight.size()); i-- > 0;) {
+        auto& entry = slot.in_flight[i];
+        auto& request = *entry.request;
+        if (!request.query.statement->repeatable() || request.abandoned()) continue;
+        if (std::exchange(entry.asked_again, true)) continue;
+        request.asked_twice = true;
+        if (request.last_failure.message.empty()) {
+            request.last_failure = {FailureClass::lost, "it takes long, or waits for one that does"};
+            request.last_host = slot.host;
+        }
+        requeue(entry.lane, entry.request);
     }
 }
 

@@ -34,6 +34,7 @@ struct Query {
     std::shared_ptr<const Statement> statement;
     std::string key;       // folded
     std::string identity;  // equal identities of one statement ask the database for the same thing
+    bool may_wait = false;  // its answer, for those of the next few queries that are sent with it
 };
 
 // The rows of one answer, readable only while the callback that got it runs.

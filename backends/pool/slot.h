@@ -19,6 +19,7 @@ struct InFlight {
     TimePoint sent;
     bool counted_slow = false;  // holds one of the lane's slow_connections
     bool overdue = false;       // counted in the lane's overdue
+    bool asked_again = false;   // on another connection, because it may wait for another query here
 };
 
 enum class SlotState {

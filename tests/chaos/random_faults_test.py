@@ -24,7 +24,7 @@ from harness.tables import TableFiles
 _SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
 _SECONDS = float(os.environ.get("CHAOS_SECONDS") or 20)
 
-_POOL_SIZE = 6
+_POOL_SIZE = 8
 _CLIENTS = 12
 _MAILBOXES = 500
 _LOOKUP_TIMEOUT = 3.0

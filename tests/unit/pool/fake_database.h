@@ -72,6 +72,8 @@ struct FakeDatabase {
         return Reaction{};
     };
     bool pipelines = true;
+    bool answers_together = false;  // those that may wait, with what is sent right behind them
+    std::size_t may_wait = 0;       // how many of those that were sent
 
     std::vector<SentQuery> sent;
     std::vector<FakeConnection*> connections;  // that exist
@@ -115,9 +117,21 @@ class FakeConnection final : public Connection {
         if (!work_.empty() && !database_.pipelines)
             database_.violations.push_back("pipelined without pipelines");
         database_.sent.push_back({host, query.key});
-        work_.push_back({token, query.key, query.statement->exclusive()});
+        if (query.may_wait) ++database_.may_wait;
+        const bool shares =
+            database_.answers_together && query.statement->repeatable() && !query.statement->exclusive();
+        if (shares && !work_.empty() && work_.back().may_wait && work_.back().at == database_.loop.now())
+            work_.back().held = true;
+        work_.push_back({token, query.key, query.statement->exclusive(), database_.loop.now(),
+                         shares && query.may_wait, false});
         database_.deepest = std::max(database_.deepest, work_.size());
         if (work_.size() == 1) start_head();
+    }
+
+    [[nodiscard]] std::size_t answered_together() const override {
+        std::size_t held = 0;
+        while (held < work_.size() && work_[held].held) ++held;
+        return held_.size() + held + 1;
     }
 
     // The server ends the connection.
@@ -137,6 +151,9 @@ class FakeConnection final : public Connection {
         QueryToken token;
         std::string key;
         bool exclusive;
+        TimePoint at;
+        bool may_wait;
+        bool held;  // its answer comes with that of the next one
     };
 
     void end_connect() {
@@ -168,12 +185,13 @@ class FakeConnection final : public Connection {
         const auto done = work_.front();
         work_.pop_front();
         if (!work_.empty()) start_head();
+        if (done.held && kind == Reaction::Kind::rows) {
+            held_.push_back(done);
+            return;
+        }
+        for (const auto& one : std::exchange(held_, {})) tell_rows(one);
         switch (kind) {
-            case Reaction::Kind::rows: {
-                const OneCell rows("value of " + done.key);
-                observer_.finished(done.token, {&rows, {}});
-                return;
-            }
+            case Reaction::Kind::rows: tell_rows(done); return;
             case Reaction::Kind::query_error:
                 observer_.finished(done.token, {nullptr, {FailureClass::query, "bad query"}});
                 return;
@@ -187,10 +205,16 @@ class FakeConnection final : public Connection {
         }
     }
 
+    void tell_rows(const Work& work) {
+        const OneCell rows("value of " + work.key);
+        observer_.finished(work.token, {&rows, {}});
+    }
+
     FakeDatabase& database_;
     ConnectionObserver& observer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
     std::deque<Work> work_;
+    std::deque<Work> held_;  // done, and not told yet
     bool connected_ = false;
     bool closed_ = false;
 };

@@ -21,7 +21,7 @@ class PoolRandom : public PoolScene, public testing::WithParamInterface<unsigned
 };
 
 TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
-    settings.size = 1 + below(6);
+    settings.size = 1 + below(12);
     settings.pipeline_depth = 1 + below(8);
     settings.queue_limit = 20 + below(500);
     settings.idle_interval = std::chrono::milliseconds(500 + below(5000));
@@ -30,6 +30,7 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
     ranks.clear();
     for (unsigned i = 0, count = 1 + below(3); i < count; ++i) ranks.push_back(static_cast<int>(below(3)));
     db().pipelines = below(4) != 0;
+    db().answers_together = below(2) != 0;
     db().react = [this](auto, const auto& key) {
         const auto luck = below(1000);
         const auto slow = key.front() == 's' ? 60U : 1U;
@@ -90,7 +91,7 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
             const auto index = below(4);
             loop.event([&] { tables[index] = pool->make_lane("again"); });
         } else if (what == 98 && below(4) == 0) {
-            settings.size = 1 + below(6);
+            settings.size = 1 + below(12);
             loop.event([&] { pool->change(settings); });
             // Those that are busy stay until they are done or given up.
             largest = std::max(largest, settings.size);

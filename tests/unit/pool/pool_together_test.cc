@@ -1,0 +1,127 @@
+// Quick queries whose answers a server gives together, and a slow one among them.
+#include "tests/unit/pool/pool_scene.h"
+
+namespace proxyd::pool {
+namespace {
+
+class PoolTogether : public PoolScene {
+  protected:
+    void SetUp() override {
+        settings.size = 8;
+        db().answers_together = true;
+    }
+
+    // Queries take what their keys begin with, in milliseconds.
+    void react_by_key() {
+        db().react = [](auto, const auto& key) {
+            return Reaction{Reaction::Kind::rows, std::chrono::milliseconds(std::stoi(key)) + 100us};
+        };
+    }
+
+    std::vector<std::shared_ptr<Asked>> ask_at_once(const std::shared_ptr<Lane>& table,
+                                                    const std::vector<std::string>& keys,
+                                                    Duration patience = 10s) {
+        std::vector<std::shared_ptr<Asked>> all;
+        for (const auto& key : keys) all.push_back(ask(table, key, patience));
+        return all;
+    }
+
+    // How many of three, asked at once, may wait for others.
+    std::size_t may_wait(const std::shared_ptr<Lane>& table) {
+        db().may_wait = 0;
+        (void)ask_at_once(table, {"0:a", "0:b", "0:c"});
+        loop.advance(10ms);
+        return db().may_wait;
+    }
+
+    const std::vector<std::string> one_slow_among_quick{"0:a", "0:b", "3000:c", "0:d", "0:e", "0:f"};
+};
+
+TEST_F(PoolTogether, ComeTheAnswersOfBriefQueries) {
+    const auto table = lane("t");
+    react_by_key();
+    EXPECT_EQ(may_wait(table), 0U);
+    warm_up(table, 1);
+    EXPECT_EQ(may_wait(table), 3U);
+    for (int i = 0; i < 10; ++i) {
+        (void)ask(table, "1:" + std::to_string(i));
+        loop.advance(10ms);
+    }
+    EXPECT_EQ(may_wait(table), 0U);
+}
+
+// In a small pool there may be no connection for what a slow query has held up.
+TEST_F(PoolTogether, OnlyInALargePool) {
+    settings.size = 7;
+    const auto table = lane("t");
+    warm_up(table, 1);
+    react_by_key();
+    EXPECT_EQ(may_wait(table), 0U);
+}
+
+TEST_F(PoolTogether, WhatASlowQueryHoldsUpIsAskedAgainAndForAMinuteNothingIsHeldUp) {
+    const auto table = lane("t");
+    warm_up(table, 1);
+    react_by_key();
+    const auto began = loop.now();
+    const auto all = ask_at_once(table, one_slow_among_quick);
+    loop.advance(40ms);
+    EXPECT_EQ(all[0]->answers, 0) << "its answer does not wait: this shows nothing";
+    loop.advance(4s);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        EXPECT_FOUND(all[i], one_slow_among_quick[i]);
+        EXPECT_LE(all[i]->at - began, i == 2 ? 3010ms : 100ms) << i;
+    }
+    for (int i = 0; i < 80; ++i) {
+        (void)ask(table, "0:" + std::to_string(i));
+        loop.advance(1ms);
+    }
+    EXPECT_EQ(may_wait(table), 0U);
+    loop.advance(1min);
+    EXPECT_EQ(may_wait(table), 3U);
+}
+
+// There may be no time for that.
+TEST_F(PoolTogether, ASlowQueryIsNotBegunAnew) {
+    const auto table = lane("t");
+    warm_up(table, 1);
+    react_by_key();
+    const auto all = ask_at_once(table, one_slow_among_quick, 3030ms);
+    loop.advance(4s);
+    for (const auto& one : all) EXPECT_TRUE(one->ok) << one->failure.message;
+}
+
+// Its answer may be one that was asked for before they came.
+TEST_F(PoolTogether, NobodyJoinsWhatWasAskedAgain) {
+    const auto table = lane("t");
+    warm_up(table, 1);
+    react_by_key();
+    const std::vector<std::string> keys{"500:a", "500:b", "500:c", "500:d", "500:e", "500:f", "500:g"};
+    const auto all = ask_at_once(table, keys);
+    loop.advance(400ms);
+    const auto again = ask_at_once(table, keys);
+    loop.advance(20s);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        EXPECT_FOUND(all[i], keys[i]);
+        EXPECT_FOUND(again[i], keys[i]);
+    }
+    // Twice for the first of them.
+    const auto sent = db().sent_keys();
+    for (const auto& key : keys) EXPECT_EQ(std::count(sent.begin(), sent.end(), key), 3) << key;
+}
+
+TEST_F(PoolTogether, WhatIsLostIsAskedAgain) {
+    const auto table = lane("t");
+    warm_up(table, 1);
+    react_by_key();
+    const auto all = ask_at_once(table, one_slow_among_quick);
+    loop.advance(80ms);
+    db().break_connections(0);
+    loop.advance(4s);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        EXPECT_FOUND(all[i], one_slow_among_quick[i]);
+    }
+}
+
+}  // namespace
+}  // namespace proxyd::pool
