@@ -23,7 +23,7 @@ class PgsqlPipeline : public PgsqlScene {
     // Begun at the same time; in their order.
     std::vector<std::shared_ptr<Lookup>> answers(const std::string& table,
                                                  const std::vector<std::string>& keys) {
-        const auto all = begin(table, keys);
+        auto all = begin(table, keys);
         EXPECT_TRUE(run_until([&] {
             return std::all_of(all.begin(), all.end(), [](const auto& one) { return one->answers == 1; });
         }));
