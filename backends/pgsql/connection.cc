@@ -118,6 +118,7 @@ std::size_t Connection::answered_together() const {
 // Ends what the server takes for one transaction: the first error in it has the rest of it left undone.
 void Connection::sync() {
     unsynced_ = 0;
+    sent_.back().held = false;
     if (PQpipelineSync(connection_.get()) == 1) {
         flush();
         return;

@@ -65,6 +65,7 @@ class Lane {
     // The line of those that were answered with an error of the query and shall ask another host: they hold
     // up nobody else of the table. Null: there were none yet.
     std::shared_ptr<Lane> elsewhere;
+    bool is_elsewhere = false;  // this is such a line
 
     // How many connections work on this lane's queries when it is not fast.
     int slow_connections = 0;

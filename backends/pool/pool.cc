@@ -180,13 +180,8 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
         const bool again =
             resend || (request.query.statement->repeatable() && (conflict || other_host_may_answer(request)));
         if (again && !enough && !request.abandoned()) {
-            auto line = entry.lane;
-            if (outcome.failure.kind == FailureClass::query && request.failed_hosts.size() == 1) {
-                if (!line->elsewhere) line->elsewhere = make_lane(line->table());
-                line = line->elsewhere;
-            }
-            requeue(line, std::move(entry.request));
-        } else {
+            requeue(entry.lane, std::move(entry.request));
+        } else if (!under_way(request)) {
             answer(request, outcome);
         }
     }
@@ -277,7 +272,14 @@ void Pool::queue_up(const std::shared_ptr<Lane>& lane) {
         busy_lanes_.push_back(lane);
 }
 
-void Pool::requeue(const std::shared_ptr<Lane>& lane, std::shared_ptr<Request> request) {
+void Pool::requeue(std::shared_ptr<Lane> lane, std::shared_ptr<Request> request) {
+    if (!request->failed_hosts.empty() && !lane->is_elsewhere) {
+        if (!lane->elsewhere) {
+            lane->elsewhere = make_lane(lane->table());
+            lane->elsewhere->is_elsewhere = true;
+        }
+        lane = lane->elsewhere;
+    }
     queue_up(lane);
     if (request->query.statement->repeatable() && !request->asked_twice) {
         lane->by_identity.try_emplace(request->query.identity, request.get());
@@ -296,7 +298,7 @@ void Pool::take_from_line(Lane& lane, std::size_t position) {
 
 void Pool::left_connection(InFlight& entry) {
     if (entry.counted_slow) {
-        --entry.lane->slow_connections;
+        if (!std::exchange(entry.spared, false)) --entry.lane->slow_connections;
         --slow_connections_;
         entry.counted_slow = false;
     }
@@ -304,6 +306,14 @@ void Pool::left_connection(InFlight& entry) {
         --entry.lane->overdue;
         entry.overdue = false;
     }
+}
+
+// On a connection, whose answer may be a better one.
+bool Pool::under_way(const Request& request) const {
+    return request.asked_twice && std::any_of(slots_.begin(), slots_.end(), [&request](const auto& slot) {
+               return std::any_of(slot->in_flight.begin(), slot->in_flight.end(),
+                                  [&request](const auto& one) { return one.request.get() == &request; });
+           });
 }
 
 void Pool::answer(Request& request, const Outcome& outcome) {

@@ -76,9 +76,10 @@ class Pool {
     void give_up(Slot& slot, const Failure& failure);
     void bury(Slot& slot);
     void queue_up(const std::shared_ptr<Lane>& lane);
-    void requeue(const std::shared_ptr<Lane>& lane, std::shared_ptr<Request> request);
+    void requeue(std::shared_ptr<Lane> lane, std::shared_ptr<Request> request);
     void take_from_line(Lane& lane, std::size_t position);
     void left_connection(InFlight& entry);
+    [[nodiscard]] bool under_way(const Request& request) const;
     void answer(Request& request, const Outcome& outcome);
     void answer_later(std::shared_ptr<Request> request, Failure failure);
 

@@ -56,7 +56,13 @@ Pool::Sent Pool::send_next(const std::shared_ptr<Lane>& lane) {
     }
     if (!request->failed_hosts.empty() && !other_host_may_answer(*request)) {
         take_from_line(*lane, 0);
-        answer_later(request, request->last_failure);
+        if (!under_way(*request)) answer_later(request, request->last_failure);
+        return Sent::answered;
+    }
+    // It has failed where it was asked before.
+    if (!request->failed_hosts.empty() && !lane->is_elsewhere) {
+        take_from_line(*lane, 0);
+        requeue(lane, std::move(request));
         return Sent::answered;
     }
     const bool slow = lane->speed() != Speed::fast;

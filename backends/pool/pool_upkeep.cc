@@ -149,7 +149,10 @@ void Pool::rescue(Slot& slot, TimePoint now) {
 // Which of those that are answered together takes long is not known. What does would have to begin anew
 // elsewhere, so the first answer counts.
 void Pool::ask_twice(Slot& slot, std::size_t together, TimePoint now) {
-    slot.in_flight.front().lane->held_up(now);
+    auto& head = slot.in_flight.front();
+    head.lane->held_up(now);
+    // What takes long will hold another connection, too: the others shall not wait for both.
+    if (head.counted_slow && !std::exchange(head.spared, true)) --head.lane->slow_connections;
     for (std::size_t i = std::min(together, slot.in_flight.size()); i-- > 0;) {
         auto& entry = slot.in_flight[i];
         auto& request = *entry.request;

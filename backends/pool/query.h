@@ -32,8 +32,8 @@ class Statement {
 
 struct Query {
     std::shared_ptr<const Statement> statement;
-    std::string key;       // folded
-    std::string identity;  // equal identities of one statement ask the database for the same thing
+    std::string key;        // folded
+    std::string identity;   // equal identities of one statement ask the database for the same thing
     bool may_wait = false;  // its answer, for those of the next few queries that are sent with it
 };
 

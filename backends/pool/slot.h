@@ -20,6 +20,7 @@ struct InFlight {
     bool counted_slow = false;  // holds one of the lane's slow_connections
     bool overdue = false;       // counted in the lane's overdue
     bool asked_again = false;   // on another connection, because it may wait for another query here
+    bool spared = false;        // counted_slow, but not in the lane's slow_connections: it was asked again
 };
 
 enum class SlotState {

@@ -110,6 +110,68 @@ TEST_F(PoolTogether, NobodyJoinsWhatWasAskedAgain) {
     for (const auto& key : keys) EXPECT_EQ(std::count(sent.begin(), sent.end(), key), 3) << key;
 }
 
+// Each holds the connection where it was asked first, and that where it was asked again.
+TEST_F(PoolTogether, ThreeSlowQueriesLeaveConnectionsToTheirTable) {
+    const auto table = lane("t");
+    warm_up(table, 2);
+    react_by_key();
+    std::vector<std::string> keys;
+    for (int i = 0; i < 16; ++i) keys.push_back((i % 5 == 3 ? "6000:" : "0:") + std::to_string(i));
+    const auto began = loop.now();
+    const auto all = ask_at_once(table, keys);
+    loop.advance(500ms);
+    for (int i = 0; i < 8; ++i) {
+        const auto later = ask(table, "0:later" + std::to_string(i));
+        loop.advance(500ms);
+        EXPECT_EQ(later->answers, 1) << i;
+    }
+    loop.advance(5s);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        EXPECT_FOUND(all[i], keys[i]);
+        EXPECT_LE(all[i]->at - began, i % 5 == 3 ? 6100ms : 200ms) << keys[i];
+    }
+}
+
+TEST_F(PoolTogether, AnErrorOfOneTryIsNoAnswerWhileTheOtherIsUnderWay) {
+    const auto table = lane("t");
+    warm_up(table, 2);
+    int tries = 0;
+    db().react = [&tries](auto, const auto& key) {
+        if (key != "odd") return Reaction{};
+        return ++tries == 1 ? Reaction{Reaction::Kind::rows, 300ms} : Reaction{Reaction::Kind::query_error};
+    };
+    const auto all = ask_at_once(table, {"a", "b", "odd", "c"});
+    loop.advance(5s);
+    EXPECT_EQ(tries, 2);
+    EXPECT_FOUND(all[2], "odd");
+}
+
+// The other host is not to be had.
+TEST_F(PoolTogether, WhatFailsTwiceOnOneHostHoldsUpNobody) {
+    ranks = {1, 2};
+    database.reset();
+    db().answers_together = true;
+    settings.connect_timeout = 5s;
+    settings.idle_interval = 600s;
+    const auto table = lane("t");
+    warm_up(table, 2);
+    host(1).mode = HostMode::silent;
+    loop.advance(2s);
+    db().react = [](auto, const auto& key) {
+        return key == "bad" ? Reaction{Reaction::Kind::query_error, 150ms} : Reaction{};
+    };
+    const auto all = ask_at_once(table, {"a", "b", "bad", "c"});
+    for (int i = 0; i < 60; ++i) {
+        loop.advance(50ms);
+        const auto later = ask(table, "later" + std::to_string(i));
+        loop.advance(50ms);
+        EXPECT_TRUE(i < 3 || later->answers == 1) << i;
+    }
+    loop.advance(15s);
+    EXPECT_FOUND(all[3], "c");
+    EXPECT_FAILED(all[2], FailureClass::query);
+}
+
 TEST_F(PoolTogether, WhatIsLostIsAskedAgain) {
     const auto table = lane("t");
     warm_up(table, 1);
