@@ -35,6 +35,23 @@ json hosts_report(const std::vector<pool::Host>& hosts) {
     return reports;
 }
 
+json databases_report(const std::vector<table::DatabaseReport>& databases) {
+    auto reports = json::array();
+    for (const auto& database : databases) {
+        json report = {{"name", database.name},
+                       {"lookups_waiting", database.stats.waiting},
+                       {"queries_under_way", database.stats.in_flight},
+                       {"hosts", hosts_report(database.hosts)}};
+        if (database.pool_size > 0) {
+            report["pool_size"] = database.pool_size;
+            report["connections"] = database.stats.connections;
+            report["ready"] = database.stats.ready;
+        }
+        reports.push_back(std::move(report));
+    }
+    return reports;
+}
+
 json troubles_report(const std::vector<table::TableTrouble>& troubles) {
     auto reports = json::array();
     for (const auto& trouble : troubles) {
@@ -49,16 +66,6 @@ json troubles_report(const std::vector<table::TableTrouble>& troubles) {
 
 json status_report(const ProcessFacts& process, const Site& site, const table::TableSet& tables,
                    const relay::Relay& relay, const server::Server& server, pid_t caller) {
-    auto databases = json::array();
-    for (const auto& database : tables.databases()) {
-        databases.push_back({{"name", database.name},
-                             {"pool_size", database.pool_size},
-                             {"connections", database.stats.connections},
-                             {"ready", database.stats.ready},
-                             {"lookups_waiting", database.stats.waiting},
-                             {"queries_under_way", database.stats.in_flight},
-                             {"hosts", hosts_report(database.hosts)}});
-    }
     auto caches = json::array();
     for (const auto& cache : tables.caches()) {
         caches.push_back({{"table", cache.name},
@@ -77,7 +84,7 @@ json status_report(const ProcessFacts& process, const Site& site, const table::T
             {"tables_approved", site.approved.tables()},
             {"clients", server.clients()},
             {"relay_connections", relay.connections()},
-            {"databases", std::move(databases)},
+            {"databases", databases_report(tables.databases())},
             {"caches", std::move(caches)},
             {"troubles", troubles_report(tables.troubles())},
             {"serves_caller", caller != 0 && server.serves(caller)}};

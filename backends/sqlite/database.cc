@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <deque>
+#include <filesystem>
 #include <iterator>
+#include <random>
 #include <utility>
 
 #include <fmt/format.h>
@@ -26,6 +28,10 @@ constexpr std::size_t portion = 32;
 
 // How long lookups go on sharing one lock of the file, which keeps writers out.
 constexpr std::chrono::milliseconds longest_batch{1};
+
+pool::Failure busy_too_long() {
+    return {FailureClass::lost, "the database file was busy until the deadline"};
+}
 
 class AnswerRows final : public pool::Rows {
   public:
@@ -60,8 +66,9 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
   public:
     Worker(Loop& loop, std::string path)
         : loop_(loop),
-          handle_(std::move(path), [this] { (void)wake_loop(); }),
-          timer_(loop.make_timer([this] { expire(); })) {}
+          handle_(path, [this] { (void)wake_loop(); }),
+          timer_(loop.make_timer([this] { expire(); })),
+          file_({std::move(path)}) {}
 
     // In the loop's thread. False: too many wait already; the callback is left alone.
     [[nodiscard]] bool put(Job job, std::size_t queue_limit, pool::OutcomeCallback& callback) {
@@ -89,10 +96,20 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
                 late.push_back(std::exchange(asked.callback, nullptr));
             }
         }
+        if (!late.empty()) note_failure(busy_too_long());
         if (some_wait) timer_->start(sweep_interval);
         for (const auto& callback : late) {
-            callback({nullptr, {FailureClass::lost, "the database file was busy until the deadline"}});
+            callback({nullptr, busy_too_long()});
         }
+    }
+
+    // In the loop's thread. The worker runs one query at a time.
+    [[nodiscard]] table::DatabaseReport report() const {
+        pool::PoolStats stats;
+        stats.in_flight = asked_.empty() ? 0 : 1;
+        stats.waiting = asked_.size() - stats.in_flight;
+        const auto name = std::filesystem::path(file_.info().label).filename().string();
+        return {"sqlite database " + name, 0, stats, {file_}};
     }
 
     // From now on the worker touches nothing but itself. Returns whether it ends within the time.
@@ -138,6 +155,7 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
         const auto end = asked_.begin() + static_cast<std::ptrdiff_t>(done.size());
         std::vector<Asked> answered(std::make_move_iterator(asked_.begin()), std::make_move_iterator(end));
         asked_.erase(asked_.begin(), end);
+        for (const auto& job : done) note(job.answer);
         for (std::size_t i = 0; i < done.size(); ++i) {
             const auto callback = std::move(answered[i].callback);
             const auto& answer = done[i].answer;
@@ -167,6 +185,20 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
         pool::OutcomeCallback callback;  // empty once answered
     };
 
+    // In the loop's thread. That a query is wrong is not the file's fault.
+    void note(const Answer& answer) {
+        if (answer.failed && pool::is_trouble_with_hosts(answer.failure.kind)) {
+            note_failure(answer.failure);
+        } else {
+            file_.connected();
+        }
+    }
+
+    // A file has no connection to lose: until a lookup tells otherwise it is down.
+    void note_failure(const pool::Failure& failure) {
+        file_.failed({FailureClass::unreachable, failure.message}, loop_.now(), random_);
+    }
+
     // In the loop's thread.
     void hand_over() {
         if (fresh_.empty()) return;
@@ -192,7 +224,7 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
         // The loop answers those whose deadline has passed while they waited; working on them helps nobody.
         if (job.deadline.passed(now)) {
             job.answer.failed = true;
-            job.answer.failure = {FailureClass::lost, "the database file was busy until the deadline"};
+            job.answer.failure = busy_too_long();
         } else {
             job.answer = handle_.run(job.statement, job.key, job.deadline, job.prepare_only);
         }
@@ -222,6 +254,8 @@ class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
     std::unique_ptr<Timer> timer_;
     std::deque<Asked> asked_;
     std::vector<Job> fresh_;
+    pool::Host file_;
+    std::minstd_rand random_;  // for its back-off, which nobody waits for
     // Of the worker's thread.
     std::deque<Job> taken_;
     // Of both.
@@ -243,6 +277,10 @@ Database::Database(Loop& loop, std::string path)
 Database::~Database() {
     stop();
     worker_->give_up();
+}
+
+table::DatabaseReport Database::report() const {
+    return worker_->report();
 }
 
 void Database::stop() {

@@ -12,6 +12,7 @@
 #include "backends/event/loop.h"
 #include "backends/pool/query.h"
 #include "backends/sqlite/statement.h"
+#include "backends/table/query_runner.h"
 
 namespace proxyd::sqlite {
 
@@ -37,6 +38,9 @@ class Database {
     // returns. More than `queue_limit` waiting queries: the callback gets a failure.
     void run(std::shared_ptr<const Statement> statement, std::string key, Deadline deadline,
              std::size_t queue_limit, pool::OutcomeCallback callback, bool prepare_only = false);
+
+    // The file is its only host.
+    [[nodiscard]] table::DatabaseReport report() const;
 
     // Its thread ends, or at least uses the loop no more. Queries under way are answered only by the
     // destructor.

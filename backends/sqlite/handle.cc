@@ -36,6 +36,24 @@ Answer failed(FailureClass kind, std::string message) {
     return answer;
 }
 
+// Errors of the file, which any query would meet, not of the query.
+FailureClass class_of(int extended_code) {
+    switch (extended_code & 0xff) {
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+        case SQLITE_PROTOCOL:
+        case SQLITE_CANTOPEN:
+        case SQLITE_PERM:
+        case SQLITE_IOERR:
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB: return FailureClass::unreachable;
+        // By itself a query that would write; with more, as a journal that has to be rolled back, the file.
+        case SQLITE_READONLY:
+            return extended_code == SQLITE_READONLY ? FailureClass::query : FailureClass::unreachable;
+        default: return FailureClass::query;
+    }
+}
+
 // What stands under this name when it is no database file, and "" when it may be one. The library would wait
 // for somebody to write to a FIFO, for ever.
 std::string strange_kind(const std::string& path) {
@@ -105,13 +123,13 @@ Answer Handle::run(const std::shared_ptr<const Statement>& statement, const std:
     const table::KeyParts parts(key);
     if (!statement->analysis.bound) {
         const auto handle = prepare(expanded(*statement, parts), error);
-        if (!handle) return failed(FailureClass::query, error);
+        if (!handle) return failure(std::move(error));
         if (prepare_only) return {};
         share_state(handle.get());
         return step(handle.get());
     }
     auto* const kept = prepared(statement, error);
-    if (kept == nullptr) return failed(FailureClass::query, error);
+    if (kept == nullptr) return failure(std::move(error));
     if (prepare_only) return {};
     std::vector<std::string> values;
     for (const auto& parameter : statement->analysis.bound->parameters)
@@ -195,7 +213,7 @@ Answer Handle::step(sqlite3_stmt* statement) {
     for (;;) {
         const int status = sqlite3_step(statement);
         if (status == SQLITE_DONE) return answer;
-        if (status != SQLITE_ROW) return failed(FailureClass::query, message());
+        if (status != SQLITE_ROW) return failure(message());
         if (sqlite3_column_count(statement) == 0) continue;
         const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
         if (text == nullptr) {
@@ -204,6 +222,10 @@ Answer Handle::step(sqlite3_stmt* statement) {
             answer.values.emplace_back(text);  // up to the first NUL, as the stock server reads it
         }
     }
+}
+
+Answer Handle::failure(std::string message) const {
+    return failed(class_of(sqlite3_extended_errcode(database_.get())), std::move(message));
 }
 
 std::string Handle::message() const {

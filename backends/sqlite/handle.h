@@ -64,6 +64,8 @@ class Handle {
     [[nodiscard]] sqlite3_stmt* prepared(const std::shared_ptr<const Statement>& statement,
                                          std::string& error);
     [[nodiscard]] Answer step(sqlite3_stmt* statement);
+    // Of the library's last error, as `message` tells it.
+    [[nodiscard]] Answer failure(std::string message) const;
     [[nodiscard]] std::string message() const;
     static int busy(void* self, int tries);
     static int progress(void* self);

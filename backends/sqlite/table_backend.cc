@@ -71,4 +71,12 @@ std::unique_ptr<table::QueryRunner> TableBackend::make_runner(const std::string&
                                     static_cast<std::size_t>(settings.queue_limit));
 }
 
+std::vector<table::DatabaseReport> TableBackend::databases() const {
+    std::vector<table::DatabaseReport> reports;
+    for (const auto& [path, known] : databases_) {
+        if (const auto database = known.lock()) reports.push_back(database->report());
+    }
+    return reports;
+}
+
 }  // namespace proxyd::sqlite

@@ -26,6 +26,7 @@ class TableBackend final : public table::TableBackend {
     [[nodiscard]] std::unique_ptr<table::QueryRunner> make_runner(
         const std::string& table_name, table::TableParameters& parameters,
         const table::SqlDefinition& definition, const table::TableSettings& settings) override;
+    [[nodiscard]] std::vector<table::DatabaseReport> databases() const override;
 
   private:
     Loop& loop_;

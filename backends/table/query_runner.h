@@ -33,8 +33,8 @@ class QueryRunner {
 
 // One database, as all tables that ask it share it.
 struct DatabaseReport {
-    std::string name;  // for people
-    std::size_t pool_size = 0;
+    std::string name;           // for people
+    std::size_t pool_size = 0;  // 0: it has no connections, being a file
     pool::PoolStats stats;
     std::vector<pool::Host> hosts;
 };
@@ -56,7 +56,7 @@ class TableBackend {
                                                                    const SqlDefinition& definition,
                                                                    const TableSettings& settings) = 0;
 
-    // The databases with connection pools that are in use now.
+    // Those that are in use now.
     [[nodiscard]] virtual std::vector<DatabaseReport> databases() const { return {}; }
 
     // The process is about to end: connections that are idle, or become it, are closed.

@@ -72,7 +72,7 @@ class TableSet {
     };
     [[nodiscard]] Inspection inspect(const std::string& name);
 
-    // The databases of all types that have connection pools.
+    // The databases of all types that are in use.
     [[nodiscard]] std::vector<DatabaseReport> databases() const;
 
     // The tables that keep answers and are in use.

@@ -108,6 +108,17 @@ void print_host(const json& host, std::ostream& out) {
     }
 }
 
+void print_database(const json& database, std::ostream& out) {
+    out << database.value("name", "?") << ": ";
+    if (database.contains("pool_size")) {
+        out << fmt::format("{} of {}, ", number(database, "connections"),
+                           plural(number(database, "pool_size"), "connection"));
+    }
+    out << fmt::format("{} under way, {} waiting\n", plural(number(database, "queries_under_way"), "lookup"),
+                       number(database, "lookups_waiting"));
+    for (const auto& host : database.value("hosts", json::array())) print_host(host, out);
+}
+
 void print_daemon(const json& daemon, std::ostream& out) {
     out << fmt::format("proxyd {}, process {}, up {}", daemon.value("version", "?"),
                        number(daemon, "process"), time_text(number(daemon, "uptime_seconds")));
@@ -115,13 +126,7 @@ void print_daemon(const json& daemon, std::ostream& out) {
     const auto approved = daemon.value("tables_approved", json::array()).size();
     out << fmt::format("\n{} approved, {} connected\n", plural(static_cast<long long>(approved), "table"),
                        plural(number(daemon, "clients"), "client"));
-    for (const auto& database : daemon.value("databases", json::array())) {
-        out << fmt::format(
-            "{}: {} of {}, {} under way, {} waiting\n", database.value("name", "?"),
-            number(database, "connections"), plural(number(database, "pool_size"), "connection"),
-            plural(number(database, "queries_under_way"), "lookup"), number(database, "lookups_waiting"));
-        for (const auto& host : database.value("hosts", json::array())) print_host(host, out);
-    }
+    for (const auto& database : daemon.value("databases", json::array())) print_database(database, out);
     for (const auto& trouble : daemon.value("troubles", json::array())) {
         out << fmt::format(
             "{}: {}: {}\n", trouble.value("table", "?"),

@@ -328,8 +328,7 @@ void TableCheck::tell_failure(const Usable& usable, const pool::Failure& failure
         return text.find('=') != std::string::npos || text.find("://") != std::string::npos;
     };
     std::vector<std::string_view> candidates;
-    if (type_of(usable.name) == "sqlite" &&
-        (failure.kind != pool::FailureClass::query || failure.message.ends_with("file is not a database"))) {
+    if (type_of(usable.name) == "sqlite" && failure.kind != pool::FailureClass::query) {
         candidates = {"dbpath"};
     } else if (failure.kind == pool::FailureClass::query) {
         candidates = {"query", "table"};

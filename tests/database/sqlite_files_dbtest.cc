@@ -1,10 +1,12 @@
 // What happens to the file of an SQLite table, and what else may stand under its name.
 #include <condition_variable>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -30,6 +32,97 @@ class SqliteFiles : public SqliteScene {
         ASSERT_EQ(after.size, before.size);
     }
 };
+
+// What status tells of a file.
+class SqliteFileReport : public SqliteFiles {
+  protected:
+    [[nodiscard]] table::DatabaseReport report() const {
+        const auto reports = tables->databases();
+        EXPECT_EQ(reports.size(), 1U);
+        return reports.empty() ? table::DatabaseReport{} : reports.front();
+    }
+    [[nodiscard]] pool::Host file() const { return report().hosts.at(0); }
+    // "" while it is well.
+    [[nodiscard]] std::string problem() const {
+        return file().is_failing() ? file().last_failure().message : "";
+    }
+};
+
+TEST_F(SqliteFileReport, SaysWhyLookupsFailUntilOneSucceeds) {
+    EXPECT_TRUE(tables->databases().empty());
+    const auto name = table(by_name);
+    tables->open(name);
+    EXPECT_EQ(report().name, "sqlite database maps.db");
+    EXPECT_EQ(file().info().label, path);
+    EXPECT_EQ(file().health(), pool::HostHealth::untried);
+    const std::string garbage =
+        "this is no database, and long enough to be seen as none, for its header is 100 bytes";
+    const std::pair<std::function<void()>, std::string> rows[] = {
+        {[] {}, ": no such file"},
+        {[&] { std::ofstream(path) << garbage << garbage; }, ": file is not a database"},
+        {[&] { std::filesystem::create_directory(path); }, ": is a directory, not a regular file"},
+    };
+    for (const auto& [put, why] : rows) {
+        std::filesystem::remove_all(path);
+        put();
+        EXPECT_EQ(answer(name, "alice"), "RETRY");
+        EXPECT_EQ(problem(), "database " + path + why);
+        const auto since = file().failing_since();
+        run_for(5ms);
+        EXPECT_EQ(answer(name, "alice"), "RETRY");
+        EXPECT_EQ(file().failing_since(), since) << "counted from the first failure";
+        std::filesystem::remove_all(path);
+        make(path, "alice1");
+        EXPECT_EQ(answer(name, "alice"), "alice1");
+        EXPECT_EQ(file().health(), pool::HostHealth::up);
+    }
+}
+
+TEST_F(SqliteFileReport, CountsLookupsAndTellsOfALock) {
+    settings.lookup_timeout = 300ms;
+    const auto name = table(by_name);
+    sqlite3* writer = nullptr;
+    ASSERT_EQ(sqlite3_open(path.c_str(), &writer), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(writer, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+    const std::vector<std::shared_ptr<Lookup>> lookups{start(name, "alice"), start(name, "bob"),
+                                                       start(name, "nul")};
+    EXPECT_EQ(report().stats.in_flight, 1U);
+    EXPECT_EQ(report().stats.waiting, 2U);
+    EXPECT_EQ(problem(), "");
+    EXPECT_TRUE(run_until([&] { return lookups.back()->answers == 1; }));
+    // The second and third have waited behind the first.
+    EXPECT_THAT(problem(), testing::AnyOf("database " + path + ": still locked at the deadline",
+                                          "the database file was busy until the deadline"));
+    sqlite3_close(writer);
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    EXPECT_EQ(problem(), "");
+    EXPECT_EQ(report().stats.in_flight + report().stats.waiting, 0U);
+}
+
+TEST_F(SqliteFileReport, AQueryThatIsWrongIsNotTheFilesFault) {
+    for (const auto* query : {"SELECT x FROM nosuch", "UPDATE alias SET number = 1"}) {
+        EXPECT_EQ(answer(table(query, "wrong.cf"), "alice"), "RETRY");
+        EXPECT_EQ(file().health(), pool::HostHealth::up) << query << problem();
+        reload();
+    }
+}
+
+// What keeps every query from its answer is as a host that is down: stale_ttl helps.
+TEST_F(SqliteFiles, TheLastKnownAnswerIsGivenWhileTheFileCannotBeRead) {
+    settings.lookup_timeout = 200ms;
+    settings.cache.stale_ttl = 1h;
+    const auto name = table(by_name);
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    sqlite3* writer = nullptr;
+    ASSERT_EQ(sqlite3_open(path.c_str(), &writer), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(writer, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    EXPECT_EQ(answer(name, "nobody"), "RETRY");
+    sqlite3_close(writer);
+    std::ofstream(path) << std::string(1000, 'x');
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    EXPECT_EQ(answer(name, "nobody"), "RETRY");
+}
 
 // Both files have been written to equally often, so that the library sees no difference by itself.
 TEST_F(SqliteFiles, AFileThatIsOverwrittenInPlace) {

@@ -293,7 +293,7 @@ class ChrootTest(scenario.Scenario):
             status = control.ask(self.postfix.socket(), "status")
             self.assertEqual([status["process"]], self.postfix.proxymap_pids())
             self.assertTrue(status["serves_caller"])
-        (database,) = status["databases"]
+        (database,) = (one for one in status["databases"] if one["name"].startswith("pgsql"))
         self.assertEqual((database["connections"], database["ready"], database["pool_size"]), (1, 1, 8))
         self.assertEqual(status["tables_approved"], ["pgsql:/jail/dest.cf", "sqlite:/jail/lite.cf"])
         wait_until(lambda: not control.ask(self.postfix.socket(), "status")["serves_caller"], "the client is gone")

@@ -352,6 +352,33 @@ class ProxyctlTest(unittest.TestCase):
         self.assertRegex(out, rf"(?m)^pgsql database mail: 0 of 8 connections, .*\n    unix:{self.directory}/none: "
                               r"not reachable for 0:00:\d\d: .*No such file")
 
+    def test_status_names_sqlite_files_that_cannot_be_read(self):
+        file, moved = f"{self.directory}/mail.db", f"{self.directory}/moved.db"
+
+        def after_lookup():
+            self.query(self.aliases, "info@example.com")
+            out = self.run_proxyctl("status", "--socket", self.socket).stdout.decode()
+            told = json.loads(self.run_proxyctl("status", "--json", "--socket", self.socket).stdout)
+            (database,) = told["daemon"]["databases"]
+            return out, database
+
+        idle = {"name": "sqlite database mail.db", "lookups_waiting": 0, "queries_under_way": 0}
+        shown = f"\nsqlite database mail.db: 0 lookups under way, 0 waiting\n    {file}: "
+        well = {**idle, "hosts": [{"name": file, "health": "up"}]}
+        out, database = after_lookup()
+        self.assertEqual(database, well)
+        self.assertIn(f"{shown}up\n", out)
+        os.rename(file, moved)
+        try:
+            out, database = after_lookup()
+        finally:
+            os.rename(moved, file)
+        self.assertIn(f"{shown}not reachable for 0:00:0", out)
+        (host,) = database["hosts"]
+        self.assertLess(host.pop("failing_seconds"), 10)
+        self.assertEqual(host, {"name": file, "health": "down", "problem": f"database {file}: no such file"})
+        self.assertEqual(after_lookup()[1], well)
+
     def test_status_names_tables_in_trouble(self):
         name = os.path.basename(self.aliases)
         with open(f"{self.directory}/{name}", encoding="utf-8") as file:
