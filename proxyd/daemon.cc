@@ -135,8 +135,7 @@ class Daemon {
         if (given.empty()) {
             own = std::make_unique<master::ListenSocket>(*arguments_.listen_path);
             server_.listen(dup_cloexec(own->fd()));
-            log().info(fmt::format("listening on {} ({} tables allowed)", own->path(),
-                                   site_.approved.tables().size()));
+            log().info(fmt::format("listening on {} ({} allowed)", own->path(), table_count()));
         }
         open_control(given.empty() ? own->path() : master::socket_path(given.front()));
         manager_.emplace(loop_);
@@ -212,9 +211,9 @@ class Daemon {
 
     int run() {
         log().info(fmt::format(
-            "daemon started -- version {}{}, {} tables approved", PROXYD_VERSION,
+            "daemon started -- version {}{}, {} approved", PROXYD_VERSION,
             arguments_.mode == RunMode::master ? fmt::format(", generation {}", environment_.generation) : "",
-            site_.approved.tables().size()));
+            table_count()));
         loop_.on_signal(SIGTERM, [this] { stop(); });
         loop_.on_signal(SIGINT, [this] { stop(); });
         loop_.run();
@@ -262,7 +261,12 @@ class Daemon {
         log().info("configuration read again");
     }
 
-    std::string status_line() { return fmt::format("{} tables allowed", site_.approved.tables().size()); }
+    std::string status_line() { return table_count() + " allowed"; }
+
+    std::string table_count() {
+        const auto count = site_.approved.tables().size();
+        return fmt::format("{} table{}", count, count == 1 ? "" : "s");
+    }
 
     DaemonArguments arguments_;
     Environment environment_;

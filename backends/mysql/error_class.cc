@@ -116,6 +116,8 @@ std::string_view parameter_at_fault(unsigned error_number) {
         case 1862:
         case 3118:
         case 4151: return "user";
+        case 1115:
+        case 2019: return "charset";
         default: return {};
     }
 }

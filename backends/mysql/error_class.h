@@ -18,8 +18,8 @@ enum class Phase { connecting, querying };
 // has read is not known: what comes next could be taken for the answer to another query.
 [[nodiscard]] bool is_of_library(unsigned error_number);
 
-// The parameter of the table that a failure to connect is about, "dbname" or "user"; "" when it is not
-// certain.
+// The parameter of the table that a failure to connect is about, "dbname", "user" or "charset"; "" when it
+// is not certain.
 [[nodiscard]] std::string_view parameter_at_fault(unsigned error_number);
 
 // What an administrator can do about it, to be added to the message; "" when the message says it all.

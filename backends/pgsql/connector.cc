@@ -174,6 +174,9 @@ void Connector::poll() {
         return;
     }
     Failure failure{classify(sqlstate, Phase::connecting), text, parameter_at_fault(sqlstate)};
+    // invalid_parameter_value, which only the text says the name of
+    if (sqlstate == "22023" && text.find("client_encoding") != std::string::npos)
+        failure.parameter = "encoding";
     if (text.find("no password supplied") != std::string::npos) {
         failure.kind = FailureClass::configuration;
         failure.parameter = "user";

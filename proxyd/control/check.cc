@@ -17,6 +17,7 @@
 #include "proxyd/control/proxied_tables.h"
 #include "proxyd/control/service_check.h"
 #include "proxyd/control/table_check.h"
+#include "proxyd/control/table_names.h"
 #include "proxyd/site.h"
 
 namespace proxyd::control {
@@ -176,12 +177,15 @@ class Check {
         check_relay_entry(files, site_.options.relay_service, "proxymap", result_.findings);
         check_relay_entry(files, site_.options.relay_write_service, "proxywrite", result_.findings);
         check_users_in_chroot(files, result_.findings);
+        check_missing_types(files, result_.findings);
+        note_direct_uses(files, result_.findings);
     }
 
     void check_tables(bool connect) {
         const auto user = find_daemon_user(place_, is_alone() ? nullptr : site_.main_cf.get());
-        TableCheck tables(table_set_options(site_), main_cf_file_, main_cf_path_, user ? user->group : "",
-                          result_.findings);
+        const TableReader reader{user ? user->group : "",
+                                 is_alone() ? "" : working_directory(*site_.main_cf)};
+        TableCheck tables(table_set_options(site_), main_cf_file_, main_cf_path_, reader, result_.findings);
         std::map<std::string, std::vector<TableUse>> uses;
         if (site_.main_cf && !place_.options_given) {
             check_services(tables);
@@ -189,12 +193,11 @@ class Check {
                 uses[use.table].push_back(std::move(use));
             }
             check_approval(uses);
-            note_direct_uses();
             check_types(uses, tables);
         }
         for (const auto& name : site_.approved.tables()) {
             if (tables.serves(name)) {
-                tables.read(name);
+                tables.read(name, uses[name]);
             } else if (!unknown_.contains(name)) {
                 check_relay(name, uses[name]);
             }
@@ -264,16 +267,6 @@ class Check {
             check_approval(uses);
         }
         for (const auto& [table, places] : uses) check_relay(table, places);
-    }
-
-    void note_direct_uses() {
-        for (const auto& use : find_direct_uses(*site_.main_cf, main_cf_file_, master_cf_path_, services_,
-                                                {"pgsql", "mysql", "sqlite"})) {
-            result_.findings.note(use.file, use.line,
-                                  fmt::format("{0} asks for {1} itself, not by way of proxyd: write "
-                                              "proxy:{1} to have proxyd asked",
-                                              use.parameter, use.table));
-        }
     }
 
     // Types that neither proxyd nor the stock server has.

@@ -54,6 +54,23 @@ void collect_direct(std::string_view value, const std::vector<std::string_view>&
     }
 }
 
+// As proxy:/path, without a type.
+void collect_typeless(std::string_view value, std::vector<std::string>& tables) {
+    for (const auto& token : config::split_list_with_braces(value)) {
+        std::string_view text = token;
+        for (const std::string_view prefix : {"unionmap:", "pipemap:", "proxy:"}) {
+            if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
+        }
+        std::string error;
+        if (text.starts_with('{')) {
+            if (const auto inside = config::strip_braces(text, error)) collect_typeless(*inside, tables);
+        } else if (token.starts_with("proxy:") && text.starts_with('/') &&
+                   text.find(':') == std::string_view::npos) {
+            tables.emplace_back(text);
+        }
+    }
+}
+
 class Search {
   public:
     Search(const postfix::MainCf& main_cf, TablesIn tables_in)
@@ -101,6 +118,14 @@ std::vector<TableUse> search_everywhere(const postfix::MainCf& main_cf, const co
     return search.take();
 }
 
+std::vector<TableUse> search_certain(const postfix::MainCf& main_cf, const config::ParameterFile& file,
+                                     const std::string& master_cf_path,
+                                     const std::vector<MasterService>& services, TablesIn tables_in) {
+    auto uses = search_everywhere(main_cf, file, master_cf_path, services, std::move(tables_in));
+    std::erase_if(uses, [](const TableUse& use) { return !use.certain; });
+    return uses;
+}
+
 }  // namespace
 
 std::vector<TableUse> find_table_uses(const postfix::MainCf& main_cf, const config::ParameterFile& file,
@@ -121,13 +146,21 @@ std::vector<TableUse> find_direct_uses(const postfix::MainCf& main_cf, const con
                                        const std::string& master_cf_path,
                                        const std::vector<MasterService>& services,
                                        const std::vector<std::string_view>& types) {
-    auto uses = search_everywhere(main_cf, file, master_cf_path, services, [&types](std::string_view value) {
+    return search_certain(main_cf, file, master_cf_path, services, [&types](std::string_view value) {
         std::vector<std::string> tables;
         collect_direct(value, types, tables);
         return tables;
     });
-    std::erase_if(uses, [](const TableUse& use) { return !use.certain; });
-    return uses;
+}
+
+std::vector<TableUse> find_typeless_uses(const postfix::MainCf& main_cf, const config::ParameterFile& file,
+                                         const std::string& master_cf_path,
+                                         const std::vector<MasterService>& services) {
+    return search_certain(main_cf, file, master_cf_path, services, [](std::string_view value) {
+        std::vector<std::string> tables;
+        collect_typeless(value, tables);
+        return tables;
+    });
 }
 
 std::string fault_of_table(std::string_view table, const std::vector<std::string>& stock_types) {

@@ -34,6 +34,12 @@ struct TableUse {
                                                      const std::vector<MasterService>& services,
                                                      const std::vector<std::string_view>& types);
 
+// The same for proxy:/path, without a type; `table` is the path.
+[[nodiscard]] std::vector<TableUse> find_typeless_uses(const postfix::MainCf& main_cf,
+                                                       const config::ParameterFile& file,
+                                                       const std::string& master_cf_path,
+                                                       const std::vector<MasterService>& services);
+
 // Why nobody can serve the table: its type is none of proxyd's and of `stock_types`, or its file does not
 // exist; "" when neither is certain. No `stock_types`: they are not known.
 [[nodiscard]] std::string fault_of_table(std::string_view table, const std::vector<std::string>& stock_types);

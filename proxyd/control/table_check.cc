@@ -19,6 +19,8 @@
 #include "backends/table/domain_list.h"
 #include "backends/unreadable.h"
 #include "proxyd/control/continued_line.h"
+#include "proxyd/control/file_access.h"
+#include "proxyd/control/table_names.h"
 #include "proxyd/options.h"
 
 namespace proxyd::control {
@@ -65,10 +67,10 @@ bool holds_password(std::string_view text) {
 }
 
 TableCheck::TableCheck(table::TableSetOptions options, const config::ParameterFile& main_cf,
-                       std::string main_cf_path, std::string reading_group, Findings& findings)
+                       std::string main_cf_path, TableReader reader, Findings& findings)
     : main_cf_(main_cf),
       main_cf_path_(std::move(main_cf_path)),
-      reading_group_(std::move(reading_group)),
+      reader_(std::move(reader)),
       findings_(findings),
       resolver_(loop_),
       tables_(loop_, std::move(options)) {
@@ -91,13 +93,30 @@ std::string TableCheck::where(const table::TableParameters& parameters) const {
     return parameters.where() == "main.cf" ? main_cf_path_ : parameters.where();
 }
 
-void TableCheck::read(const std::string& name) {
-    auto inspection = tables_.inspect(name);
+void TableCheck::tell_of_name(const std::vector<TableUse>& uses, Gravity gravity, const std::string& text) {
+    const auto* allowed = main_cf_.find("proxy_read_maps");
+    tell_at_uses(uses, {"", "", main_cf_path_, allowed != nullptr ? allowed->line : 0}, gravity, text,
+                 findings_);
+}
+
+// False: there is no file to read.
+bool TableCheck::check_path(const std::string& name, const std::vector<TableUse>& uses) {
+    const auto seen = seen_from(reader_.directory, name);
+    if (seen == name) return true;
+    const bool exists = access(seen.substr(seen.find(':') + 1).c_str(), F_OK) == 0 || errno != ENOENT;
+    tell_of_name(uses, exists ? Gravity::warning : Gravity::error,
+                 fmt::format("proxy:{}: the path is taken from queue_directory, {}{}: write the whole path",
+                             name, reader_.directory, exists ? "" : ", where there is no such file"));
+    return exists;
+}
+
+void TableCheck::read(const std::string& name, const std::vector<TableUse>& uses) {
+    auto inspection = tables_.inspect(seen_from(reader_.directory, name));
     if (!inspection.members.empty()) {
-        for (const auto& member : inspection.members) read(member);
+        for (const auto& member : inspection.members) read(member, uses);
         return;
     }
-    if (!seen_.insert(name).second) return;
+    if (!seen_.insert(name).second || !check_path(name, uses)) return;
     if (!inspection.parameters) {
         for (const auto& error : inspection.errors) findings_.error(name, 0, error);
         return;
@@ -106,19 +125,20 @@ void TableCheck::read(const std::string& name) {
     const auto file = where(parameters);
     if (is_relative_path(name, parameters)) {
         const auto path = name.substr(name.find(':') + 1);
-        findings_.error(
-            file, 0,
+        tell_of_name(
+            uses, Gravity::error,
             fmt::format("proxy:{0}: the name does not begin with \"/\", so that it is read as main.cf "
                         "parameters, {1}_query and others, and there are none: write the whole path",
                         name, path));
         return;
     }
     for (const auto& problem : parameters.errors()) {
+        if (parameters.where() == "main.cf") {
+            tell_of_name(uses, Gravity::error, fmt::format("proxy:{}: {}", name, problem.message));
+            continue;
+        }
         const bool refused = problem.line == 0 && is_refused(problem.message);
-        findings_.error(file, problem.line,
-                        refused                           ? problem.message + ": run this as root"
-                        : parameters.where() == "main.cf" ? fmt::format("proxy:{}: {}", name, problem.message)
-                                                          : problem.message);
+        findings_.error(file, problem.line, problem.message + (refused ? ": run this as root" : ""));
     }
     for (const auto& problem : parameters.warnings()) findings_.warning(file, problem.line, problem.message);
     check_names(type_of(name), parameters);
@@ -192,13 +212,13 @@ void TableCheck::check_password(const std::string& name, const table::TableParam
                 ? fmt::format(
                       "the password of {} can be read by all users: put the table into a file of its own",
                       name)
-            : reading_group_.empty()
+            : reader_.group.empty()
                 ? fmt::format(
                       "the password can be read by all users: chmod 640 {}, and give it the group of the "
                       "user that the daemon runs as",
                       file)
                 : fmt::format("the password can be read by all users: chown root:{0} {1}; chmod 640 {1}",
-                              reading_group_, file));
+                              reader_.group, file));
     }
 }
 
@@ -247,7 +267,7 @@ void TableCheck::check_domain_list(const std::string& name, const table::TablePa
     }
     for (const auto& table : list->tables()) {
         if (serves(table)) {
-            read(table);
+            read(table, {{table, parameter, file, line}});
             continue;
         }
         std::string_view plain = table;
@@ -280,26 +300,16 @@ void TableCheck::check_database_file(Usable& usable, const table::TableParameter
 
 void TableCheck::check_access(const DaemonUser& reader, const std::vector<std::string>& more_files) {
     const master::BorrowedIdentity as_reader(reader.account);
-    std::set<std::string> closed;  // directories that have been told
-    const auto may_read = [&](const std::string& where, int line, const std::string& file,
-                              const std::string& name) {
-        if (faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) == 0 || errno == ENOENT) return true;
-        const std::string reason = std::strerror(errno);
-        const auto directory = closed_directory(file);
-        if (!directory.empty() && !closed.insert(directory).second) return false;
-        findings_.error(where, line,
-                        fmt::format("user {} ({}) cannot read {}: {}. {}", reader.account.name,
-                                    reader.known_from, name, reason, advice_to_let_read(reader.group, file)));
-        return false;
-    };
-    for (const auto& file : more_files) (void)may_read(file, 0, file, "it");
+    FileAccess access(reader, findings_);
+    for (const auto& file : more_files) (void)access.may_read(file, 0, file, "it");
     for (auto& usable : usable_) {
-        for (const auto& file : usable.files) (void)may_read(file, 0, file, "it");
+        for (const auto& file : usable.files) (void)access.may_read(file, 0, file, "it");
         if (usable.can_answer && !usable.database_file.empty()) {
-            usable.can_answer =
-                may_read(usable.where, line_of(usable, "dbpath"), usable.database_file, usable.database_file);
+            usable.can_answer = access.may_read(usable.where, line_of(usable, "dbpath"), usable.database_file,
+                                                usable.database_file);
         }
     }
+    access.tell();
 }
 
 std::vector<std::string> TableCheck::reading_tables() const {

@@ -16,19 +16,25 @@
 
 namespace proxyd::control {
 
+// The daemon, as far as it matters to the tables.
+struct TableReader {
+    std::string group;      // of its user; "": not known
+    std::string directory;  // where relative paths start; "": not known
+};
+
 class TableCheck {
   public:
     // `main_cf` is where tables without a file of their own have their parameters; `main_cf_path` names it
-    // also when it has not been read. `reading_group` is that of the daemon's user, "" when it is not known.
+    // also when it has not been read.
     TableCheck(table::TableSetOptions options, const config::ParameterFile& main_cf, std::string main_cf_path,
-               std::string reading_group, Findings& findings);
+               TableReader reader, Findings& findings);
 
     // Whether proxyd itself serves the table.
     [[nodiscard]] bool serves(const std::string& name) const { return tables_.serves(name); }
 
     // Reads the table, which is one that is served. Tables that its `domain` list names are checked, too, and
-    // those that it is made of.
-    void read(const std::string& name);
+    // those that it is made of. `uses` are the places that ask for it.
+    void read(const std::string& name, const std::vector<TableUse>& uses);
 
     // Asks the databases of all tables read so far to prepare their queries. Waits, for seconds at most.
     void connect();
@@ -60,6 +66,8 @@ class TableCheck {
     };
 
     void add_backend(const std::string& type, std::unique_ptr<table::TableBackend> backend);
+    void tell_of_name(const std::vector<TableUse>& uses, Gravity gravity, const std::string& text);
+    [[nodiscard]] bool check_path(const std::string& name, const std::vector<TableUse>& uses);
     void note_untried(const Usable& usable);
     void tell_failure(const Usable& usable, const pool::Failure& failure);
     [[nodiscard]] int line_of(const Usable& usable, std::string_view parameter) const;
@@ -74,7 +82,7 @@ class TableCheck {
 
     const config::ParameterFile& main_cf_;
     std::string main_cf_path_;
-    std::string reading_group_;
+    TableReader reader_;
     Findings& findings_;
     EventLoop loop_;
     Resolver resolver_;

@@ -25,6 +25,7 @@ _MISTAKES = {
         "user-in-dbname": ({"user": None, "password": None, "dbname": "dbname=maildb user=nosuch"}, 2,
                            'role "nosuch" does not exist'),
         "unquoted": ({"query": "SELECT dest FROM aliases WHERE id = %s"}, 5, None),
+        "encoding": ({"encoding": "klingon"}, 6, "klingon"),
     },
     "mysql": {
         "hosts": ({"hosts": "{nobody}"}, 1, "Can't connect"),
@@ -33,6 +34,7 @@ _MISTAKES = {
         "unquoted": ({"query": "SELECT dest FROM aliases WHERE id = %s"}, 5, None),
         "dbname": ({"dbname": "nosuch"}, 4, "Unknown database"),
         "query": ({"query": "SELECT nosuch FROM aliases WHERE addr = '%s'"}, 5, "Unknown column"),
+        "charset": ({"charset": "klingon"}, 6, "klingon"),
     },
 }
 
@@ -71,7 +73,7 @@ class CheckConnectTest(scenario.Scenario):
                 found = [one for one in lines if one.startswith(f"{path}:{line}: {gravity}: ")]
                 self.assertEqual(len(found), 1, lines)
                 self.assertIn(text or "not inside '...'", found[0])
-        self.assertRegex(lines[-1], r", 4 answered: 10 errors, 2 warnings$")
+        self.assertRegex(lines[-1], r", 4 answered: 12 errors, 2 warnings$")
 
 
 if __name__ == "__main__":

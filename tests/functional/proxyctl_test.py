@@ -295,13 +295,31 @@ class ProxyctlTest(unittest.TestCase):
                                      r'the stock server knows the table type "pgsq", did you mean "pgsql"\?'),
                 ("proxy:nosuch:/x", 1, r'main\.cf:3: error: .* knows the table type "nosuch"'),
                 (table, 0, r"main\.cf:3: note: virtual_alias_maps asks for sqlite:\S+ itself, .* write proxy:sqlite:/"),
-                ("proxy:pgsql:sql/x.cf", 1, r'main\.cf: error: proxy:pgsql:sql/x\.cf: the name does not begin with "/", '
+                ("proxy:pgsql:sql/x.cf", 1, r'main\.cf:3: error: virtual_alias_maps asks for '
+                                            r'proxy:pgsql:sql/x\.cf: the name does not begin with "/", '
                                             r"so that it is read as main\.cf parameters, sql/x\.cf_query "),
-                ("proxy:sqlite:mine", 1, r"main\.cf: error: proxy:sqlite:mine: no query: ")):
+                ("proxy:sqlite:./sql/x.cf", 1, r"main\.cf:3: error: virtual_alias_maps asks for "
+                                               r"proxy:sqlite:\./sql/x\.cf: the path is taken from queue_directory, "
+                                               r"(/\S+), where there is no such file: write the whole path$"),
+                (f"proxy:sqlite:{self.in_queue_directory(table)}", 0,
+                 r"main\.cf:3: warning: virtual_alias_maps asks for proxy:sqlite:\.\S+: the path is taken from "
+                 r"queue_directory, /[^ ,]+: write the whole path$"),
+                ("proxy:/x/aliases.cf", 1, r"main\.cf:3: error: virtual_alias_maps asks for proxy:/x/aliases\.cf: the "
+                                           r"table type is missing: write for instance proxy:sqlite:/x/aliases\.cf, or "
+                                           r"proxy:hash:/x/aliases$"),
+                ("proxy:sqlite:mine", 1, r"main\.cf:3: error: virtual_alias_maps asks for proxy:sqlite:mine: no query: ")):
             with self.subTest(name):
                 got, lines = check(name)
                 self.assertEqual(got, status, lines)
                 self.assertRegex(lines[0], "^" + finding)
+                self.assertEqual(len(lines), 3 if name.endswith(":mine") else 2, lines)
+
+    @staticmethod
+    def in_queue_directory(table):
+        """The path of a table's file as the daemon would find it without the leading slash."""
+        queue = subprocess.run(["/usr/sbin/postconf", "-dh", "queue_directory"], capture_output=True, text=True,
+                               check=True, timeout=60).stdout.strip()
+        return "./" + os.path.relpath(table.split(":", 1)[1], queue)
 
     def programs(self):
         """A daemon_directory with proxyd in it."""

@@ -120,7 +120,7 @@ class SystemdTest(scenario.Scenario):
 
     def test_ready_reload_stop(self):
         daemon, manager = self.notified_daemon()
-        self.assertEqual(manager.next(), {"READY": "1", "STATUS": "1 tables allowed"})
+        self.assertEqual(manager.next(), {"READY": "1", "STATUS": "1 table allowed"})
         self.ask(daemon)  # it said so no earlier than it was true
         before = time.monotonic_ns() // 1000
         daemon.write_options(f"allowed_tables = {daemon.table} sqlite:/another.cf\n")
@@ -139,7 +139,7 @@ class SystemdTest(scenario.Scenario):
         daemon.write_options("pool_size = many\n")
         daemon.reload()
         manager.next_with("RELOADING")
-        self.assertEqual(manager.next(), {"READY": "1", "STATUS": "1 tables allowed"})
+        self.assertEqual(manager.next(), {"READY": "1", "STATUS": "1 table allowed"})
         self.ask(daemon)
 
     def test_keepalives(self):

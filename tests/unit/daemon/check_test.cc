@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -353,21 +354,24 @@ TEST_F(CheckTest, ALineThatContinuesTheOneBefore) {
                 IsEmpty());
 }
 
-TEST_F(CheckTest, ADirectoryThatIsClosedIsNamedOnce) {
+TEST_F(CheckTest, ADirectoryThatIsClosedIsNamedOnceForAllItsFiles) {
     if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
     chmod(directory_.c_str(), 0755);
     std::filesystem::create_directories(directory_ + "/closed/inner");
     chmod((directory_ + "/closed").c_str(), 0700);
-    write("closed/inner/a.db", "", 0644);
-    for (const char* name : {"t.cf", "u.cf"}) {
-        write(name, "query = SELECT 1\ndbpath = " + directory_ + "/closed/inner/a.db\n", 0644);
+    std::string allowed = "allowed_tables =";
+    for (const auto& [name, file] : {std::pair("t", "a"), {"u", "a"}, {"v", "b"}, {"w", "c"}}) {
+        const auto database = fmt::format("closed/inner/{}.db", file);
+        write(database, "", 0644);
+        write(name, fmt::format("query = SELECT 1\ndbpath = {}/{}\n", directory_, database), 0644);
+        allowed += fmt::format(" sqlite:{}/{}", directory_, name);
     }
-    write("proxyd.cf", "allowed_tables = sqlite:" + directory_ + "/t.cf sqlite:" + directory_ + "/u.cf\n",
-          0644);
+    write("proxyd.cf", allowed + "\n", 0644);
     user_ = "nobody";
     EXPECT_THAT(
         findings(),
-        ElementsAre(AllOf(HasSubstr("t.cf:2: error: user nobody (--user) cannot read"),
+        ElementsAre(AllOf(HasSubstr("t:2: error: user nobody (--user) cannot read closed/inner/a.db, and 2 "
+                                    "more files: "),
                           HasSubstr("The directory closed cannot be searched: try chgrp nogroup closed; "
                                     "chmod g+x closed"))));
 }

@@ -130,6 +130,21 @@ TEST(ProxiedTables, ThoseWithoutProxyAreFoundOfTheGivenTypes) {
                                    "virtual_alias_maps pgsql:/f"));
 }
 
+TEST(ProxiedTables, ThoseWithoutATypeAreFound) {
+    const auto file = config::parse_parameters(
+        "virtual_alias_maps = proxy:/a.cf proxy:hash:/b /c hash:/d unionmap:{proxy:/e, proxy:pgsql:/f} "
+        "proxy:g\n"
+        "mine = proxy:/h\n",
+        "main.cf");
+    const postfix::MainCf parameters(
+        file, {{"mail_version", "3.7.11"}, {"virtual_alias_maps", ""}, {"local_recipient_maps", ""}}, {});
+    std::vector<std::string> found;
+    for (const auto& use : find_typeless_uses(parameters, file, "master.cf", {})) {
+        found.push_back(use.parameter + " " + use.table);
+    }
+    EXPECT_THAT(found, ElementsAre("virtual_alias_maps /a.cf", "virtual_alias_maps /e"));
+}
+
 TEST(ProxiedTables, BrokenExpressionHurtsNobodyElse) {
     EXPECT_THAT(uses("local_recipient_maps =\nmine = ${ proxy:pgsql:/a\nother = proxy:pgsql:/b\n"),
                 ElementsAre("main.cf:3 other pgsql:/b ?"));

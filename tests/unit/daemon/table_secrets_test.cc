@@ -45,8 +45,8 @@ class TableSecrets : public testing::TestWithParam<std::string> {
 TEST_P(TableSecrets, AreNotShownByCheck) {
     Findings findings;
     const config::ParameterFile main_cf;
-    TableCheck check({}, main_cf, "main.cf", "", findings);
-    for (const std::string type : {"pgsql:", "mysql:"}) check.read(type + path_);
+    TableCheck check({}, main_cf, "main.cf", {}, findings);
+    for (const std::string type : {"pgsql:", "mysql:"}) check.read(type + path_, {});
     std::string shown;
     for (const auto& finding : findings.all()) shown += format(finding) + "\n";
     EXPECT_NE(shown, "");
