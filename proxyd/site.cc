@@ -215,6 +215,8 @@ relay::RelaySettings relay_settings(const Site& site, const master::DaemonArgume
     const auto& service = write ? site.options.relay_write_service : site.options.relay_service;
     relay::RelaySettings settings;
     settings.service_name = write ? "proxywrite" : "proxymap";
+    const Options usual;
+    const bool is_usual = service == (write ? usual.relay_write_service : usual.relay_service);
     // A request for itself would come back for ever.
     const bool is_itself = service == arguments.service_name;
     if (!is_itself) settings.path = service_socket(service, site, arguments.chroot);
@@ -224,8 +226,11 @@ relay::RelaySettings relay_settings(const Site& site, const master::DaemonArgume
     } else if (!service.starts_with('/')) {
         settings.advice = fmt::format(
             " -- tables of this type are asked of the stock server: add the line "
-            "\"{} unix - - n - {} proxymap -n {}\" to master.cf, then reload Postfix",
-            service, write ? "1" : "-", settings.service_name);
+            "\"{} unix - - n - {} proxymap -n {}\" to master.cf{}, then reload Postfix",
+            service, write ? "1" : "-", settings.service_name,
+            is_usual ? ""
+                     : fmt::format(", or correct {} in proxyd.cf",
+                                   write ? "relay_write_service" : "relay_service"));
         settings.silence_advice = fmt::format(
             ": the service {} of master.cf has started no process that answers; "
             "\"proxyctl check\" looks at its line",

@@ -64,7 +64,7 @@ json troubles_report(const std::vector<table::TableTrouble>& troubles) {
 
 }  // namespace
 
-json status_report(const ProcessFacts& process, const Site& site, const table::TableSet& tables,
+json status_report(const ProcessFacts& process, const Site& site, table::TableSet& tables,
                    const relay::Relay& relay, const server::Server& server, pid_t caller) {
     auto caches = json::array();
     for (const auto& cache : tables.caches()) {

@@ -26,7 +26,7 @@ struct ProcessFacts {
 // The reply to {"command": "status"}. "serves_caller" says whether the process that asks has a connection
 // for lookups, too: that is how it can tell that it is this daemon that answers at the service's socket.
 [[nodiscard]] nlohmann::json status_report(const ProcessFacts& process, const Site& site,
-                                           const table::TableSet& tables, const relay::Relay& relay,
+                                           table::TableSet& tables, const relay::Relay& relay,
                                            const server::Server& server, pid_t caller);
 
 }  // namespace proxyd

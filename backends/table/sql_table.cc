@@ -168,8 +168,9 @@ void SqlTable::fail(Job& job, const pool::Failure& failure) const {
     const auto* known =
         cache_ && pool::is_trouble_with_hosts(failure.kind) ? cache_->stale(job.key, loop_.now()) : nullptr;
     if (known == nullptr) {
-        log().warning(fmt::format("{} {}", topic_, pool::name(failure.kind)),
-                      fmt::format("table {}: lookup error: {}", name_, failure.message));
+        log().warning(
+            fmt::format("{} {} {}", topic_, pool::name(failure.kind), causes_.number(failure.message)),
+            fmt::format("table {}: lookup error: {}", name_, failure.message));
         job.answer(Status::retry);
         return;
     }

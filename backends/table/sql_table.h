@@ -11,6 +11,7 @@
 #include "backends/event/loop.h"
 #include "backends/table/answer_cache.h"
 #include "backends/table/query_runner.h"
+#include "backends/table/recent_causes.h"
 #include "backends/table/sql_definition.h"
 #include "protocol/message.h"
 
@@ -68,6 +69,7 @@ class SqlTable : public std::enable_shared_from_this<SqlTable> {
     std::unique_ptr<QueryRunner> runner_;
     NestedLookup nested_;
     std::unique_ptr<AnswerCache> cache_;  // null: no answer is kept
+    mutable RecentCauses causes_;         // of failed lookups
 };
 
 }  // namespace proxyd::table

@@ -1,15 +1,19 @@
 #include "backends/table/table_set.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include "backends/log.h"
 #include "backends/table/inline_table.h"
 #include "backends/table/map_list.h"
 #include "backends/table/map_list_lookup.h"
+#include "backends/unreadable.h"
 
 namespace proxyd::table {
 namespace {
@@ -199,6 +203,8 @@ void TableSet::load(Entry& entry) {
         return;
     }
     entry.problem = fmt::format("{}", fmt::join(inspection.errors, "; "));
+    if (is_file_name(path) && faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0 && errno == EACCES)
+        entry.problem += ". " + advice_to_let_read(effective_group(), path);
     log().error(entry.topic(), entry.trouble());
 }
 
@@ -293,9 +299,10 @@ std::vector<CacheReport> TableSet::caches() const {
     return all;
 }
 
-std::vector<TableTrouble> TableSet::troubles() const {
+std::vector<TableTrouble> TableSet::troubles() {
     std::vector<TableTrouble> all;
     for (const auto& [name, entry] : entries_) {
+        look_for_changes(*entry);
         if (!entry->problem.empty()) all.push_back({name, entry->problem, entry->table != nullptr});
     }
     return all;

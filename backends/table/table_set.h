@@ -78,8 +78,8 @@ class TableSet {
     // The tables that keep answers and are in use.
     [[nodiscard]] std::vector<CacheReport> caches() const;
 
-    // Of the tables in use.
-    [[nodiscard]] std::vector<TableTrouble> troubles() const;
+    // Of the tables in use. Looks at their files first, as a lookup does.
+    [[nodiscard]] std::vector<TableTrouble> troubles();
 
     // Forget the answers of all tables, or of one: all, or those of a key. With a unionmap or pipemap table
     // all of its members' go. Return how many answers that were.

@@ -201,7 +201,9 @@ class DaemonTest(scenario.Scenario):
         connection = self.connect()
         self.assertEqual(connection.open(self.private).status, proxymap_client.OK)
         self.assertEqual(connection.lookup(self.private, "k").status, proxymap_client.RETRY)
-        reason = "cannot be read: Permission denied for user " if scenario.tested().is_proxyd else "Permission denied"
+        reason = "Permission denied"
+        if scenario.tested().is_proxyd:
+            reason = r"cannot be read: Permission denied for user \S+\. Try chgrp \S+ (\S+private\.cf); chmod g\+r \1$"
         self.postfix.wait_for_log(rf"private\.cf: {reason}", position)
 
     def edit(self, name, text):

@@ -403,16 +403,41 @@ class ProxyctlTest(unittest.TestCase):
             right = file.read()
         self.addCleanup(self.write, name, right)
 
-        def lookup_and_status():
-            self.query(self.aliases, "info@example.com")
+        def status():
             return self.run_proxyctl("status", "--socket", self.socket).stdout.decode()
 
-        self.assertNotIn("older version", lookup_and_status())
+        self.query(self.aliases, "info@example.com")
+        self.assertNotIn("older version", status())
+        # Without a lookup that looks at the file.
         self.write(name, "query SELECT\n")
         line = f"{self.aliases}: an older version of its file is in force: "
-        wait_until(lambda: line in lookup_and_status(), "the status names the table", 10)
+        wait_until(lambda: line in status(), "the status names the table", 10)
         self.write(name, right)
-        wait_until(lambda: line not in lookup_and_status(), "the status names it no more", 10)
+        wait_until(lambda: line not in status(), "the status names it no more", 10)
+
+    def test_each_cause_of_failure_is_logged_at_once(self):
+        name = f"{self.directory}/causes.db"
+        table = "sqlite:" + self.write("causes.cf", f"dbpath = {name}\nquery = SELECT a FROM t WHERE b = '%s'\n")
+        path = f"{self.directory}/causes.sock"
+        log = self.write("causes.log", "")
+        options = self.write("causes-proxyd.cf", f"allowed_tables = {table}\nlookup_timeout = 2s\n")
+        with open(log, "wb") as to, subprocess.Popen([self.proxyd, "--listen", path, "--config", options],
+                                                     stdin=subprocess.DEVNULL, stdout=to, stderr=to) as daemon:
+            try:
+                wait_until(lambda: os.path.exists(path), "proxyd listens", 10)
+                for content in (None, "no database " * 1000, ""):
+                    if content is not None:
+                        self.write("causes.db", content)
+                    self.run_proxyctl("query", "--socket", path, table, "key")
+                    self.run_proxyctl("query", "--socket", path, table, "key")
+                with open(log, encoding="utf-8") as file:
+                    lines = [line for line in file if "lookup error" in line]
+            finally:
+                daemon.terminate()
+        self.assertEqual(len(lines), 3, lines)
+        for line, cause in zip(lines, ("no such file", "file is not a database", "no such table: t")):
+            self.assertIn(cause, line)
+            self.assertNotIn("more", line)
 
     def test_check_of_a_configuration_file(self):
         site = self.workspace.directory("named")

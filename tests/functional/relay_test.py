@@ -287,6 +287,15 @@ class RelayTest(scenario.Scenario):
         self.assertEqual(self.connect(postfix=postfix).lookup(tables[0], "root").status, OK)
 
     @not_with_stock("is the stock server")
+    def test_a_stock_service_of_a_mistaken_name(self):
+        table = "unix:passwd.byname"
+        postfix = Postfix(self.workspace, scenario.tested(), {"proxy_read_maps": _proxied([table])},
+                          "relay_service = proxymap-stok\n", services=[STOCK_SERVICE], name="mistaken").start()
+        self.addCleanup(postfix.stop)
+        self.assertEqual(self.connect(postfix=postfix).lookup(table, "root", timeout=5.0).status, RETRY)
+        postfix.wait_for_log('add the line "proxymap-stok unix .*" to master.cf, or correct relay_service in proxyd.cf, ')
+
+    @not_with_stock("is the stock server")
     def test_in_a_chroot_and_at_a_path(self):
         in_chroot = Postfix(self.workspace, scenario.tested(), {"proxy_read_maps": "proxy:static:x"},
                             services=[STOCK_SERVICE], name="chroot", chroot=True).start()

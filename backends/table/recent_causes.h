@@ -1,0 +1,30 @@
+// Tells causes of failure apart for the log.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace proxyd::table {
+
+// A few of them: their text may hold what a client has sent, and no client shall fill the log.
+class RecentCauses {
+  public:
+    // From 0 on, and the same for the same text while not too many others have come in between.
+    std::size_t number(std::string_view text) {
+        const auto known = std::find(texts_.begin(), texts_.end(), text);
+        if (known != texts_.end()) return static_cast<std::size_t>(known - texts_.begin());
+        const auto free = next_;
+        texts_[free] = text;
+        next_ = (next_ + 1) % texts_.size();
+        return free;
+    }
+
+  private:
+    std::array<std::string, 3> texts_;
+    std::size_t next_ = 0;
+};
+
+}  // namespace proxyd::table
