@@ -163,7 +163,7 @@ TEST_F(SqliteFiles, WhatIsNoRegularFileIsRefusedAtOnce) {
             ask(table(by_name, std::filesystem::path(what).filename().string() + ".cf"), "alice");
         EXPECT_EQ(lookup.status, Status::retry);
         EXPECT_LT(lookup.took, 1s) << kind;
-        EXPECT_NE(recorded.text().find("database " + what + ": is " + kind), std::string::npos)
+        EXPECT_NE(recorded.text().find(fmt::format("database {}: is {}", what, kind)), std::string::npos)
             << kind << recorded.text();
     }
 }
