@@ -152,13 +152,14 @@ TableSet::Entry& TableSet::entry(std::string_view name) {
         found = entries_.emplace(std::string(name), std::make_unique<Entry>()).first;
         found->second->name = std::string(name);
         load(*found->second);
-    } else if (found->second->stale || loop_.now() - found->second->looked_at >= look_interval) {
+    } else {
         look_for_changes(*found->second);
     }
     return *found->second;
 }
 
 void TableSet::look_for_changes(Entry& entry) {
+    if (!entry.stale && loop_.now() - entry.looked_at < look_interval) return;
     entry.looked_at = loop_.now();
     if (entry.stale) {
         load(entry);

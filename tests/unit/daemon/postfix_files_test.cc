@@ -115,33 +115,36 @@ TEST(ProxiedTables, OptionsOfServicesCount) {
                 ElementsAre("main.cf:2 mine pgsql:/a ?", "master.cf:1 smtpd_data_restrictions pgsql:/a"));
 }
 
-TEST(ProxiedTables, ThoseWithoutProxyAreFoundOfTheGivenTypes) {
-    const auto file = config::parse_parameters(
-        "virtual_alias_maps = pgsql:/a proxy:pgsql:/b hash:/c unionmap:{mysql:/d, proxy:mysql:/e} $mine\n"
-        "mine = pgsql:/f\n",
-        "main.cf");
+// Parameter and table of what `find` finds in a main.cf.
+template <typename Find>
+std::vector<std::string> found_in(const std::string& main_cf, Find&& find) {
+    const auto file = config::parse_parameters(main_cf, "main.cf");
     const postfix::MainCf parameters(
         file, {{"mail_version", "3.7.11"}, {"virtual_alias_maps", ""}, {"local_recipient_maps", ""}}, {});
     std::vector<std::string> found;
-    for (const auto& use : find_direct_uses(parameters, file, "master.cf", {}, {"pgsql", "mysql"})) {
-        found.push_back(use.parameter + " " + use.table);
-    }
+    for (const auto& use : find(parameters, file)) found.push_back(use.parameter + " " + use.table);
+    return found;
+}
+
+TEST(ProxiedTables, ThoseWithoutProxyAreFoundOfTheGivenTypes) {
+    const auto found = found_in(
+        "virtual_alias_maps = pgsql:/a proxy:pgsql:/b hash:/c unionmap:{mysql:/d, proxy:mysql:/e} $mine\n"
+        "mine = pgsql:/f\n",
+        [](const auto& parameters, const auto& file) {
+            return find_direct_uses(parameters, file, "master.cf", {}, {"pgsql", "mysql"});
+        });
     EXPECT_THAT(found, ElementsAre("virtual_alias_maps pgsql:/a", "virtual_alias_maps mysql:/d",
                                    "virtual_alias_maps pgsql:/f"));
 }
 
 TEST(ProxiedTables, ThoseWithoutATypeAreFound) {
-    const auto file = config::parse_parameters(
+    const auto found = found_in(
         "virtual_alias_maps = proxy:/a.cf proxy:hash:/b /c hash:/d unionmap:{proxy:/e, proxy:pgsql:/f} "
         "proxy:g\n"
         "mine = proxy:/h\n",
-        "main.cf");
-    const postfix::MainCf parameters(
-        file, {{"mail_version", "3.7.11"}, {"virtual_alias_maps", ""}, {"local_recipient_maps", ""}}, {});
-    std::vector<std::string> found;
-    for (const auto& use : find_typeless_uses(parameters, file, "master.cf", {})) {
-        found.push_back(use.parameter + " " + use.table);
-    }
+        [](const auto& parameters, const auto& file) {
+            return find_typeless_uses(parameters, file, "master.cf", {});
+        });
     EXPECT_THAT(found, ElementsAre("virtual_alias_maps /a.cf", "virtual_alias_maps /e"));
 }
 

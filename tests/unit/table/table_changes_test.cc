@@ -72,6 +72,20 @@ TEST_F(TableChanges, AFileThatCouldNotBeReadIsTriedAgainThoughItHasNotChanged) {
     EXPECT_EQ(made, 1);
 }
 
+// Whoever asks for the troubles does not make a file count as written that is still being written.
+TEST_F(TableChanges, TheTroublesAreThoseOfFilesThatHaveSettled) {
+    const auto name = write(ask_a);
+    EXPECT_EQ(answer(name), "a");
+    write("query SELECT\n");
+    loop.advance(1100ms);
+    EXPECT_EQ(answer(name), "a");
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(tables.troubles().empty());
+    loop.advance(1100ms);
+    const auto troubles = tables.troubles();
+    ASSERT_EQ(troubles.size(), 1U);
+    EXPECT_EQ(troubles.front().name, name);
+}
+
 TEST_F(TableChanges, AFileThatStaysBrokenIsReadEveryFewSecondsAtMost) {
     const auto name = write("query = %q\n");
     EXPECT_EQ(answer(name), "RETRY");
