@@ -2,9 +2,9 @@
 
 import contextlib
 import os
-import re
 import sqlite3
 
+from harness import processes
 from harness.mariadb import Mariadb
 from harness.postgres import Postgres
 from harness.proxymap_only import ProxymapOnly
@@ -142,11 +142,4 @@ class Side:
         return self.postfix.pids(self.postfix.server.command)
 
     def memory_mib(self):
-        total = 0
-        for pid in self.pids():
-            try:
-                with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-                    total += int(re.search(r"^Pss:\s+(\d+) kB", file.read(), re.MULTILINE).group(1))
-            except (OSError, AttributeError):
-                continue  # it has just ended
-        return total / 1024
+        return processes.memory_mib(self.pids())

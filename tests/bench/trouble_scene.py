@@ -4,13 +4,15 @@ import json
 import subprocess
 import time
 
-from harness import mailboxes
+from harness import mailboxes, processes
 from harness.fake_servers import FakeNameServer
+from harness.galera import GaleraCluster
 from harness.mariadb import Mariadb
 from harness.paced_client import PacedClient
 from harness.pgbouncer import Pgbouncer
-from harness.postfix import COMMANDS
+from harness.postfix import COMMANDS, STOCK_SERVICE, age
 from harness.postgres import Postgres, Standby
+from harness.proxymap_client import DAEMON
 from harness.proxymap_only import ProxymapOnly
 from harness.server import postfix_version
 from harness.tables import TableFiles
@@ -40,6 +42,7 @@ class Scene:
         self._tables = TableFiles(workspace.directory("tables"))
         self._postfix = None
         self._name_server = None
+        self._services = []
         with open(self._keys, "w", encoding="ascii") as file:
             file.writelines(f"{mailboxes.address(n)}\n" for n in range(1, mailboxes.MAILBOXES + 1))
 
@@ -56,6 +59,11 @@ class Scene:
 
     def pgbouncer(self, postgres):
         return Pgbouncer(self.workspace, postgres).start()
+
+    def galera(self):
+        cluster = GaleraCluster(self.workspace).start()
+        mailboxes.fill(cluster.nodes[0])
+        return cluster
 
     def name_server(self):
         """The one that the server under test asks, and nobody else."""
@@ -75,9 +83,24 @@ class Scene:
     def sqlite_table(self, path, name):
         return self._tables.add("sqlite", name, dbpath=path, query=mailboxes.query())
 
+    def text_table(self):
+        """The same mailboxes in a text file."""
+        path = f"{self.workspace.path}/mailbox.txt"
+        with open(path, "w", encoding="ascii") as file:
+            file.writelines(f"{mailboxes.address(n)} box{n}@store.example\n" for n in range(1, mailboxes.MAILBOXES + 1))
+        age(path)
+        return self.other_table(f"texthash:{path}")
+
+    def other_table(self, name):
+        """One that proxyd has the stock server look up."""
+        self._tables.names.append(name)
+        self._services = [STOCK_SERVICE]
+        return name
+
     def serve(self):
         kind = _WithNameServer if self._name_server else ProxymapOnly
-        self._postfix = kind(self.workspace, self.server, main_cf={"proxy_read_maps": self._tables.proxied()})
+        self._postfix = kind(self.workspace, self.server, main_cf={"proxy_read_maps": self._tables.proxied()},
+                             services=self._services)
         if self._name_server:
             self._postfix.name_server = self._name_server
         self._postfix.start()
@@ -85,14 +108,18 @@ class Scene:
     def socket(self):
         return self._postfix.socket()
 
+    def memory_mib(self):
+        """Of the server's processes all together; what they share counts once."""
+        return processes.memory_mib(self._postfix.pids(self.server.command))
+
     def log_lines(self):
         """How many lines the server has logged, those of its start and end left out."""
         return sum("proxymap[" in line and "starting" not in line for line in self._postfix.log().splitlines())
 
     # Clients
 
-    def client(self, table, per_second=500):
-        return PacedClient(self.socket(), table, mailboxes.KEY, mailboxes.VALUE, per_second)
+    def client(self, table, per_second=500, key=mailboxes.KEY, flags=DAEMON):
+        return PacedClient(self.socket(), table, key, mailboxes.VALUE, per_second, flags=flags)
 
     def load(self, table, clients, seconds):
         """Starts proxyd_load; its process for load_result()."""
@@ -108,11 +135,7 @@ class Scene:
         output, _ = process.communicate()
         return json.loads(output)
 
-    def measure_beside(self, fast, begin, end):
-        """What the 10 clients of a table get for 5 s, between begin() and end()."""
-        begin()
-        try:
-            time.sleep(1.5)  # what begins is under way
-            return self.load_result(self.load(fast, 10, 5))
-        finally:
-            end()
+    def measure(self, table):
+        """What 10 clients of a table get for 5 s."""
+        time.sleep(1.5)  # what has begun is under way
+        return self.load_result(self.load(table, 10, 5))

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from harness import processes, scenario
 from harness.lookup_stream import LookupStream
-from harness.postfix import COMMANDS, Postfix
+from harness.postfix import COMMANDS, STOCK_SERVICE, Postfix
 from harness.proxymap_client import Connection
 from harness.tables import TableFiles
 from harness.waiting import wait_until
@@ -84,7 +84,7 @@ class LifecycleTest(scenario.Scenario):
             file.write("/^(.*)$/ told-$1\n")
         cls.postfix = Postfix(cls.workspace, scenario.tested(), {
             "proxy_read_maps": f"{tables.proxied()} proxy:{cls.relayed}",
-        }, services=["proxymap-stock unix - - n - - proxymap -n proxymap"])
+        }, services=[STOCK_SERVICE])
 
     def setUp(self):
         if self.postfix.master_pid() is None:

@@ -15,8 +15,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from functional import mail_database
 from harness import processes, proxymap_client, scenario
-from harness.fake_servers import SilentServer
-from harness.postfix import COMMANDS, Postfix, age
+from harness.fake_servers import SilentSocketmap
+from harness.postfix import COMMANDS, STOCK_SERVICE, Postfix, age
 from harness.ports import reserve_port
 from harness.proxymap_client import (DAEMON, DAEMON_INSTANCE, DAEMON_LOOKUP, FIXED, FOLD_FIX_LOCK,
                                      IMPLEMENTATION_FLAGS, OK, PATTERN, RETRY, UTF8_REQUEST, Connection)
@@ -25,7 +25,6 @@ from harness.server import postfix_version
 from harness.smtp import SmtpSession
 from harness.waiting import wait_until
 
-STOCK_SERVICE = "proxymap-stock unix - - n - - proxymap -n proxymap"
 NEWER = postfix_version() >= (3, 11)  # its layout
 _KEYS = ("root", "Root", "postfix", "alice@example.com", "ALICE@example.com", "example.com", "@example.com",
          "127.0.0.1", "10.1.2.3", "zebra", "nobody-of-that-name", "ab", "x")
@@ -76,14 +75,6 @@ class TableMaker:
         return tables
 
 
-class SlowSocketmap(SilentServer):
-    """A socketmap server that takes requests and answers none."""
-
-    @property
-    def table(self):
-        return f"socketmap:inet:127.0.0.1:{self.port}:name"
-
-
 def _proxied(tables):
     return " ".join(f"proxy:{table}" for table in tables)
 
@@ -96,7 +87,7 @@ class RelayTest(scenario.Scenario):
         cls.aliases = cls.maker.indexed("hash", "aliases", "info root\n")
         cls.changing = cls.maker.indexed("hash", "changing", "key old\n")
         cls.chroot_smtp_port = reserve_port()
-        cls.slow = SlowSocketmap()
+        cls.slow = SilentSocketmap()
         cls.workspace.on_close(cls.slow.close)
         cls.postfix = Postfix(cls.workspace, scenario.tested(), {
             "proxy_read_maps": f"$local_recipient_maps {_proxied([*cls.tables, cls.changing, cls.slow.table])}",

@@ -39,6 +39,14 @@ class SilentServer:
             connection.close()
 
 
+class SilentSocketmap(SilentServer):
+    """A socketmap server that takes requests and answers none."""
+
+    @property
+    def table(self):
+        return f"socketmap:inet:127.0.0.1:{self.port}:name"
+
+
 class _DyingServer(SilentServer):
     """Talks in a thread for each connection, and is gone afterwards."""
 

@@ -13,10 +13,10 @@ class PacedClient:
     `lookups` are (when begun, when done, whether right), the times those of time.monotonic().
     """
 
-    def __init__(self, path, table, key, value, per_second=500, timeout=30.0):
+    def __init__(self, path, table, key, value, per_second=500, timeout=30.0, flags=proxymap_client.DAEMON):
         self.lookups = []
         self.others = []  # what came in place of the right answers
-        self._ask = lambda client: client.lookup(table, key)
+        self._ask = lambda client: client.lookup(table, key, flags)
         self._value = value
         self._pause = 1.0 / per_second
         self._stopping = threading.Event()

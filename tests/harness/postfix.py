@@ -16,6 +16,9 @@ from .waiting import wait_until
 STOCK_DAEMONS = os.environ.get("PROXYD_TEST_POSTFIX_DAEMONS", "/usr/lib/postfix/sbin")
 COMMANDS = os.environ.get("PROXYD_TEST_POSTFIX_COMMANDS", "/usr/sbin")
 
+# What proxyd asks of tables that it does not serve itself.
+STOCK_SERVICE = "proxymap-stock unix - - n - - proxymap -n proxymap"
+
 _MASTER_CF = """\
 {smtp}      inet  n - n - - smtpd
 pickup    unix  n - n 60 1 pickup

@@ -1,6 +1,7 @@
 """What /proc tells about processes, and ending them by their id."""
 
 import os
+import re
 import signal
 import time
 
@@ -75,6 +76,18 @@ def peak_resident_bytes(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         (line,) = (line for line in file if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
+
+
+def memory_mib(pids):
+    """Their proportional set sizes: what they share counts once."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+                total += int(re.search(r"^Pss:\s+(\d+) kB", file.read(), re.MULTILINE).group(1))
+        except (OSError, AttributeError):
+            continue  # it has just ended
+    return total / 1024
 
 
 def send_signal(pid, number):

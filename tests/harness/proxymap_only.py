@@ -13,4 +13,5 @@ class ProxymapOnly(Postfix):
 
     def write_master_cf(self):
         self._write(f"{self.config}/master.cf",
-                    _MASTER_CF.format(limit=self.server.process_limit, command=self.server.command))
+                    _MASTER_CF.format(limit=self.server.process_limit, command=self.server.command) +
+                    "".join(f"{line}\n" for line in self._services))
