@@ -328,6 +328,10 @@ class Analyser {
         // Comments stay, the ';' and what is behind it go.
         append(done, statement.end < tokens().size() ? tokens()[statement.end].begin : units_.size(),
                bound.text);
+        if (dialect_ == SqlDialect::mysql && bound.text.ends_with("--")) {
+            refuse("without the ';' the \"--\" in front of it would be a comment");
+            return;
+        }
         result_.bound = std::move(bound);
     }
 

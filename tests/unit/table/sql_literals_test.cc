@@ -134,7 +134,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{mysql, "SELECT '\\'%s'", "", {}}, Case{mysql, "SELECT 'a\\b', '%s'", "", {}},
                     Case{mysql, "SELECT /*! '%s' */ 1", "", {}},
                     Case{mysql, "SELECT /*!40001 SQL_NO_CACHE */ '%s'", "", {}},
-                    Case{mysql, "SELECT @'%s'", "", {}}, Case{mysql, "SELECT j->'%s' FROM t", "", {}},
+                    Case{mysql, "SELECT '%s'--;", "", {}}, Case{mysql, "SELECT @'%s'", "", {}},
+                    Case{mysql, "SELECT j->'%s' FROM t", "", {}},
                     Case{mysql, "SELECT j->>'%s' FROM t", "", {}}, Case{sqlite, "SELECT x'%s'", "", {}},
                     Case{sqlite, "SELECT [%s]", "", {}}, Case{sqlite, "SELECT `%s`", "", {}}));
 
