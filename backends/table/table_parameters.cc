@@ -94,6 +94,11 @@ void TableParameters::warning(std::string_view name, std::string message) {
     warnings_.push_back({line(name), std::move(message)});
 }
 
+bool TableParameters::is_relative_path() const {
+    if (!main_cf_ || prefix_.find('/') == std::string::npos) return false;
+    return !text("query") && !text("dbname") && !text("hosts") && !text("dbpath") && !text("table");
+}
+
 std::vector<std::string> TableParameters::names() const {
     std::vector<std::string> names;
     for (const auto& [name, parameter] : file_.parameters) names.push_back(name);

@@ -39,6 +39,10 @@ class TableParameters {
     [[nodiscard]] const std::vector<config::Problem>& errors() const { return errors_; }
     [[nodiscard]] const std::vector<config::Problem>& warnings() const { return warnings_; }
 
+    // Whether it is a path without "/" in front, which is taken for a name of main.cf parameters that nobody
+    // set.
+    [[nodiscard]] bool is_relative_path() const;
+
     // Names that stand in the file; none in the main.cf form.
     [[nodiscard]] std::vector<std::string> names() const;
     // "/etc/postfix/x.cf", or "main.cf".

@@ -223,7 +223,16 @@ TableParameters TableSet::read_parameters(const std::string& name, std::vector<s
         unreadable.errors.push_back({0, error});
         return TableParameters::from_file(std::move(unreadable));
     }
-    if (!name.empty() && options_.main_cf) return TableParameters::from_main_cf(name, options_.main_cf);
+    if (!name.empty() && options_.main_cf) {
+        auto parameters = TableParameters::from_main_cf(name, options_.main_cf);
+        if (parameters.is_relative_path())
+            parameters.error("",
+                             fmt::format("the name does not begin with \"/\", so that it is read as main.cf "
+                                         "parameters, {}_query and others, and there are none: write the "
+                                         "whole path",
+                                         name));
+        return parameters;
+    }
     config::ParameterFile missing;
     missing.path = "table \"" + name + "\"";
     missing.errors.push_back({0, name.empty()

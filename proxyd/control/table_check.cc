@@ -40,13 +40,6 @@ bool is_refused(const std::string& problem) {
     return problem.find("Permission denied") != std::string::npos;
 }
 
-// Whether it is a path that is taken for a name of main.cf parameters.
-bool is_relative_path(const std::string& name, const table::TableParameters& parameters) {
-    if (parameters.where() != "main.cf" || name.find('/') == std::string::npos) return false;
-    return !parameters.text("query") && !parameters.text("dbname") && !parameters.text("hosts") &&
-           !parameters.text("dbpath") && !parameters.text("table");
-}
-
 // To show how it would be written in connection text, which itself may hold a password.
 std::string plain_dbname(const table::TableParameters& parameters) {
     const auto name = parameters.text("dbname", "");
@@ -123,15 +116,6 @@ void TableCheck::read(const std::string& name, const std::vector<TableUse>& uses
     }
     const auto& parameters = *inspection.parameters;
     const auto file = where(parameters);
-    if (is_relative_path(name, parameters)) {
-        const auto path = name.substr(name.find(':') + 1);
-        tell_of_name(
-            uses, Gravity::error,
-            fmt::format("proxy:{0}: the name does not begin with \"/\", so that it is read as main.cf "
-                        "parameters, {1}_query and others, and there are none: write the whole path",
-                        name, path));
-        return;
-    }
     for (const auto& problem : parameters.errors()) {
         if (parameters.where() == "main.cf") {
             tell_of_name(uses, Gravity::error, fmt::format("proxy:{}: {}", name, problem.message));
@@ -140,6 +124,7 @@ void TableCheck::read(const std::string& name, const std::vector<TableUse>& uses
         const bool refused = problem.line == 0 && is_refused(problem.message);
         findings_.error(file, problem.line, problem.message + (refused ? ": run this as root" : ""));
     }
+    if (parameters.is_relative_path()) return;
     for (const auto& problem : parameters.warnings()) findings_.warning(file, problem.line, problem.message);
     check_names(type_of(name), parameters);
     check_form(type_of(name), parameters);

@@ -1,4 +1,6 @@
 // Tables by name: read at first use, kept up to date with their files, none harmed by another.
+#include <fmt/ranges.h>
+#include <gmock/gmock.h>
 #include <unistd.h>
 
 #include "tests/unit/table/table_set_scene.h"
@@ -161,6 +163,22 @@ TEST_F(TableSetTest, MainCfTablesFollowAReload) {
     reload("two");
     EXPECT_EQ(answer("fake:site"), "two");
     EXPECT_EQ(answer("fake:other"), "RETRY");
+}
+
+TEST_F(TableSetTest, ARelativePathIsToldFromMainCfParametersThatAreMissing) {
+    TableSetOptions options;
+    options.main_cf = [](const std::string& name) -> std::optional<std::string> {
+        if (name == "a/site_query") return "SELECT '%s'";
+        if (name == "a/site_answer") return "one";
+        return std::nullopt;
+    };
+    tables.reload(std::move(options));
+    const auto errors = [this](const std::string& name) {
+        return fmt::format("{}", fmt::join(tables.inspect(name).errors, ", "));
+    };
+    EXPECT_THAT(errors("fake:sql/x.cf"), testing::HasSubstr("the name does not begin with \"/\""));
+    EXPECT_THAT(errors("fake:x"), testing::Not(testing::HasSubstr("begin")));
+    EXPECT_EQ(answer("fake:a/site"), "one");
 }
 
 TEST(FileStamp, TellsEveryChange) {
