@@ -73,6 +73,7 @@ void Connection::connect() {
 
 void Connection::established(std::unique_ptr<Handle> handle, Duration round_trip) {
     name_ = connector_->name();
+    time_limit_ = connector_->time_limit();
     connector_.reset();
     handle_ = std::move(handle);
     watch_.wait_for_server(*handle_);
@@ -233,9 +234,7 @@ std::optional<int> Connection::query_done(bool failed) {
     sent_.pop_front();
     unanswered_bytes_ -= sent.text.size();
     read_ahead_ = !sent_.empty();
-    if (read_ahead_) {
-        sent_.front().begun = driver_.loop().now();
-    } else if (handle_->has_surplus()) {
+    if (!read_ahead_ && handle_->has_surplus()) {
         // This answer may have been another one's, too.
         broken("the server sent what was not asked for");
         return std::nullopt;
@@ -259,7 +258,7 @@ std::optional<int> Connection::query_done(bool failed) {
 
 // MariaDB 10.11 may answer a statement that meets its time limit with fewer rows or none, and no error.
 bool Connection::cut_short(const Sent& sent) const {
-    return driver_.loop().now() - sent.begun >= driver_.settings().statement_timeout * 99 / 100;
+    return driver_.loop().now() - sent.begun >= time_limit_ * 99 / 100;
 }
 
 void Connection::report(const Sent& sent, const Result& result, bool several_results) {

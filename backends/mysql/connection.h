@@ -38,7 +38,7 @@ class Connection final : public pool::Connection {
         pool::QueryToken token = 0;
         std::shared_ptr<const Statement> statement;
         std::string text;   // the library reads it while it sends
-        TimePoint begun{};  // when it was sent, or the answer before its own was read
+        TimePoint begun{};  // the sending; the server began with it some time after that
     };
     struct ResultCloser {
         void operator()(MYSQL_RES* result) const { mysql_free_result(result); }
@@ -73,7 +73,8 @@ class Connection final : public pool::Connection {
     std::unique_ptr<Connector> connector_;
     std::shared_ptr<Resolver::Handle> name_;
     std::unique_ptr<Handle> handle_;
-    HandleWatch watch_;  // destroyed before the handle
+    std::chrono::milliseconds time_limit_{};  // the server's, for statements on this connection
+    HandleWatch watch_;                       // destroyed before the handle
     Step step_ = Step::none;
     std::deque<Sent> waiting_;  // to be sent
     std::deque<Sent> sent_;     // in the order of their answers

@@ -83,6 +83,7 @@ void Connector::try_address(std::string address) {
     watch_.stop();
     probes_ = 0;
     begun_ = driver_.loop().now();
+    time_limit_ = driver_.settings().statement_timeout;
     handle_ = std::make_unique<Handle>();
     set_options();
     drive(begin_connect());
@@ -168,7 +169,7 @@ std::string Connector::statement_of(OptionalStep step) const {
     // A Galera node that is not ready takes SET, and SELECT where no table is read, but not this.
     if (step == OptionalStep::serving) return "DO 0";
     // Below our own deadline, so that a query that runs away ends on the server, too.
-    const auto limit = driver_.settings().statement_timeout;
+    const auto limit = time_limit_;
     if (mariadb_connection(handle_->get()) == 0)
         return fmt::format("SET SESSION max_execution_time={}", limit.count());
     return fmt::format("SET SESSION max_statement_time={:.3f}", static_cast<double>(limit.count()) / 1000);

@@ -37,6 +37,9 @@ class Connector {
     // For whoever keeps the connection to keep. Null: nothing was resolved.
     [[nodiscard]] std::shared_ptr<Resolver::Handle> name() const { return resolving_; }
 
+    // The server's limit for statements, as it was told; the settings may have changed since.
+    [[nodiscard]] std::chrono::milliseconds time_limit() const { return time_limit_; }
+
   private:
     // What the library is doing.
     enum class Step {
@@ -105,6 +108,7 @@ class Connector {
     std::size_t probes_ = 0;
     TimePoint probed_at_{};
     Duration round_trip_{};
+    std::chrono::milliseconds time_limit_{};
     bool over_ = false;
     pool::Failure last_failure_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

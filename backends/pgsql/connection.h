@@ -23,6 +23,7 @@ class Connection final : public pool::Connection {
     void connect() override;
     void send(pool::QueryToken token, const pool::Query& query) override;
     [[nodiscard]] std::size_t answered_together() const override;
+    [[nodiscard]] bool worn() const override;
 
   private:
     struct ResultCloser {

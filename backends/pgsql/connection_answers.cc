@@ -27,6 +27,10 @@ bool is_whole(const PGresult* result, bool of_preparation) {
 
 }  // namespace
 
+bool Connection::worn() const {
+    return preparations_ >= most_preparations;
+}
+
 void Connection::read_results() {
     auto* connection = connection_.get();
     bool separated = false;
@@ -116,7 +120,7 @@ void Connection::finish(std::size_t count) {
     // What such a statement has set or begun would change the answers of other tables.
     const auto transaction = PQtransactionStatus(connection_.get());
     const bool in_transaction = transaction == PQTRANS_INTRANS || transaction == PQTRANS_INERROR;
-    if (in_transaction || preparations_ >= most_preparations) {
+    if (in_transaction) {
         lost_ = true;
         lost_why_ = "the connection is renewed";
     }

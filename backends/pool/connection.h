@@ -45,6 +45,9 @@ class Connection {
     // How many of the queries under way, from the first, are answered together, so that any of them may be
     // the one that takes long.
     [[nodiscard]] virtual std::size_t answered_together() const { return 1; }
+
+    // It has served long enough: better another one takes its place when it has answered what is under way.
+    [[nodiscard]] virtual bool worn() const { return false; }
 };
 
 // What a driver keeps to. It may change; what is begun later goes by the new ones.

@@ -107,6 +107,15 @@ void Pool::change(const PoolSettings& settings) {
     schedule_sweep();
 }
 
+void Pool::renew() {
+    std::vector<Slot*> connecting;
+    for (const auto& slot : slots_) {
+        if (slot->state == SlotState::connecting) connecting.push_back(slot.get());
+    }
+    for (auto* slot : connecting) bury(*slot);
+    for (std::size_t host = 0; host < hosts_.size(); ++host) retire_all_to(host);
+}
+
 void Pool::wind_down() {
     settings_.idle_interval = Duration::zero();
     std::vector<Slot*> idle;
@@ -158,7 +167,8 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
 
     auto& request = *entry.request;
     // Before the answer, which may bring the next lookup.
-    if (slot.state == SlotState::ready && request.query.statement->leaves_state()) {
+    if (slot.state == SlotState::ready &&
+        (request.query.statement->leaves_state() || slot.connection->worn())) {
         slot.state = SlotState::retiring;
     }
     if (outcome.ok() || outcome.failure.kind == FailureClass::query) {

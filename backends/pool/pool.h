@@ -58,6 +58,10 @@ class Pool {
     void change(const PoolSettings& settings);
     [[nodiscard]] const PoolSettings& settings() const { return settings_; }
 
+    // What is open now gets no more queries; others take its place. For settings with which connections
+    // begin.
+    void renew();
+
     // Closes what is idle, now and from now on.
     void wind_down();
 

@@ -8,14 +8,6 @@
 
 namespace proxyd::table {
 
-namespace {
-
-std::string fold(std::string_view text, bool utf8) {
-    return utf8 && is_utf8(text) ? fold_utf8(text) : fold_ascii(text);
-}
-
-}  // namespace
-
 std::optional<std::string_view> listed_domain(std::string_view folded_key) {
     const std::size_t at = folded_key.rfind('@');
     if (at == std::string_view::npos || at == 0) return std::nullopt;
@@ -25,13 +17,14 @@ std::optional<std::string_view> listed_domain(std::string_view folded_key) {
 std::optional<DomainList> DomainList::parse(std::string_view value, const ReadFile& read, bool utf8,
                                             std::string& error) {
     DomainList list;
+    list.utf8_ = utf8;
     list.given_ = !config::split_list_with_braces(value).empty();
     std::vector<std::string> open_files;
-    if (!list.add_items(value, false, read, utf8, open_files, error)) return std::nullopt;
+    if (!list.add_items(value, false, read, open_files, error)) return std::nullopt;
     return list;
 }
 
-bool DomainList::add_items(std::string_view list, bool negated, const ReadFile& read, bool utf8,
+bool DomainList::add_items(std::string_view list, bool negated, const ReadFile& read,
                            std::vector<std::string>& open_files, std::string& error) {
     for (const std::string& word : config::split_list_with_braces(list)) {
         if (word.front() == '#') {
@@ -46,21 +39,21 @@ bool DomainList::add_items(std::string_view list, bool negated, const ReadFile& 
             return false;
         }
         if (name.front() == '/') {
-            if (!add_file(name, item_negated, read, utf8, open_files, error)) return false;
+            if (!add_file(name, item_negated, read, open_files, error)) return false;
             continue;
         }
         Item item;
         if (name.front() != '[' && name.find(':') != std::string::npos)
-            item = table_item(name, utf8);
+            item = table_item(name);
         else
-            item.text = fold(name, utf8);
+            item.text = folded(name);
         item.negated = item_negated;
         items_.push_back(std::move(item));
     }
     return true;
 }
 
-bool DomainList::add_file(const std::string& path, bool negated, const ReadFile& read, bool utf8,
+bool DomainList::add_file(const std::string& path, bool negated, const ReadFile& read,
                           std::vector<std::string>& open_files, std::string& error) {
     if (std::find(files_.begin(), files_.end(), path) == files_.end()) files_.push_back(path);
     Item broken;
@@ -83,7 +76,7 @@ bool DomainList::add_file(const std::string& path, bool negated, const ReadFile&
     for (const config::Problem& problem : content.warnings)
         warnings_.push_back(path + ", line " + std::to_string(problem.line) + ": " + problem.message);
     for (const config::LogicalLine& line : content.lines) {
-        good = add_items(line.text, negated, read, utf8, open_files, error);
+        good = add_items(line.text, negated, read, open_files, error);
         if (!good) {
             error.insert(0, path + ", line " + std::to_string(line.number) + ": ");
             break;
@@ -93,7 +86,7 @@ bool DomainList::add_file(const std::string& path, bool negated, const ReadFile&
     return good;
 }
 
-DomainList::Item DomainList::table_item(const std::string& name, bool utf8) {
+DomainList::Item DomainList::table_item(const std::string& name) {
     Item item;
     item.text = name;
     item.kind = Item::Kind::table;
@@ -102,8 +95,9 @@ DomainList::Item DomainList::table_item(const std::string& name, bool utf8) {
     const std::string_view rest = std::string_view(name).substr(colon + 1);
     std::string error;
     if (type == "inline") {
-        item.entries = InlineTable::parse(rest, utf8, error);
+        item.entries = InlineTable::parse(rest, error);
         item.kind = item.entries ? Item::Kind::inline_table : Item::Kind::broken;
+        if (item.entries) warn_of_capitals(*item.entries);
     } else if (type == "static") {
         item.kind = static_value(rest, error) ? Item::Kind::every : Item::Kind::broken;
     } else if (type == "fail") {
@@ -115,6 +109,18 @@ DomainList::Item DomainList::table_item(const std::string& name, bool utf8) {
     }
     if (item.kind == Item::Kind::broken) item.reason = name + ": " + error;
     return item;
+}
+
+void DomainList::warn_of_capitals(const InlineTable& table) {
+    for (const std::string& key : table.keys()) {
+        if (folded(key) != key)
+            warnings_.push_back("domain: inline: \"" + key + "\" is never found: write \"" + folded(key) +
+                                "\"");
+    }
+}
+
+std::string DomainList::folded(std::string_view domain) const {
+    return utf8_ && is_utf8(domain) ? fold_utf8(domain) : fold_ascii(domain);
 }
 
 DomainMatch DomainList::decided(const Item& item) {

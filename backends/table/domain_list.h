@@ -43,6 +43,9 @@ class DomainList {
     // No items at all in the parameter: every key passes, also those without a domain.
     [[nodiscard]] bool empty() const { return items_.empty() && !given_; }
 
+    // As the names in the list were folded.
+    [[nodiscard]] std::string folded(std::string_view domain) const;
+
     // Items in order; the first that matches decides. Does no I/O.
     [[nodiscard]] DomainMatch match(std::string_view folded_domain, std::size_t from = 0) const;
 
@@ -74,15 +77,17 @@ class DomainList {
         std::optional<InlineTable> entries;
     };
 
-    [[nodiscard]] bool add_items(std::string_view list, bool negated, const ReadFile& read, bool utf8,
+    [[nodiscard]] bool add_items(std::string_view list, bool negated, const ReadFile& read,
                                  std::vector<std::string>& open_files, std::string& error);
-    [[nodiscard]] bool add_file(const std::string& path, bool negated, const ReadFile& read, bool utf8,
+    [[nodiscard]] bool add_file(const std::string& path, bool negated, const ReadFile& read,
                                 std::vector<std::string>& open_files, std::string& error);
-    [[nodiscard]] static Item table_item(const std::string& name, bool utf8);
+    [[nodiscard]] Item table_item(const std::string& name);
+    void warn_of_capitals(const InlineTable& table);
     [[nodiscard]] static DomainMatch decided(const Item& item);
 
     std::vector<Item> items_;
     bool given_ = false;
+    bool utf8_ = true;
     std::vector<std::string> files_;
     std::vector<std::string> warnings_;
 };

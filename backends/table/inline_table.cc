@@ -1,7 +1,6 @@
 #include "backends/table/inline_table.h"
 
 #include "backends/config/list.h"
-#include "backends/table/key.h"
 
 namespace proxyd::table {
 
@@ -26,7 +25,7 @@ bool split_name_value(std::string_view text, std::string_view& name, std::string
 
 }  // namespace
 
-std::optional<InlineTable> InlineTable::parse(std::string_view text, bool utf8, std::string& error) {
+std::optional<InlineTable> InlineTable::parse(std::string_view text, std::string& error) {
     if (text.empty() || text.front() != '{') {
         error = "expected {name = value, ...}";
         return std::nullopt;
@@ -44,8 +43,7 @@ std::optional<InlineTable> InlineTable::parse(std::string_view text, bool utf8, 
             error = "expected name = value instead of \"" + *entry + "\"";
             return std::nullopt;
         }
-        std::string key = utf8 && is_utf8(name) ? fold_utf8(name) : fold_ascii(name);
-        table.entries_.insert_or_assign(std::move(key), std::string(value));
+        table.entries_.insert_or_assign(std::string(name), std::string(value));
     }
     if (table.entries_.empty()) {
         error = "empty table";
@@ -54,8 +52,14 @@ std::optional<InlineTable> InlineTable::parse(std::string_view text, bool utf8, 
     return table;
 }
 
-std::optional<std::string> InlineTable::find(std::string_view folded_key) const {
-    const auto found = entries_.find(folded_key);
+std::vector<std::string> InlineTable::keys() const {
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : entries_) keys.push_back(key);
+    return keys;
+}
+
+std::optional<std::string> InlineTable::find(std::string_view key) const {
+    const auto found = entries_.find(key);
     if (found == entries_.end()) return std::nullopt;
     return found->second;
 }

@@ -6,20 +6,22 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace proxyd::table {
 
-// inline:{ key = value, { key = value with blanks }, ... }. Keys are compared folded; the last of equal keys
-// counts.
+// inline:{ key = value, { key = value with blanks }, ... }. Keys are as they stand: Postfix folds the domain
+// that it looks for in a list, and not what such a table has. The last of equal keys counts.
 class InlineTable {
   public:
     // `text` is what follows "inline:". No value, and `error` says what is wrong, for a table that is not
-    // "{...}", is empty, or has an item without '='. `utf8`: fold with fold_utf8 (where valid), else ASCII.
-    [[nodiscard]] static std::optional<InlineTable> parse(std::string_view text, bool utf8,
-                                                          std::string& error);
+    // "{...}", is empty, or has an item without '='.
+    [[nodiscard]] static std::optional<InlineTable> parse(std::string_view text, std::string& error);
 
-    // The value (it may be ""). `key` must be folded.
-    [[nodiscard]] std::optional<std::string> find(std::string_view folded_key) const;
+    [[nodiscard]] std::vector<std::string> keys() const;
+
+    // The value (it may be "").
+    [[nodiscard]] std::optional<std::string> find(std::string_view key) const;
 
   private:
     std::map<std::string, std::string, std::less<>> entries_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "backends/pool/pool.h"
@@ -92,7 +93,9 @@ class SharedPool {
         if (shares_.empty()) return;
         std::vector<TableSettings> all;
         for (const auto* share : shares_) all.push_back(share->settings_);
-        *limits_ = limits_for(all);
+        // The servers go by what they were told: they must not end the queries of a table that waits longer.
+        const auto told = std::exchange(*limits_, limits_for(all)).statement_timeout;
+        if (limits_->statement_timeout > told) pool_->renew();
         pool_->change(merged(all));
     }
 

@@ -87,7 +87,7 @@ void SqlTable::filter(const std::shared_ptr<Job>& job) const {
         job->answer(Status::nokey);
         return;
     }
-    decide(job, definition_.domains.match(fold_utf8(*domain)));
+    decide(job, definition_.domains.match(definition_.domains.folded(*domain)));
 }
 
 void SqlTable::decide(const std::shared_ptr<Job>& job, const DomainMatch& match) const {
@@ -100,7 +100,7 @@ void SqlTable::decide(const std::shared_ptr<Job>& job, const DomainMatch& match)
             return;
         case DomainMatch::Kind::ask: break;
     }
-    const auto domain = fold_utf8(*listed_domain(job->key));
+    const auto domain = definition_.domains.folded(*listed_domain(job->key));
     nested_(match.table, domain, job->deadline, [this, job, match, domain](const LookupResult& result) {
         if (result.status == Status::ok || result.status == Status::nokey) {
             decide(job, definition_.domains.resume(domain, match.index, result.status == Status::ok));

@@ -22,7 +22,7 @@ namespace {
 // same, so that a file is not read while it is being written.
 constexpr std::chrono::seconds look_interval{1};
 
-// How often a table that cannot be used is tried again, even if its file has not changed.
+// How often a table file that cannot be used is tried again, even if it has not changed.
 constexpr std::chrono::seconds retry_interval{5};
 
 // Whether all that differs from `before` was changed so long ago. A change that is older than a look needs no
@@ -165,7 +165,7 @@ void TableSet::look_for_changes(Entry& entry) {
         load(entry);
         return;
     }
-    if (!entry.table && entry.looked_at - entry.tried_at >= retry_interval) {
+    if (!entry.problem.empty() && entry.looked_at - entry.tried_at >= retry_interval) {
         // What was wrong may have been the machine, not the file.
         load(entry);
         return;

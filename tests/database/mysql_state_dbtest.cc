@@ -1,5 +1,10 @@
 // What one lookup leaves behind reaches no other: on the server, in the client library, in the table of
 // descriptors.
+#include <memory>
+#include <thread>
+
+#include <mysql.h>
+
 #include "tests/database/loop_server.h"
 #include "tests/database/mysql_scene.h"
 #include "tests/database/willing_server.h"
@@ -163,6 +168,76 @@ TEST_F(MysqlState, NoRowsAtTheTimeLimitAreNotNotFound) {
     if (slow->answers == 0) server->say(ScriptedServer::no_rows());
     EXPECT_TRUE(run_until([&] { return slow->answers > 0; }, 1s));
     EXPECT_EQ(slow->status, Status::retry) << recorded.text();
+}
+
+// The server began with the second query when it had answered the first, whenever that answer is read.
+TEST_F(MysqlState, NoRowsAtTheTimeLimitAreNotNotFoundBehindAnother) {
+    settings.pool_size = 1;
+    settings.lookup_timeout = 1s;  // the server's limit is 900 ms
+    const auto server = willing_server();
+    const auto name = table_of_willing(*server);
+    const auto one = start(name, "b");
+    const auto two = start(name, "c");
+    run_for(5ms);
+    server->say(ScriptedServer::rows("one"));
+    std::this_thread::sleep_for(100ms);  // the process stands still
+    EXPECT_TRUE(run_until([&] { return one->answers > 0; }, 1s));
+    run_for(815ms);
+    if (two->answers == 0) server->say(ScriptedServer::no_rows());
+    EXPECT_TRUE(run_until([&] { return two->answers > 0; }, 1s));
+    EXPECT_EQ(two->status, Status::retry) << recorded.text();
+}
+
+// A lock that another session holds for as long as this lives.
+struct HeldLock {
+    explicit HeldLock(const MysqlAdministrator& admin) : session(mysql_init(nullptr)) {
+        mysql_real_connect(session, nullptr, "root", "", nullptr, 0, admin.socket.c_str(), 0);
+        mysql_query(session, "SELECT GET_LOCK('held', 1)");
+        mysql_free_result(mysql_store_result(session));
+    }
+    ~HeldLock() { mysql_close(session); }
+    HeldLock(const HeldLock&) = delete;
+    HeldLock& operator=(const HeldLock&) = delete;
+    MYSQL* session;
+};
+
+// A connection keeps the limit with which it was opened, while a more patient table joins in. This query then
+// meets it with no rows, and no error.
+TEST_F(MysqlState, ATableWithALongerTimeoutIsNotCutShortByTheOthers) {
+    settings.pool_size = 1;
+    admin.each({"CREATE TABLE one (address varchar(100) PRIMARY KEY, target varchar(100))",
+                "INSERT INTO one VALUES ('alice@example.com', 'found')"},
+               dbname);
+    settings.lookup_timeout = 1s;
+    const auto quick = table(by_address_mysql, "quick.cf");
+    EXPECT_EQ(answer(quick, "alice@example.com"), "alice1@dest.example");
+    auto lock = std::make_unique<HeldLock>(admin);
+    settings.lookup_timeout = 4s;
+    const auto patient = table(
+        "query = SELECT target FROM one WHERE address = '%s' AND GET_LOCK('held', 8) = 1", "patient.cf");
+    const auto waiting = start(patient, "alice@example.com");
+    run_for(1500ms);
+    EXPECT_EQ(waiting->answers, 0) << shown(*waiting);
+    lock.reset();
+    EXPECT_TRUE(run_until([&] { return waiting->answers > 0; }));
+    EXPECT_EQ(shown(*waiting), "found") << recorded.text();
+}
+
+// The same for what is under way when the limit grows.
+TEST_F(MysqlState, NoRowsAtTheLimitOfTheConnectionAreNotNotFound) {
+    settings.pool_size = 1;
+    settings.lookup_timeout = 500ms;  // the server's limit is 450 ms
+    const auto server = willing_server();
+    const auto name = table_of_willing(*server);
+    const auto lookup = start(name, "a");
+    run_for(5ms);
+    settings.lookup_timeout = 4s;
+    const auto patient =
+        start(table_at("127.0.0.1:" + server->port, "query = SELECT '%s'", "patient.cf"), "b");
+    run_for(465ms);
+    if (lookup->answers == 0) server->say(ScriptedServer::no_rows());
+    EXPECT_TRUE(run_until([&] { return lookup->answers > 0; }, 1s));
+    EXPECT_EQ(lookup->status, Status::retry) << recorded.text();
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // What one lookup, or an earlier one, leaves behind changes no answer: on the server, in its prepared
 // statements, in the table of descriptors.
 #include <deque>
+#include <functional>
 #include <set>
 
 #include <malloc.h>
@@ -179,6 +180,43 @@ TEST_F(PgsqlState, ADescriptorThatTheLibraryHasClosedIsNotWatched) {
     EXPECT_TRUE(run_until([&] { return client->fired() > 0; }, 2s)) << "the new client is not heard";
     EXPECT_EQ(client->fired(), 1);
     EXPECT_TRUE(run_until([&] { return lookup->answers > 0; })) << "the deadline ends what nobody answers";
+}
+
+// A connection keeps the limit with which it was opened.
+TEST_F(PgsqlState, ATableWithALongerTimeoutIsNotCutShortByTheOthers) {
+    settings.pool_size = 1;
+    settings.lookup_timeout = 1s;
+    const auto quick = table("query = SELECT target FROM alias WHERE address = '%s'", "quick.cf");
+    EXPECT_EQ(answer(quick, "alice@example.com"), "alice1@dest.example");
+    settings.lookup_timeout = 4s;
+    const auto patient = table(
+        "query = SELECT target FROM alias WHERE address = '%s' AND pg_sleep(1.2) IS NOT NULL", "patient.cf");
+    EXPECT_EQ(answer(patient, "alice@example.com"), "alice1@dest.example") << recorded.text();
+}
+
+// Two lookups are always under way, so that the connection is never idle.
+TEST_F(PgsqlState, PreparedStatementsDoNotPileUpUnderSteadyLoad) {
+    settings.pool_size = 1;
+    constexpr int tables_count = 290;  // more than a connection prepares statements
+    std::vector<std::string> names;
+    for (int i = 0; i < tables_count; ++i)
+        names.push_back(table(fmt::format("query = SELECT '%s' || '{}'", i), fmt::format("t{}.cf", i)));
+    names.push_back(table("query = SELECT COUNT(*) FROM pg_prepared_statements WHERE '%s' <> ''", "n.cf"));
+    std::string kept;
+    int answered = 0;
+    const std::function<void(std::size_t)> ask_from = [&](std::size_t i) {
+        if (i >= names.size()) return;
+        tables->lookup(names[i], "a", {false, false}, [&, i](const table::LookupResult& result) {
+            EXPECT_EQ(result.status, Status::ok);
+            ++answered;
+            if (i + 1 == names.size()) kept = result.value;
+            ask_from(i + 2);
+        });
+    };
+    ask_from(0);
+    ask_from(1);
+    EXPECT_TRUE(run_until([&] { return answered > tables_count; }, 20s));
+    EXPECT_LE(std::stoi(kept), 200);
 }
 
 }  // namespace

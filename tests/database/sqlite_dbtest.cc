@@ -303,5 +303,27 @@ TEST_F(Sqlite, TheEndOfATableAnswersItsLookups) {
     for (const auto& one : old) EXPECT_EQ(one->answers, 1);
 }
 
+// Without SMTPUTF8, what is not ASCII counts as it stands, in the list and in the key.
+TEST_F(Sqlite, WithoutUtf8DomainsFoldAsTheirListDoes) {
+    auto without = options();
+    without.utf8 = false;
+    tables->reload(without);
+    const auto name = "sqlite:" + write("d.cf", "dbpath = " + path +
+                                                    "\nquery = SELECT 'found'\nresult_format = %s %S\n"
+                                                    "domain = straße.de Ünï.example ascii.example\n");
+    const auto folded = [&](const std::string& key) {
+        std::string got;
+        tables->lookup(name, key, {false, true}, [&](const table::LookupResult& result) {
+            got = result.status == Status::ok ? result.value : "NOT FOUND";
+        });
+        run_until([&] { return !got.empty(); });
+        return got;
+    };
+    EXPECT_EQ(folded("x@straße.de"), "found x@straße.de");
+    EXPECT_EQ(folded("x@Ünï.example"), "found x@Ünï.example");
+    EXPECT_EQ(folded("x@ünï.example"), "NOT FOUND");
+    EXPECT_EQ(folded("x@ASCII.example"), "found x@ascii.example");
+}
+
 }  // namespace
 }  // namespace proxyd

@@ -74,6 +74,7 @@ struct FakeDatabase {
     bool pipelines = true;
     bool answers_together = false;  // those that may wait, with what is sent right behind them
     std::size_t may_wait = 0;       // how many of those that were sent
+    std::size_t worn_after = 0;     // so many queries a connection has served long enough; 0: never
 
     std::vector<SentQuery> sent;
     std::vector<FakeConnection*> connections;  // that exist
@@ -117,6 +118,7 @@ class FakeConnection final : public Connection {
         if (!work_.empty() && !database_.pipelines)
             database_.violations.push_back("pipelined without pipelines");
         database_.sent.push_back({host, query.key});
+        ++served_;
         if (query.may_wait) ++database_.may_wait;
         const bool shares =
             database_.answers_together && query.statement->repeatable() && !query.statement->exclusive();
@@ -132,6 +134,10 @@ class FakeConnection final : public Connection {
         std::size_t held = 0;
         while (held < work_.size() && work_[held].held) ++held;
         return held_.size() + held + 1;
+    }
+
+    [[nodiscard]] bool worn() const override {
+        return database_.worn_after > 0 && served_ >= database_.worn_after;
     }
 
     // The server ends the connection.
@@ -215,6 +221,7 @@ class FakeConnection final : public Connection {
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
     std::deque<Work> work_;
     std::deque<Work> held_;  // done, and not told yet
+    std::size_t served_ = 0;
     bool connected_ = false;
     bool closed_ = false;
 };

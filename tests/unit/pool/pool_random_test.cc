@@ -31,6 +31,7 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
     for (unsigned i = 0, count = 1 + below(3); i < count; ++i) ranks.push_back(static_cast<int>(below(3)));
     db().pipelines = below(4) != 0;
     db().answers_together = below(2) != 0;
+    db().worn_after = below(2) == 0 ? 0 : 20 + below(200);
     db().react = [this](auto, const auto& key) {
         const auto luck = below(1000);
         const auto slow = key.front() == 's' ? 60U : 1U;
@@ -95,6 +96,8 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
             loop.event([&] { pool->change(settings); });
             // Those that are busy stay until they are done or given up.
             largest = std::max(largest, settings.size);
+        } else if (what == 98 && below(4) == 0) {
+            loop.event([&] { pool->renew(); });
         } else if (!db().connections.empty()) {
             auto* one = db().connections[below(static_cast<unsigned>(db().connections.size()))];
             if (one->ready()) loop.event([&] { one->break_now(); });

@@ -1,4 +1,6 @@
 // How many connections there are, and how many queries on each.
+#include <functional>
+
 #include "tests/unit/pool/pool_scene.h"
 
 namespace proxyd::pool {
@@ -141,6 +143,49 @@ TEST_F(PoolSize, ALargerSizeIsUsed) {
     loop.event([&] { pool->change(settings); });
     warm_up(table, 4);
     EXPECT_EQ(database->connections.size(), 4U);
+}
+
+// What is under way is answered, and nothing more is sent on what was open.
+TEST_F(PoolSize, RenewsItsConnections) {
+    settings.size = 2;
+    const auto table = lane("t");
+    warm_up(table, 2);
+    const auto opened = host(0).attempts;
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 5ms}; };
+    const auto under_way = ask(table, "under way");
+    loop.event([&] { pool->renew(); });
+    loop.advance(1ms);
+    const auto next = ask(table, "next");
+    loop.advance(1s);
+    EXPECT_FOUND(under_way, "under way");
+    EXPECT_FOUND(next, "next");
+    EXPECT_EQ(static_cast<int>(database->connections.size()), host(0).attempts - opened)
+        << "an old one has stayed";
+    EXPECT_LE(database->most_connections, 2U);
+}
+
+TEST_F(PoolSize, AWornConnectionIsReplacedUnderSteadyLoad) {
+    settings.size = 1;
+    db().worn_after = 100;
+    const auto table = lane("t");
+    int answered = 0;
+    const std::function<void(int)> ask_from = [&](int i) {
+        if (i >= 300) return;
+        const auto key = std::to_string(i);
+        pool->submit(table, {plain, key, key}, {loop.now() + 1s}, [&, i](const Outcome& outcome) {
+            EXPECT_TRUE(outcome.ok()) << outcome.failure.message;
+            ++answered;
+            ask_from(i + 2);
+        });
+    };
+    loop.event([&] {
+        ask_from(0);
+        ask_from(1);
+    });
+    loop.advance(5s);
+    EXPECT_EQ(answered, 300);
+    EXPECT_GE(host(0).attempts, 3);
+    EXPECT_LE(host(0).attempts, 4);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -31,14 +32,10 @@ std::string answer(const DomainList& list, std::string_view key) {
     const std::optional<std::string_view> domain = listed_domain(key);
     if (!domain) return "no";
     switch (list.match(*domain).kind) {
-        case Kind::yes:
-            return "yes";
-        case Kind::no:
-            return "no";
-        case Kind::ask:
-            return "ask";
-        case Kind::broken:
-            return "broken";
+        case Kind::yes: return "yes";
+        case Kind::no: return "no";
+        case Kind::ask: return "ask";
+        case Kind::broken: return "broken";
     }
     return "?";
 }
@@ -107,7 +104,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Case{"static:x", "a@x.org", "yes"}, Case{"static:x", "a@", "yes"},
                     Case{"static:x", "@x.org", "no"}, Case{"static:x", "x.org", "no"},
                     Case{"!static:x, x.org", "a@x.org", "no"}, Case{"inline:{ x.org=1 }", "a@x.org", "yes"},
-                    Case{"inline:{ {X.org = } }", "a@x.org", "yes"},
+                    Case{"inline:{ {x.org = } }", "a@x.org", "yes"},
+                    Case{"inline:{ X.org=1 }", "a@x.org", "no"},
                     Case{"!inline:{ x.org=1 }, x.org", "a@x.org", "no"},
                     Case{"inline:{ y.org=1 } x.org", "a@x.org", "yes"}, Case{"hash:/x", "a@x.org", "ask"},
                     Case{"x:y", "a@x.org", "ask"}, Case{"x.org hash:/x", "a@x.org", "yes"},
@@ -166,6 +164,13 @@ TEST(List, NamesItsFilesAndFaults) {
     const DomainMatch match = list->match("q");
     EXPECT_EQ(match.kind, Kind::broken);
     EXPECT_EQ(match.reason, "open /missing: No such file or directory");
+}
+
+TEST(List, WarnsOfInlineKeysThatNoFoldedDomainEquals) {
+    const std::optional<DomainList> list = parsed("inline:{ X.org=1, y.org=1 }");
+    ASSERT_TRUE(list);
+    EXPECT_EQ(list->warnings(),
+              (std::vector<std::string>{"domain: inline: \"X.org\" is never found: write \"x.org\""}));
 }
 
 }  // namespace

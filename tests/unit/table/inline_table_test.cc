@@ -18,12 +18,12 @@ class Inline : public testing::TestWithParam<Case> {};
 
 TEST_P(Inline, Finds) {
     std::string error;
-    const std::optional<InlineTable> table = InlineTable::parse(GetParam().text, true, error);
+    const std::optional<InlineTable> table = InlineTable::parse(GetParam().text, error);
     ASSERT_TRUE(table) << GetParam().text << ": " << error;
     EXPECT_EQ(table->find(GetParam().key), GetParam().value) << GetParam().text;
 }
 
-// The answers of Postfix's own inline: tables.
+// The answers of Postfix's own inline: tables, where they are not told to fold keys.
 INSTANTIATE_TEST_SUITE_P(
     Tables, Inline,
     testing::Values(Case{"{a=b}", "a", "b"}, Case{"{ a=b }", "a", "b"}, Case{"{ {a = b c} }", "a", "b c"},
@@ -33,9 +33,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"{ {a = {b}} }", "a", "{b}"}, Case{"{ a={b} }", "a", "{b}"},
                     Case{"{ a=b{c=d} }", "c", std::nullopt}, Case{"{ { {a} = b} }", "a", std::nullopt},
                     Case{"{ { {a} = b} }", "{a}", "b"}, Case{"{ {{a=b}} }", "a", std::nullopt},
-                    Case{"{ A=b }", "a", "b"}, Case{"{ a=b a=c }", "a", "c"}, Case{"{ {a=} }", "a", ""},
-                    Case{"{ a= }", "a", ""}, Case{"{ =b }", "", "b"}, Case{"{ {=b} }", "a", std::nullopt},
-                    Case{"{ J\xC3\x9CRGEN=b }", "j\xC3\xBCrgen", "b"}));
+                    Case{"{ A=b }", "A", "b"}, Case{"{ A=b }", "a", std::nullopt},
+                    Case{"{ a=b a=c }", "a", "c"}, Case{"{ {a=} }", "a", ""}, Case{"{ a= }", "a", ""},
+                    Case{"{ =b }", "", "b"}, Case{"{ {=b} }", "a", std::nullopt}));
 
 TEST(Inline, RefusesWhatPostfixRefuses) {
     for (const std::string_view text :
@@ -43,17 +43,9 @@ TEST(Inline, RefusesWhatPostfixRefuses) {
           "{ {a=b} x", "{a=b", "{ {a b=c} }", "{ {a b} }", "{ {a=b}c=d }", "{ a=b}c }", "{ {a=b }",
           "{ a = b }, {c=d}"}) {
         std::string error;
-        EXPECT_FALSE(InlineTable::parse(text, true, error)) << text;
+        EXPECT_FALSE(InlineTable::parse(text, error)) << text;
         EXPECT_NE(error, "") << text;
     }
-}
-
-TEST(Inline, WithoutUnicodeOnlyAsciiFolds) {
-    std::string error;
-    const std::optional<InlineTable> table = InlineTable::parse("{ \xC3\x9CX=b }", false, error);
-    ASSERT_TRUE(table) << error;
-    EXPECT_EQ(table->find("\xC3\x9Cx"), "b");
-    EXPECT_EQ(table->find("\xC3\xBCx"), std::nullopt);
 }
 
 TEST(Static, HasOneValue) {
