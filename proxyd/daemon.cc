@@ -37,6 +37,7 @@
 #include "proxyd/master/socket_activation.h"
 #include "proxyd/master/status_channel.h"
 #include "proxyd/open_log.h"
+#include "proxyd/plural.h"
 #include "proxyd/server/server.h"
 #include "proxyd/site.h"
 #include "proxyd/status.h"
@@ -306,7 +307,7 @@ int run_daemon(const DaemonArguments& arguments) {
     open_final_log(arguments, environment, site);
     for (const auto& problem : site.option_problems) log().error(problem);
     if (!site.option_problems.empty() && arguments.mode != RunMode::master) {
-        throw std::runtime_error(fmt::format("{} mistakes in the options", site.option_problems.size()));
+        throw std::runtime_error(plural(site.option_problems.size(), "mistake") + " in the options");
     }
     for (const auto& warning : site.warnings) log().warning(warning);
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "proxyd/control/check.h"
+#include "proxyd/plural.h"
 
 namespace proxyd::control {
 
@@ -12,9 +13,6 @@ int report(const CheckResult& result, bool connect, std::ostream& out) {
     for (const auto& finding : result.findings.in_order()) out << format(finding) << '\n';
     const auto errors = result.findings.count(Gravity::error);
     const auto warnings = result.findings.count(Gravity::warning);
-    const auto plural = [](std::size_t count, const char* noun) {
-        return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-    };
     out << fmt::format("checked {}{}{}: {}, {}\n", plural(result.tables, "table"),
                        result.reader.empty() ? "" : fmt::format(" as user {}", result.reader),
                        connect ? fmt::format(", {} answered", result.answering) : "", plural(errors, "error"),

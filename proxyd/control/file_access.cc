@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "backends/unreadable.h"
+#include "proxyd/plural.h"
 
 namespace proxyd::control {
 
@@ -35,9 +36,8 @@ void FileAccess::tell() const {
         findings_.error(
             one.where, one.line,
             fmt::format("user {} ({}) cannot read {}{}: {}. {}", reader_.account.name, reader_.known_from,
-                        one.name,
-                        more == 0 ? "" : fmt::format(", and {} more file{}", more, more == 1 ? "" : "s"),
-                        one.reason, one.advice));
+                        one.name, more == 0 ? "" : ", and " + plural(more, "more file"), one.reason,
+                        one.advice));
     }
 }
 

@@ -11,6 +11,7 @@
 #include "proxyd/control/check.h"
 #include "proxyd/control/postfix_instance.h"
 #include "proxyd/control/service_check.h"
+#include "proxyd/plural.h"
 
 namespace proxyd::control {
 namespace {
@@ -90,11 +91,6 @@ long long number(const json& from, const char* key) {
     return from.value(key, 0LL);
 }
 
-std::string plural(long long count, const char* noun) {
-    const std::string_view word = noun;
-    return fmt::format("{} {}{}", count, word, count == 1 ? "" : word.ends_with('s') ? "es" : "s");
-}
-
 void print_host(const json& host, std::ostream& out) {
     const auto health = host.value("health", "?");
     out << fmt::format("    {}: ", host.value("name", "?"));
@@ -124,7 +120,7 @@ void print_daemon(const json& daemon, std::ostream& out) {
                        number(daemon, "process"), time_text(number(daemon, "uptime_seconds")));
     if (daemon.value("mode", "") == "master") out << ", generation " << number(daemon, "generation");
     const auto approved = daemon.value("tables_approved", json::array()).size();
-    out << fmt::format("\n{} approved, {} connected\n", plural(static_cast<long long>(approved), "table"),
+    out << fmt::format("\n{} approved, {} connected\n", plural(approved, "table"),
                        plural(number(daemon, "clients"), "client"));
     for (const auto& database : daemon.value("databases", json::array())) print_database(database, out);
     for (const auto& trouble : daemon.value("troubles", json::array())) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "backends/log.h"
+#include "proxyd/plural.h"
 
 namespace proxyd::server {
 namespace {
@@ -200,8 +201,7 @@ void Server::drain_more() {
     }
     if (clients_.empty() || now >= drain_ends_) {
         if (!clients_.empty()) {
-            log().warning(
-                fmt::format("{} clients did not get their reply in time -- closing", clients_.size()));
+            log().warning(plural(clients_.size(), "client") + " got no reply in time -- closing");
         }
         loop_.defer(std::exchange(drained_, nullptr));
         return;

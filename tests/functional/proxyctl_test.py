@@ -619,6 +619,13 @@ class ProxyctlTest(unittest.TestCase):
         done = subprocess.run([self.proxyd, "--what"], capture_output=True, check=False, timeout=60)
         self.assertEqual((done.returncode, done.stderr), (2, b"proxyd: fatal: unknown option --what; see proxyd --help\n"))
 
+    def test_mistakes_in_the_options_are_counted(self):
+        for options, count in ("pool_size = 0\n", "1 mistake"), ("pool_size = 0\nqueue_limit = 0\n", "2 mistakes"):
+            wrong = self.write("wrong.cf", f"allowed_tables = {self.aliases}\n{options}")
+            done = subprocess.run([self.proxyd, "--listen", f"{self.directory}/wrong.sock", "--config", wrong],
+                                  capture_output=True, text=True, check=False, timeout=60)
+            self.assertIn(f" {count} in the options\n", done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], "-v", *sys.argv[1:]])
