@@ -333,8 +333,12 @@ void Connector::established() {
 
 void Connector::attempt_failed() {
     auto failure = failure_of(*handle_, Phase::connecting);
-    if (failure.parameter == "user" && driver_.cluster().user.empty())
+    if (failure.parameter == "user" && driver_.cluster().user.empty()) {
         failure.message += "; user is not set in the table file";
+    } else if (failure.message.find("(using password: NO)") != std::string::npos &&
+               driver_.cluster().password.empty()) {
+        failure.message += "; password is not set in the table file";
+    }
     attempt_failed(std::move(failure));
 }
 

@@ -30,6 +30,7 @@ struct Job {
     }
     [[nodiscard]] bool answered() const { return !callback; }
 
+    bool of_domain_list = false;  // else a client's
     const std::string table;
     const std::string key;
     const std::string value;

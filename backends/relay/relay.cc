@@ -54,7 +54,10 @@ Relay::Relay(Loop& loop, RelaySettings settings)
 Relay::~Relay() = default;
 
 void Relay::ask(const Request& request, ReplyCallback callback, std::optional<Deadline> deadline) {
-    const auto job = std::make_shared<Job>(request, std::move(callback));
+    take(std::make_shared<Job>(request, std::move(callback)), deadline);
+}
+
+void Relay::take(const JobPtr& job, std::optional<Deadline> deadline) {
     if (settings_.path.empty()) {
         trouble_ = "there is no stock server to ask";
         give_up(job, trouble_);
@@ -78,7 +81,9 @@ void Relay::lookup(std::string_view table, std::string_view key, Deadline deadli
     request.table = table;
     request.key = key;
     request.flags = flag::lock | flag::utf8_request;
-    ask(request, std::move(callback), deadline);
+    const auto job = std::make_shared<Job>(request, std::move(callback));
+    job->of_domain_list = true;
+    take(job, deadline);
 }
 
 void Relay::change(RelaySettings settings) {
@@ -274,10 +279,16 @@ void Relay::handle(const JobPtr& job, const Reply& reply) {
         return;
     }
     if (reply.status == Status::deny) {
+        // Of a client's proxyd has seen that it is approved.
         give_up(job,
-                fmt::format("the stock server behind {} does not approve this table: in master.cf give it "
-                            "-n {} and the options that proxyd has",
-                            settings_.path, settings_.service_name));
+                fmt::format("the stock server behind {} does not approve this table: {}in master.cf give "
+                            "it -n {} and the options that proxyd has",
+                            settings_.path,
+                            job->of_domain_list ? fmt::format("a domain list names it, so list proxy:{} in "
+                                                              "proxy_read_maps; if it is there, ",
+                                                              job->table)
+                                                : "",
+                            settings_.service_name));
         return;
     }
     if (job->sent.command == Command::open && reply.status == Status::ok) {

@@ -69,6 +69,7 @@ class Relay {
     struct Slot;
     using Slots = std::vector<std::unique_ptr<Slot>>;
 
+    void take(const JobPtr& job, std::optional<Deadline> deadline);
     void dispatch();
     void send(Slot& slot, const JobPtr& job);
     void open_connection();

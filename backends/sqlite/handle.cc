@@ -76,6 +76,17 @@ std::string why_not_open(const std::string& path, sqlite3* database, int status)
     return database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(status);
 }
 
+// Even who only reads has to make what is missing of them.
+std::string advice_for_wal(const std::string& path) {
+    const auto slash = path.rfind('/');
+    return fmt::format(
+        ". The file is in WAL mode: {0}-wal and {0}-shm must be there, or user {1} must be able to make "
+        "them: "
+        "let {1} write to the directory {2}",
+        path, effective_user(),
+        slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1)));
+}
+
 std::string expanded(const Statement& statement, const table::KeyParts& key) {
     const auto quote = [](std::string_view value, std::string& out) {
         for (const char c : value) {
@@ -235,7 +246,9 @@ std::string Handle::message() const {
     }
     if (code == SQLITE_INTERRUPT)
         return fmt::format("database {}: the query was not done by the deadline", path_);
-    return fmt::format("database {}: {}", path_, sqlite3_errmsg(database_.get()));
+    auto text = fmt::format("database {}: {}", path_, sqlite3_errmsg(database_.get()));
+    if (sqlite3_extended_errcode(database_.get()) == SQLITE_READONLY_DIRECTORY) text += advice_for_wal(path_);
+    return text;
 }
 
 int Handle::busy(void* self, int tries) {

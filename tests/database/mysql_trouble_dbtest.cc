@@ -144,9 +144,11 @@ TEST_F(MysqlTrouble, AWrongPasswordIsAnsweredFastAndHealsWhenItIsMended) {
     EXPECT_LT(lookup.took, 1s);
 }
 
-TEST_F(MysqlTrouble, AMissingUserIsNamed) {
+TEST_F(MysqlTrouble, AMissingUserOrPasswordIsNamed) {
     EXPECT_EQ(answer(table_of("nobody", "", host(), "query = SELECT 1", "other.cf"), "x"), "RETRY");
     EXPECT_EQ(logged("user is not set"), 0U) << recorded.text();
+    EXPECT_NE(logged("(using password: NO) (error 1045); password is not set in the table file"), 0U)
+        << recorded.text();
     EXPECT_EQ(answer(table_of("", "wrong", host(), "query = SELECT 1", "none.cf"), "x"), "RETRY");
     EXPECT_NE(logged("(error 1045); user is not set in the table file"), 0U) << recorded.text();
 }

@@ -78,6 +78,21 @@ TEST_F(SqliteFileReport, SaysWhyLookupsFailUntilOneSucceeds) {
     }
 }
 
+TEST_F(SqliteFileReport, SaysWhatIsMissingOfAFileInWalMode) {
+    if (geteuid() != 0) GTEST_SKIP() << "only root can become a user who may not write to the directory";
+    sql(path, "PRAGMA journal_mode = WAL");
+    const auto name = table(by_name);
+    for (const auto& file : {directory, path, directory + "/s.cf"}) chmod(file.c_str(), 0755);
+    ASSERT_EQ(seteuid(65534), 0);
+    EXPECT_EQ(answer(name, "alice"), "RETRY");
+    ASSERT_EQ(seteuid(0), 0);
+    EXPECT_THAT(problem(), testing::HasSubstr(fmt::format(
+                               "attempt to write a readonly database. The file is in WAL mode: {0}-wal and "
+                               "{0}-shm must be there, or user nobody must be able to make them: let nobody "
+                               "write to the directory {1}",
+                               path, directory)));
+}
+
 TEST_F(SqliteFileReport, CountsLookupsAndTellsOfALock) {
     settings.lookup_timeout = 300ms;
     const auto name = table(by_name);

@@ -321,6 +321,8 @@ class RelayTest(scenario.Scenario):
         self.assertEqual(connection.lookup(approved, "user@Example.com").value, b"user@example.com")
         self.assertEqual(connection.lookup(approved, "user@example.org").status, proxymap_client.NOKEY)
         self.assertEqual(connection.lookup(not_approved, "user@example.com").status, RETRY)
+        postfix.wait_for_log("does not approve this table: a domain list names it, so list "
+                             f"proxy:{other} in proxy_read_maps")
 
     @not_with_stock("is the stock server")
     def test_a_table_that_only_proxyd_approves(self):
