@@ -144,6 +144,7 @@ Site read_site(const master::DaemonArguments& arguments, const master::Environme
         main_cf->define("process_name", arguments.process_name);
         main_cf->define("process_id", std::to_string(getpid()));
         site.main_cf = std::move(main_cf);
+        if (arguments.chroot) site.chroot = site.main_cf->value("queue_directory");
     }
     site.greeting = greeting_for(site.options.postfix_greeting, site.main_cf.get());
     site.smtputf8 =
@@ -156,8 +157,15 @@ Site read_site(const master::DaemonArguments& arguments, const master::Environme
             return config::read_file(path, error);
         };
         site.approved = postfix::ApprovedTables::from_main_cf(*site.main_cf, access, reader);
+        const bool by_option = std::any_of(arguments.overrides.begin(), arguments.overrides.end(),
+                                           [maps](const auto& option) { return option.first == maps; });
         site.approval_hint =
-            fmt::format("main.cf:{} (in {}), then reload Postfix", maps, site.config_directory);
+            by_option && !alone
+                ? fmt::format(
+                      "-o {} of the service {} (in {}/master.cf), which goes before main.cf, then "
+                      "reload Postfix",
+                      maps, arguments.service_name, site.config_directory)
+                : fmt::format("main.cf:{} (in {}), then reload Postfix", maps, site.config_directory);
     } else {
         if (site.options.allowed_tables.empty()) {
             throw std::runtime_error(
@@ -179,8 +187,10 @@ table::TableSettings table_settings(Options options, table::TableParameters& par
         if (!info.per_table) continue;
         const auto value = parameters.raw(info.name);
         if (!value) continue;
-        const auto problem = set_option(options, info.name, *value);
-        if (!problem.empty()) parameters.error(info.name, problem);
+        auto problem = set_option(options, info.name, *value);
+        if (problem.empty()) continue;
+        problem.replace(problem.find(info.name), info.name.size(), parameters.full_name(info.name));
+        parameters.error(info.name, problem);
     }
     table::TableSettings settings;
     settings.pool_size = options.pool_size;
@@ -197,6 +207,7 @@ table::TableSettings table_settings(Options options, table::TableParameters& par
 table::TableSetOptions table_set_options(const Site& site) {
     table::TableSetOptions result;
     result.utf8 = site.smtputf8;
+    result.chroot = site.chroot;
     if (site.main_cf) {
         result.main_cf = [main_cf = site.main_cf](const std::string& name) -> std::optional<std::string> {
             const auto raw = main_cf->configured(name);

@@ -27,6 +27,7 @@ struct Site {
     std::vector<std::string> option_problems;  // "file, line 3: ..."; the defaults are used there
     std::vector<std::string> warnings;         // what else is odd about the configuration
     postfix::ApprovedTables approved;
+    std::string chroot;  // the directory that the tables are read in, once the process is there; "": none
     bool smtputf8 = true;
     server::Greeting greeting = server::Greeting::probe;
     std::string approval_hint;

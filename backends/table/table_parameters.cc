@@ -53,7 +53,7 @@ std::string TableParameters::text(std::string_view name, std::string_view fallba
 
 std::string TableParameters::required(std::string_view name, std::string_view fallback) {
     auto value = raw(name).value_or(std::string(fallback));
-    if (value.empty()) error(name, fmt::format("{} must have a value", name));
+    if (value.empty()) error(name, fmt::format("{} must have a value", full_name(name)));
     return value;
 }
 
@@ -67,11 +67,11 @@ int TableParameters::integer(std::string_view name, int fallback, std::optional<
     if (begin != end && *begin == '+') ++begin;
     const auto [stop, problem] = std::from_chars(begin, end, number);
     if (problem != std::errc() || stop != end) {
-        error(name, fmt::format("{} = {}: a whole number is needed", name, *value));
+        error(name, fmt::format("{} = {}: a whole number is needed", full_name(name), *value));
         return fallback;
     }
     if (at_least && number < *at_least) {
-        error(name, fmt::format("{} = {}: must be at least {}", name, *value, *at_least));
+        error(name, fmt::format("{} = {}: must be at least {}", full_name(name), *value, *at_least));
         return fallback;
     }
     return number;
@@ -82,7 +82,7 @@ bool TableParameters::boolean(std::string_view name, bool fallback) {
     if (!value) return fallback;
     if (strcasecmp(value->c_str(), "yes") == 0) return true;
     if (strcasecmp(value->c_str(), "no") == 0) return false;
-    error(name, fmt::format("{} = {}: must be yes or no", name, *value));
+    error(name, fmt::format("{} = {}: must be yes or no", full_name(name), *value));
     return fallback;
 }
 
@@ -97,6 +97,10 @@ void TableParameters::warning(std::string_view name, std::string message) {
 bool TableParameters::is_relative_path() const {
     if (!main_cf_ || prefix_.find('/') == std::string::npos) return false;
     return !text("query") && !text("dbname") && !text("hosts") && !text("dbpath") && !text("table");
+}
+
+std::string TableParameters::full_name(std::string_view name) const {
+    return prefix_ + std::string(name);
 }
 
 std::vector<std::string> TableParameters::names() const {

@@ -43,6 +43,9 @@ class TableParameters {
     // set.
     [[nodiscard]] bool is_relative_path() const;
 
+    // As it is written where the parameters stand: in main.cf with the table's name in front.
+    [[nodiscard]] std::string full_name(std::string_view name) const;
+
     // Names that stand in the file; none in the main.cf form.
     [[nodiscard]] std::vector<std::string> names() const;
     // "/etc/postfix/x.cf", or "main.cf".

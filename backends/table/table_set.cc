@@ -218,6 +218,7 @@ TableParameters TableSet::read_parameters(const std::string& name, std::vector<s
         // The file's name stands in front of what is said of it.
         const auto opened = fmt::format("open {}: ", name);
         if (error.starts_with(opened)) error.replace(0, opened.size(), "cannot be read: ");
+        if (!options_.chroot.empty()) error += fmt::format(" (in the chroot {})", options_.chroot);
         config::ParameterFile unreadable;
         unreadable.path = name;
         unreadable.errors.push_back({0, error});

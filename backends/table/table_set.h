@@ -20,6 +20,7 @@ struct TableSetOptions {
     bool utf8 = true;          // smtputf8_enable: names in domain lists fold by Unicode rules
     MainCfValue main_cf;       // for tables whose parameters are in main.cf; empty: there is none
     SettingsFor settings_for;  // the daemon's options, as the table overrides them
+    std::string chroot{};      // the directory that the process is shut in, for messages; "": none
 };
 
 // The answers of a table that keeps them; the counts begin with this version of the table.

@@ -1,6 +1,7 @@
 #include "proxyd/control/table_check.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -18,8 +19,8 @@
 #include "backends/sqlite/table_backend.h"
 #include "backends/table/domain_list.h"
 #include "backends/unreadable.h"
-#include "proxyd/control/continued_line.h"
 #include "proxyd/control/file_access.h"
+#include "proxyd/control/parameter_check.h"
 #include "proxyd/control/table_names.h"
 #include "proxyd/options.h"
 
@@ -40,10 +41,19 @@ bool is_refused(const std::string& problem) {
     return problem.find("Permission denied") != std::string::npos;
 }
 
-// To show how it would be written in connection text, which itself may hold a password.
-std::string plain_dbname(const table::TableParameters& parameters) {
-    const auto name = parameters.text("dbname", "");
-    return name.empty() || name.find_first_of("=: ") != std::string::npos ? "mail" : name;
+// Whether a MySQL server sees more than one statement whatever its sql_mode. Not where a backslash, a double
+// quote or a comment may mean this or that, nor in a compound statement, which has ';' inside.
+bool is_surely_several(const table::SqlDefinition& definition) {
+    constexpr std::array<std::string_view, 8> simple = {"select", "with",    "insert", "update",
+                                                        "delete", "replace", "call",   "set"};
+    const std::string_view query = definition.query.source;
+    if (!definition.analysis.several_statements || query.find_first_of("\\\"#") != query.npos ||
+        query.find("/*") != query.npos || query.find("--") != query.npos)
+        return false;
+    const auto word = query.substr(0, query.find_first_of(" \t\r\n(;"));
+    return std::any_of(simple.begin(), simple.end(), [word](std::string_view one) {
+        return word.size() == one.size() && strncasecmp(word.data(), one.data(), one.size()) == 0;
+    });
 }
 
 }  // namespace
@@ -118,7 +128,12 @@ void TableCheck::read(const std::string& name, const std::vector<TableUse>& uses
     const auto file = where(parameters);
     for (const auto& problem : parameters.errors()) {
         if (parameters.where() == "main.cf") {
-            tell_of_name(uses, Gravity::error, fmt::format("proxy:{}: {}", name, problem.message));
+            const auto text = fmt::format("proxy:{}: {}", name, problem.message);
+            if (const int line = line_in_main_cf(name, problem.message); line > 0) {
+                findings_.error(main_cf_path_, line, text);
+            } else {
+                tell_of_name(uses, Gravity::error, text);
+            }
             continue;
         }
         const bool refused = problem.line == 0 && is_refused(problem.message);
@@ -126,61 +141,15 @@ void TableCheck::read(const std::string& name, const std::vector<TableUse>& uses
     }
     if (parameters.is_relative_path()) return;
     for (const auto& problem : parameters.warnings()) findings_.warning(file, problem.line, problem.message);
-    check_names(type_of(name), parameters);
-    check_form(type_of(name), parameters);
+    const auto type = type_of(name);
+    check_parameters(type, parameters, file, parameter_names_.at(type), findings_);
     check_password(name, parameters);
-    if (type_of(name) == "mysql") check_tls(parameters);
-    check_limit(parameters);
     check_domain_list(name, parameters);
     if (!inspection.table) return;
     Usable usable{name, file, std::move(inspection.table), std::move(inspection.files), {}, true, {}};
-    if (type_of(name) == "sqlite") check_database_file(usable, parameters);
+    if (type == "sqlite") check_database_file(usable, parameters);
     usable.parameters = std::move(*inspection.parameters);
     usable_.push_back(std::move(usable));
-}
-
-void TableCheck::check_names(const std::string& type, const table::TableParameters& parameters) {
-    const auto& known = parameter_names_.at(type);
-    const std::vector<std::string_view> views(known.begin(), known.end());
-    for (const auto& name : parameters.names()) {
-        if (std::find(views.begin(), views.end(), name) != views.end()) continue;
-        if (type == "pgsql" && (name.starts_with("tls_") || name.starts_with("ssl"))) {
-            findings_.warning(
-                where(parameters), parameters.line(name),
-                fmt::format(
-                    "{} is not a parameter of pgsql tables and is ignored: the server's certificate is "
-                    "not verified by it. Write \"dbname = dbname={} sslmode=verify-full "
-                    "sslrootcert=/path/of/the/authorities.crt\", or the same as a URI in hosts",
-                    name, plain_dbname(parameters)));
-            continue;
-        }
-        const auto nearest = config::nearest_name(name, views);
-        findings_.warning(where(parameters), parameters.line(name),
-                          fmt::format("unknown parameter \"{}\" is ignored{}", name,
-                                      nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest)));
-    }
-}
-
-// Slips of the pen that give values nobody can mean.
-void TableCheck::check_form(const std::string& type, const table::TableParameters& parameters) {
-    for (const char* name : {"dbpath", "hosts", "query"}) {
-        const auto value = parameters.text(name, "");
-        if (value.size() < 2 || value.front() != value.back()) continue;
-        if (value.front() != '"' && value.front() != '\'') continue;
-        findings_.error(
-            where(parameters), parameters.line(name),
-            fmt::format("the quotes around the value of {} are taken for a part of it: remove the "
-                        "quotes",
-                        name));
-    }
-    for (const auto& name : parameters.names()) {
-        const auto inside = continued_parameter(name, parameters.text(name, ""), parameter_names_.at(type));
-        if (inside.empty()) continue;
-        findings_.warning(where(parameters), parameters.line(name),
-                          fmt::format("the value of {0} holds \"{1} =\": a line that begins with white space "
-                                      "continues the one before; remove that from the line of {1}",
-                                      name, inside));
-    }
 }
 
 void TableCheck::check_password(const std::string& name, const table::TableParameters& parameters) {
@@ -205,31 +174,6 @@ void TableCheck::check_password(const std::string& name, const table::TableParam
                 : fmt::format("the password can be read by all users: chown root:{0} {1}; chmod 640 {1}",
                               reader_.group, file));
     }
-}
-
-void TableCheck::check_tls(const table::TableParameters& parameters) {
-    const auto file = where(parameters);
-    for (const char* parameter : {"tls_CAfile", "tls_CApath", "tls_cert_file", "tls_key_file"}) {
-        const auto path = parameters.text(parameter);
-        if (!path || access(path->c_str(), F_OK) == 0) continue;
-        findings_.error(file, parameters.line(parameter),
-                        fmt::format("{} = {}: {}", parameter, *path, std::strerror(errno)));
-    }
-    if (strcasecmp(parameters.text("tls_verify_cert", "no").c_str(), "yes") == 0) return;
-    for (const char* parameter : {"tls_CAfile", "tls_CApath"}) {
-        if (!parameters.text(parameter)) continue;
-        findings_.warning(
-            file, parameters.line(parameter),
-            fmt::format("{} verifies nothing as long as tls_verify_cert = yes is missing", parameter));
-    }
-}
-
-// As the stock server, proxyd takes it for no limit.
-void TableCheck::check_limit(const table::TableParameters& parameters) {
-    const auto limit = parameters.text("expansion_limit");
-    if (!limit || !limit->starts_with('-')) return;
-    findings_.warning(where(parameters), parameters.line("expansion_limit"),
-                      fmt::format("expansion_limit = {} sets no limit: write 0 if that is meant", *limit));
 }
 
 void TableCheck::check_domain_list(const std::string& name, const table::TableParameters& parameters) {
@@ -316,6 +260,20 @@ int TableCheck::line_of(const Usable& usable, std::string_view parameter) const 
     return found != nullptr ? found->line : 0;
 }
 
+// Of the parameter of this table that the message names; 0 when it names none that stands there.
+int TableCheck::line_in_main_cf(const std::string& name, std::string_view message) const {
+    const auto prefix = name.substr(name.find(':') + 1) + "_";
+    std::size_t longest = 0;
+    int line = 0;
+    for (const auto& [parameter, value] : main_cf_.parameters) {
+        if (!parameter.starts_with(prefix) || parameter.size() < longest) continue;
+        if (message.find(parameter) == message.npos) continue;
+        longest = parameter.size();
+        line = value.line;
+    }
+    return line;
+}
+
 // Where the parameter stands that has to be mended, as far as that is certain.
 void TableCheck::tell_failure(const Usable& usable, const pool::Failure& failure) {
     const auto holds = [&](std::string_view parameter) {
@@ -341,13 +299,21 @@ void TableCheck::tell_failure(const Usable& usable, const pool::Failure& failure
     findings_.error(usable.where, line, failure.message);
 }
 
-void TableCheck::note_untried(const Usable& usable) {
-    if (usable.table->runner().tries_query()) return;
+// A query that could only be connected for; false: it cannot succeed.
+bool TableCheck::judge_untried(const Usable& usable) {
+    if (usable.table->runner().tries_query()) return true;
+    if (type_of(usable.name) == "mysql" && is_surely_several(usable.table->definition())) {
+        findings_.error(
+            usable.where, line_of(usable, "query"),
+            "the query is more than one statement, and a MySQL server takes only one: all lookups fail");
+        return false;
+    }
     const bool unquoted = !usable.table->definition().analysis.unquoted.empty();
     findings_.note(usable.where, 0,
                    fmt::format("this query was not tried, as {}: the database was only connected to",
                                unquoted ? "a key stands in it outside quotes"
                                         : "it may change data, or is more than one statement"));
+    return true;
 }
 
 void TableCheck::connect() {
@@ -362,8 +328,7 @@ void TableCheck::connect() {
         usable.table->runner().prepare_only({Clock::now() + limit},
                                             [this, &usable, &open](const pool::Outcome& outcome) {
                                                 if (outcome.ok()) {
-                                                    ++answering_;
-                                                    note_untried(usable);
+                                                    answering_ += judge_untried(usable) ? 1 : 0;
                                                 } else {
                                                     tell_failure(usable, outcome.failure);
                                                 }

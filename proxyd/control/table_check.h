@@ -68,14 +68,11 @@ class TableCheck {
     void add_backend(const std::string& type, std::unique_ptr<table::TableBackend> backend);
     void tell_of_name(const std::vector<TableUse>& uses, Gravity gravity, const std::string& text);
     [[nodiscard]] bool check_path(const std::string& name, const std::vector<TableUse>& uses);
-    void note_untried(const Usable& usable);
+    [[nodiscard]] bool judge_untried(const Usable& usable);
     void tell_failure(const Usable& usable, const pool::Failure& failure);
+    [[nodiscard]] int line_in_main_cf(const std::string& name, std::string_view message) const;
     [[nodiscard]] int line_of(const Usable& usable, std::string_view parameter) const;
-    void check_names(const std::string& type, const table::TableParameters& parameters);
-    void check_form(const std::string& type, const table::TableParameters& parameters);
     void check_password(const std::string& name, const table::TableParameters& parameters);
-    void check_tls(const table::TableParameters& parameters);
-    void check_limit(const table::TableParameters& parameters);
     void check_domain_list(const std::string& name, const table::TableParameters& parameters);
     void check_database_file(Usable& usable, const table::TableParameters& parameters);
     [[nodiscard]] std::string where(const table::TableParameters& parameters) const;

@@ -58,13 +58,15 @@ class CheckConnectTest(scenario.Scenario):
 
     def test_the_parameter_at_fault_is_named_by_its_line(self):
         expected = {}
+        names = []
         for kind, mistakes in _MISTAKES.items():
-            self.tables.add(kind, f"{kind}-right", query=_QUERY)
+            names.append(self.tables.add(kind, f"{kind}-right", query=_QUERY))
             for name, (changes, line, text) in mistakes.items():
                 changes = {key: value and value.replace("{nobody}", self.nobody) for key, value in changes.items()}
                 table = self.tables.add(kind, f"{kind}-{name}", **{"query": _QUERY, **changes})
+                names.append(table)
                 expected[table.split(":", 1)[1]] = (line, text)
-        lines = self.check("allowed_tables =\n" + "".join(f"    {name}\n" for name in self.tables.names))
+        lines = self.check("allowed_tables =\n" + "".join(f"    {name}\n" for name in names))
         notes = [line for line in lines if "a key stands in it outside quotes" in line]
         self.assertEqual((len(notes), len(lines)), (2, len(expected) + len(notes) + 1), lines)
         for path, (line, text) in expected.items():
@@ -74,6 +76,16 @@ class CheckConnectTest(scenario.Scenario):
                 self.assertEqual(len(found), 1, lines)
                 self.assertIn(text or "not inside '...'", found[0])
         self.assertRegex(lines[-1], r", 4 answered: 12 errors, 2 warnings$")
+
+    def test_several_statements(self):
+        """MySQL never runs them; a compound statement is one, which cannot be tried."""
+        several = self.tables.add("mysql", "several", query="SELECT dest FROM aliases; SELECT '%s'")
+        compound = self.tables.add("mysql", "compound", query="BEGIN NOT ATOMIC SELECT 'x'; END")
+        lines = self.check(f"allowed_tables = {several} {compound}\n")
+        several, compound = (table.split(":", 1)[1] for table in (several, compound))
+        self.assertRegex("\n".join(lines), rf"^{compound}: note: this query was not tried, .*\n"
+                                           rf"{several}:5: error: the query is more than one statement, .*\n"
+                                           "checked 2 tables, 1 answered: 1 error, 0 warnings$")
 
 
 if __name__ == "__main__":

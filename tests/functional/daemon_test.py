@@ -271,7 +271,8 @@ class ChrootTest(scenario.Scenario):
         tables.add("pgsql", "dest", query="SELECT dest FROM aliases WHERE addr='%s'")
         tables.add("sqlite", "lite", query="SELECT dest FROM aliases WHERE addr='%s'", dbpath="/jail/mail.db")
         cls.postfix = Postfix(cls.workspace, scenario.tested(),
-                              {"proxy_read_maps": "proxy:pgsql:/jail/dest.cf proxy:sqlite:/jail/lite.cf"},
+                              {"proxy_read_maps": "proxy:pgsql:/jail/dest.cf proxy:sqlite:/jail/lite.cf "
+                                                  "proxy:sqlite:/outside.cf"},
                               "lookup_timeout = 5s\n", chroot=True)
         jail = f"{cls.postfix.queue}/jail"
         os.mkdir(jail)
@@ -288,6 +289,13 @@ class ChrootTest(scenario.Scenario):
             (pid,) = self.postfix.proxymap_pids()
             self.assertEqual(os.readlink(f"/proc/{pid}/root"), self.postfix.queue)
 
+    @not_with_stock("finds its table types only outside")
+    def test_a_table_that_is_not_inside(self):
+        with Connection(self.postfix.socket()) as connection:
+            self.assertEqual(connection.lookup("sqlite:/outside.cf", "postmaster").status, proxymap_client.RETRY)
+        self.postfix.wait_for_log("/outside.cf: cannot be read: No such file or directory "
+                                  rf"\(in the chroot {self.postfix.queue}\)")
+
     @not_with_stock("has no control socket")
     def test_status_inside(self):
         with Connection(self.postfix.socket()) as connection:
@@ -297,7 +305,8 @@ class ChrootTest(scenario.Scenario):
             self.assertTrue(status["serves_caller"])
         (database,) = (one for one in status["databases"] if one["name"].startswith("pgsql"))
         self.assertEqual((database["connections"], database["ready"], database["pool_size"]), (1, 1, 8))
-        self.assertEqual(status["tables_approved"], ["pgsql:/jail/dest.cf", "sqlite:/jail/lite.cf"])
+        approved = ["pgsql:/jail/dest.cf", "sqlite:/jail/lite.cf", "sqlite:/outside.cf"]
+        self.assertEqual(status["tables_approved"], approved)
         wait_until(lambda: not control.ask(self.postfix.socket(), "status")["serves_caller"], "the client is gone")
 
     def test_approval_is_as_outside(self):

@@ -1,0 +1,129 @@
+#include "proxyd/control/parameter_check.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "proxyd/control/continued_line.h"
+
+namespace proxyd::control {
+namespace {
+
+// To show how it would be written in connection text, which itself may hold a password.
+std::string plain_dbname(const table::TableParameters& parameters) {
+    const auto name = parameters.text("dbname", "");
+    return name.empty() || name.find_first_of("=: ") != std::string::npos ? "mail" : name;
+}
+
+class ParameterCheck {
+  public:
+    ParameterCheck(const std::string& type, const table::TableParameters& parameters, const std::string& file,
+                   const std::vector<std::string>& known, Findings& findings)
+        : type_(type), parameters_(parameters), file_(file), known_(known), findings_(findings) {}
+
+    void check_names();
+    void check_form();
+    void check_tls();
+    void check_limit();
+
+  private:
+    [[nodiscard]] std::string how_to_verify() const;
+
+    const std::string& type_;
+    const table::TableParameters& parameters_;
+    const std::string& file_;
+    const std::vector<std::string>& known_;
+    Findings& findings_;
+};
+
+void ParameterCheck::check_names() {
+    const std::vector<std::string_view> views(known_.begin(), known_.end());
+    for (const auto& name : parameters_.names()) {
+        if (std::find(views.begin(), views.end(), name) != views.end()) continue;
+        const auto nearest = config::nearest_name(name, views);
+        const bool of_tls = name.starts_with("tls_") || name.starts_with("ssl");
+        if (of_tls && (type_ == "pgsql" || (type_ == "mysql" && nearest.empty()))) {
+            findings_.warning(file_, parameters_.line(name),
+                              fmt::format("{} is not a parameter of {} tables and is ignored: the server's "
+                                          "certificate is not verified by it. Write {}",
+                                          name, type_, how_to_verify()));
+            continue;
+        }
+        findings_.warning(file_, parameters_.line(name),
+                          fmt::format("unknown parameter \"{}\" is ignored{}", name,
+                                      nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest)));
+    }
+}
+
+std::string ParameterCheck::how_to_verify() const {
+    constexpr std::string_view authorities = "/path/of/the/authorities.crt";
+    if (type_ == "mysql")
+        return fmt::format("\"tls_verify_cert = yes\" and \"tls_CAfile = {}\"", authorities);
+    return fmt::format(
+        "\"dbname = dbname={} sslmode=verify-full sslrootcert={}\", or the same as a URI in hosts",
+        plain_dbname(parameters_), authorities);
+}
+
+// Slips of the pen that give values nobody can mean.
+void ParameterCheck::check_form() {
+    for (const char* name : {"dbpath", "hosts", "query"}) {
+        const auto value = parameters_.text(name, "");
+        if (value.size() < 2 || value.front() != value.back()) continue;
+        if (value.front() != '"' && value.front() != '\'') continue;
+        findings_.error(
+            file_, parameters_.line(name),
+            fmt::format("the quotes around the value of {} are taken for a part of it: remove the "
+                        "quotes",
+                        name));
+    }
+    for (const auto& name : parameters_.names()) {
+        const auto inside = continued_parameter(name, parameters_.text(name, ""), known_);
+        if (inside.empty()) continue;
+        findings_.warning(file_, parameters_.line(name),
+                          fmt::format("the value of {0} holds \"{1} =\": a line that begins with white space "
+                                      "continues the one before; remove that from the line of {1}",
+                                      name, inside));
+    }
+}
+
+void ParameterCheck::check_tls() {
+    for (const char* parameter : {"tls_CAfile", "tls_CApath", "tls_cert_file", "tls_key_file"}) {
+        const auto path = parameters_.text(parameter);
+        if (!path || access(path->c_str(), F_OK) == 0) continue;
+        findings_.error(file_, parameters_.line(parameter),
+                        fmt::format("{} = {}: {}", parameter, *path, std::strerror(errno)));
+    }
+    if (strcasecmp(parameters_.text("tls_verify_cert", "no").c_str(), "yes") == 0) return;
+    for (const char* parameter : {"tls_CAfile", "tls_CApath"}) {
+        if (!parameters_.text(parameter)) continue;
+        findings_.warning(
+            file_, parameters_.line(parameter),
+            fmt::format("{} verifies nothing as long as tls_verify_cert = yes is missing", parameter));
+    }
+}
+
+// As the stock server, proxyd takes it for no limit.
+void ParameterCheck::check_limit() {
+    const auto limit = parameters_.text("expansion_limit");
+    if (!limit || !limit->starts_with('-')) return;
+    findings_.warning(file_, parameters_.line("expansion_limit"),
+                      fmt::format("expansion_limit = {} sets no limit: write 0 if that is meant", *limit));
+}
+
+}  // namespace
+
+void check_parameters(const std::string& type, const table::TableParameters& parameters,
+                      const std::string& file, const std::vector<std::string>& known, Findings& findings) {
+    ParameterCheck check(type, parameters, file, known, findings);
+    check.check_names();
+    check.check_form();
+    if (type == "mysql") check.check_tls();
+    check.check_limit();
+}
+
+}  // namespace proxyd::control
