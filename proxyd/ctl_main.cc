@@ -113,10 +113,15 @@ int run_query(const Arguments& arguments, const master::Environment& environment
         settings.table = arguments.table;
         const auto table = control::without_proxy(arguments.table);
         settings.smtputf8 = main_cf.boolean("smtputf8_enable", true);
+        std::string ignored;
+        const auto master_cf = config::read_file(place.directory + "/master.cf", ignored).value_or("");
+        const auto option_place = control::place_of_read_maps(place.directory, master_cf);
         settings.approval_hint = fmt::format(
-            "Use proxy:{} in a parameter such as virtual_alias_maps, or append it with: {}; "
-            "then: postfix reload",
-            table, control::approval_command(place.directory, table));
+            "{}{}; then: postfix reload",
+            option_place.empty()
+                ? fmt::format("Use proxy:{} in a parameter such as virtual_alias_maps, or ", table)
+                : "",
+            control::how_to_approve(place.directory, option_place, table));
         settings.log_hint = "The mail log says why";
         settings.table_fault = [place, main_cf, table] {
             return control::fault_of_table(table,

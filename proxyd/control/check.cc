@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proxyd/control/daemon_user.h"
+#include "proxyd/control/ineffective_options.h"
 #include "proxyd/control/master_cf.h"
 #include "proxyd/control/postfix_instance.h"
 #include "proxyd/control/proxied_tables.h"
@@ -129,7 +130,7 @@ class Check {
                 for (const auto& problem : file->warnings) {
                     result_.findings.warning(place_.options_path, problem.line, problem.message);
                 }
-                if (!is_alone()) note_without_effect(*file);
+                if (!is_alone()) note_options_without_postfix(*file, result_.findings);
                 if (const auto* relay = file->find("relay_service"); relay != nullptr) {
                     relay_place_ = {place_.options_path, relay->line};
                 }
@@ -154,18 +155,6 @@ class Check {
     [[nodiscard]] const Findings& findings() const { return result_.findings; }
 
   private:
-    // Those of a daemon without Postfix.
-    void note_without_effect(const config::ParameterFile& file) {
-        for (const auto& [name, instead] :
-             {std::pair("allowed_tables", "proxy_read_maps in main.cf says which tables may be asked for"),
-              std::pair("smtputf8_enable", "main.cf has a parameter of the same name")}) {
-            const auto* parameter = file.find(name);
-            if (parameter == nullptr) continue;
-            result_.findings.note(file.path, parameter->line,
-                                  fmt::format("{} has no effect under Postfix: {}", name, instead));
-        }
-    }
-
     void check_services(const TableCheck& tables) {
         std::set<std::string> table_files;
         for (const auto& name : site_.approved.tables()) {
@@ -174,9 +163,13 @@ class Check {
         }
         const PostfixFiles files{*site_.main_cf, main_cf_file_, master_cf_path_, services_, site_.approved};
         check_proxymap_service(files, table_files, result_.findings);
-        check_relay_entry(files, site_.options.relay_service, "proxymap", result_.findings);
-        check_relay_entry(files, site_.options.relay_write_service, "proxywrite", result_.findings);
+        const auto& options = site_.options;
+        for (const auto& name : {std::string("proxymap"), options.relay_service, options.relay_write_service})
+            check_repeated_entry(files, name, result_.findings);
+        check_relay_entry(files, options.relay_service, "proxymap", result_.findings);
+        check_relay_entry(files, options.relay_write_service, "proxywrite", result_.findings);
         check_users_in_chroot(files, result_.findings);
+        check_options_in_main_cf(main_cf_file_, *site_.main_cf, place_.options_path, result_.findings);
         check_missing_types(files, result_.findings);
         note_direct_uses(files, result_.findings);
     }
@@ -240,12 +233,13 @@ class Check {
         const auto writable = postfix::ApprovedTables::from_main_cf(
             *site_.main_cf, postfix::Access::write,
             [](const std::string& path, std::string& error) { return config::read_file(path, error); });
+        const auto option_place = place_of_read_maps(place_.directory, master_cf_text_);
         for (const auto& [table, places] : uses) {
             if (site_.approved.contains(table) || writable.contains(table)) continue;
+            const auto advice = how_to_approve(place_.directory, option_place, table);
             for (const auto& use : places) {
-                const auto text =
-                    fmt::format("{} asks for proxy:{}, which is not in proxy_read_maps: append it with: {}",
-                                use.parameter, table, approval_command(place_.directory, table));
+                const auto text = fmt::format("{} asks for proxy:{}, which is not in proxy_read_maps: {}",
+                                              use.parameter, table, advice);
                 if (use.certain) {
                     result_.findings.error(use.file, use.line, text);
                 } else {

@@ -85,4 +85,15 @@ std::vector<MasterService> read_services(std::string_view master_cf) {
     return services;
 }
 
+const MasterService* find_service(const std::vector<MasterService>& services, std::string_view name) {
+    const auto found = std::find_if(services.rbegin(), services.rend(), [name](const MasterService& service) {
+        return service.name == name && service.type == "unix";
+    });
+    return found == services.rend() ? nullptr : &*found;
+}
+
+const MasterService* find_proxymap(const std::vector<MasterService>& services) {
+    return find_service(services, "proxymap");
+}
+
 }  // namespace proxyd::control

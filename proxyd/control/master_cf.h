@@ -24,6 +24,14 @@ struct MasterService {
 // Lines that are no service are left out: master(8) is the one to complain.
 [[nodiscard]] std::vector<MasterService> read_services(std::string_view master_cf);
 
+// The entry of this name and of type unix, or nullptr. Of several the last, which is the one that master(8)
+// uses.
+[[nodiscard]] const MasterService* find_service(const std::vector<MasterService>& services,
+                                                std::string_view name);
+
+// The entry that Postfix programs ask, or nullptr.
+[[nodiscard]] const MasterService* find_proxymap(const std::vector<MasterService>& services);
+
 // The line of `-o name=value` in the entry that begins at `line`, which it may continue on others; `line`
 // when it is not found.
 [[nodiscard]] int line_of_option(std::string_view master_cf, int line, std::string_view name);

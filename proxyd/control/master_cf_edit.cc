@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "proxyd/control/service_check.h"
 #include "proxyd/options.h"
 
 namespace proxyd::control {
@@ -77,13 +76,6 @@ std::string stock_options(const MasterService& service) {
 
 bool is_service_name(const std::string& relay_service) {
     return !relay_service.empty() && relay_service.find('/') == std::string::npos;
-}
-
-const MasterService* find_service(const std::vector<MasterService>& services, std::string_view name) {
-    const auto found = std::find_if(services.begin(), services.end(), [name](const MasterService& service) {
-        return service.name == name && service.type == "unix";
-    });
-    return found == services.end() ? nullptr : &*found;
 }
 
 }  // namespace

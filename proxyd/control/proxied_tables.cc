@@ -184,11 +184,29 @@ std::string fault_of_table(std::string_view table, const std::vector<std::string
     return {};
 }
 
-std::string approval_command(const std::string& config_directory, std::string_view table) {
+std::string place_of_read_maps(const std::string& config_directory, std::string_view master_cf) {
+    const auto services = read_services(master_cf);
+    const auto* service = find_proxymap(services);
+    if (service == nullptr) return {};
+    const auto& options = service->overrides;
+    const bool given = std::any_of(options.begin(), options.end(),
+                                   [](const auto& option) { return option.first == "proxy_read_maps"; });
+    if (!given) return {};
+    return fmt::format("{}/master.cf:{}", config_directory,
+                       line_of_option(master_cf, service->line, "proxy_read_maps"));
+}
+
+std::string how_to_approve(const std::string& config_directory, const std::string& option_place,
+                           std::string_view table) {
+    if (!option_place.empty()) {
+        return fmt::format("-o proxy_read_maps in {} goes before main.cf: add proxy:{} there", option_place,
+                           table);
+    }
     const auto postconf = config_directory == default_config_directory
                               ? std::string("postconf")
                               : fmt::format("postconf -c {}", config_directory);
-    return fmt::format("{0} -e \"proxy_read_maps = $({0} -h proxy_read_maps) proxy:{1}\"", postconf, table);
+    return fmt::format("append it with: {0} -e \"proxy_read_maps = $({0} -h proxy_read_maps) proxy:{1}\"",
+                       postconf, table);
 }
 
 }  // namespace proxyd::control

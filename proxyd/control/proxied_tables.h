@@ -44,7 +44,13 @@ struct TableUse {
 // exist; "" when neither is certain. No `stock_types`: they are not known.
 [[nodiscard]] std::string fault_of_table(std::string_view table, const std::vector<std::string>& stock_types);
 
-// The command that adds a table to proxy_read_maps, whose list has to be written out to be added to.
-[[nodiscard]] std::string approval_command(const std::string& config_directory, std::string_view table);
+// Where the proxymap entry of master.cf has -o proxy_read_maps, as "/etc/postfix/master.cf:64"; "" when it
+// leaves the list to main.cf.
+[[nodiscard]] std::string place_of_read_maps(const std::string& config_directory, std::string_view master_cf);
+
+// How a table gets into proxy_read_maps: in that place, or without one by a command that appends it to the
+// list, which has to be written out for that.
+[[nodiscard]] std::string how_to_approve(const std::string& config_directory, const std::string& option_place,
+                                         std::string_view table);
 
 }  // namespace proxyd::control

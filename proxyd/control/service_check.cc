@@ -6,6 +6,7 @@
 #include <optional>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "backends/config/expansion.h"
@@ -55,6 +56,17 @@ bool is_torn(const MasterService& service) {
            }) != words.end();
 }
 
+// Where its program would have to be, if it is not there; else "".
+std::string directory_without(const MasterService& service, const postfix::MainCf& main_cf) {
+    auto directory = value_or_nothing(main_cf, "$daemon_directory");
+    const auto program = fmt::format("{}/{}", directory, service.command);
+    return access(program.c_str(), X_OK) == 0 ? std::string() : directory;
+}
+
+std::string no_program(const std::string& command, const std::string& directory) {
+    return fmt::format("there is no program \"{}\" in {} (daemon_directory)", command, directory);
+}
+
 // One entry, and what is wrong with it.
 class EntryCheck {
   public:
@@ -86,17 +98,14 @@ class EntryCheck {
 
     // Whether it is proxyd that is started.
     bool check_program() {
-        const auto directory = value_or_nothing(files_.main_cf, "$daemon_directory");
         const auto& command = service_.command;
-        if (access(fmt::format("{}/{}", directory, command).c_str(), X_OK) != 0) {
+        if (const auto directory = directory_without(service_, files_.main_cf); !directory.empty()) {
             const auto nearest = config::nearest_name(command, {our_program, stock_program});
             const auto advice = command == our_program ? std::string(": install it there")
                                 : nearest.empty() ? fmt::format(" (of {}): write {}", "proxymap", our_program)
                                                   : fmt::format(", did you mean \"{}\"?", nearest);
-            error(
-                fmt::format("there is no program \"{}\" in {} (daemon_directory), so that no proxy: table "
-                            "can be looked up{}",
-                            command, directory, advice));
+            error(fmt::format("{}, so that no proxy: table can be looked up{}",
+                              no_program(command, directory), advice));
             return command == our_program || nearest == our_program;
         }
         if (command == stock_program) {
@@ -175,14 +184,6 @@ bool is_chrooted(const MasterService& service, const postfix::MainCf& main_cf) {
     return std::atoi(value_or_nothing(main_cf, "$compatibility_level").c_str()) < 1;
 }
 
-const MasterService* find_proxymap(const std::vector<MasterService>& services) {
-    const MasterService* found = nullptr;
-    for (const auto& service : services) {
-        if (service.name == "proxymap" && service.type == "unix") found = &service;
-    }
-    return found;
-}
-
 void check_proxymap_service(const PostfixFiles& files, const std::set<std::string>& table_files,
                             Findings& findings) {
     const auto* service = find_proxymap(files.services);
@@ -206,46 +207,60 @@ std::optional<std::string> stock_name_of(const MasterService& service) {
     return std::nullopt;
 }
 
+void check_repeated_entry(const PostfixFiles& files, const std::string& name, Findings& findings) {
+    std::vector<int> lines;
+    for (const auto& service : files.services) {
+        if (service.name == name && service.type == "unix") lines.push_back(service.line);
+    }
+    if (lines.size() < 2) return;
+    const int used = lines.back();
+    lines.pop_back();
+    findings.warning(files.master_cf_path, used,
+                     fmt::format("{} stands in lines {} and {}; master(8) uses the last", name,
+                                 fmt::join(lines, ", "), used));
+}
+
 void check_relay_entry(const PostfixFiles& files, const std::string& relay_service,
                        const std::string& stock_name, Findings& findings) {
-    for (const auto& service : files.services) {
-        if (service.name != relay_service || service.type != "unix") continue;
-        if (service.command != stock_program) {
-            const auto text = fmt::format(
-                "{} runs \"{}\", but the stock server has to answer there for proxyd: write \"proxymap -n "
-                "{}\"",
-                relay_service, service.command, stock_name);
-            if (service.command == our_program) {
-                findings.error(files.master_cf_path, service.line, text);
-            } else {
-                findings.warning(files.master_cf_path, service.line, text);
-            }
-            continue;
+    const auto* service = find_service(files.services, relay_service);
+    if (service == nullptr) return;
+    const auto error = [&](std::string text) {
+        findings.error(files.master_cf_path, service->line, std::move(text));
+    };
+    if (service->command != stock_program) {
+        const auto advice = fmt::format("write \"proxymap -n {}\"", stock_name);
+        auto text = fmt::format("{} runs \"{}\", but the stock server has to answer there for proxyd: {}",
+                                relay_service, service->command, advice);
+        if (service->command == our_program) {
+            error(std::move(text));
+        } else if (const auto directory = directory_without(*service, files.main_cf); !directory.empty()) {
+            error(fmt::format("{}, so that lookups by way of {} fail: {}",
+                              no_program(service->command, directory), relay_service, advice));
+        } else {
+            findings.warning(files.master_cf_path, service->line, std::move(text));
         }
-        if (service.is_private == "n") {
-            findings.error(
-                files.master_cf_path, service.line,
-                fmt::format("{0} is not private (third column), and proxyd asks at private/{0} alone: "
-                            "write - there",
-                            relay_service));
-        }
-        const auto own_name = stock_name_of(service);
-        if (own_name == stock_name) continue;
-        if (own_name) {
-            findings.error(
-                files.master_cf_path, service.line,
-                fmt::format("wrong -n value: as {} the stock server looks at other tables, so that "
-                            "lookups by way of {} fail: end the line with \"{}\"",
-                            *own_name, relay_service, stock_command(service, stock_name)));
-            continue;
-        }
-        findings.error(
-            files.master_cf_path, service.line,
-            fmt::format("the stock server does not answer with these arguments{}, so that lookups by way "
-                        "of {} fail: end the line with \"{}\"",
-                        is_torn(service) ? " (`postconf -P` has put options between -n and its value)" : "",
-                        relay_service, stock_command(service, stock_name)));
+        return;
     }
+    if (service->is_private == "n") {
+        error(
+            fmt::format("{0} is not private (third column), and proxyd asks at private/{0} alone: "
+                        "write - there",
+                        relay_service));
+    }
+    const auto own_name = stock_name_of(*service);
+    if (own_name == stock_name) return;
+    if (own_name) {
+        error(
+            fmt::format("wrong -n value: as {} the stock server looks at other tables, so that "
+                        "lookups by way of {} fail: end the line with \"{}\"",
+                        *own_name, relay_service, stock_command(*service, stock_name)));
+        return;
+    }
+    error(
+        fmt::format("the stock server does not answer with these arguments{}, so that lookups by way "
+                    "of {} fail: end the line with \"{}\"",
+                    is_torn(*service) ? " (`postconf -P` has put options between -n and its value)" : "",
+                    relay_service, stock_command(*service, stock_name)));
 }
 
 void check_users_in_chroot(const PostfixFiles& files, Findings& findings) {

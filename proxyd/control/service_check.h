@@ -28,12 +28,12 @@ struct PostfixFiles {
 // Whether master(8) puts the service into a chroot.
 [[nodiscard]] bool is_chrooted(const MasterService& service, const postfix::MainCf& main_cf);
 
-// The entry that Postfix programs ask, or nullptr. The last one counts, as for master(8).
-[[nodiscard]] const MasterService* find_proxymap(const std::vector<MasterService>& services);
-
 // The entry of the proxymap service. `table_files` are those that it has to read.
 void check_proxymap_service(const PostfixFiles& files, const std::set<std::string>& table_files,
                             Findings& findings);
+
+// Whether an entry of this name stands in more than one line, of which all but one are without effect.
+void check_repeated_entry(const PostfixFiles& files, const std::string& name, Findings& findings);
 
 // The name that the stock server gives itself when master(8) starts it for the entry, "proxymap" or
 // "proxywrite"; no value when it does not start with these arguments.

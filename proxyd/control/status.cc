@@ -49,13 +49,14 @@ void add_postfix(json& status, const ConfigPlace& place, const Options& options)
     const auto* service = find_proxymap(services);
     status["master_cf"] = path;
     status["line"] = service != nullptr ? service->line : 0;
+    status["private"] = service == nullptr || service->is_private != "n";
     status["enabled"] = service != nullptr && service->command == "proxyd";
-    const MasterService* relay = nullptr;
-    for (const auto& one : services) {
-        if (one.name == options.relay_service && one.type == "unix") relay = &one;
-    }
+    const auto* relay = find_service(services, options.relay_service);
     status["relay"] = {{"service", options.relay_service}, {"present", relay != nullptr}};
-    if (relay != nullptr) status["relay"]["answers"] = stock_name_of(*relay) == "proxymap";
+    if (relay == nullptr) return;
+    status["relay"]["runs"] = relay->command;
+    status["relay"]["private"] = relay->is_private != "n";
+    status["relay"]["answers"] = relay->command == "proxymap" && stock_name_of(*relay) == "proxymap";
 }
 
 std::string time_text(long long seconds) {
@@ -64,10 +65,25 @@ std::string time_text(long long seconds) {
     return days > 0 ? fmt::format("{} d {}", days, clock) : clock;
 }
 
+// Why it does not answer as it should, where master.cf shows that.
+std::string fault_of_relay(const json& relay) {
+    if (!relay["present"].get<bool>()) return {};
+    const auto program = relay["runs"].get<std::string>();
+    const auto fault = program != "proxymap"           ? fmt::format("it runs {}", program)
+                       : !relay["private"].get<bool>() ? std::string("it is not private (third column)")
+                       : !relay["answers"].get<bool>() ? std::string("its arguments are wrong")
+                                                       : std::string();
+    return fault.empty() ? "" : fmt::format(", but {}: see `proxyctl check`", fault);
+}
+
 void print_postfix(const json& status, std::ostream& out) {
     const bool enabled = status["enabled"].get<bool>();
-    out << fmt::format("{}: proxyd is {}enabled\n", status["master_cf"].get<std::string>(),
-                       enabled ? "" : "not ");
+    out << fmt::format("{}: proxyd is {}enabled{}\n", status["master_cf"].get<std::string>(),
+                       enabled ? "" : "not ",
+                       status["private"].get<bool>()
+                           ? std::string()
+                           : fmt::format("{} proxymap is not private (third column): see `proxyctl check`",
+                                         enabled ? ", but" : ", and"));
     for (const auto& mistake : status["mistakes"]) out << mistake.get<std::string>() << '\n';
     if (status.contains("postfix_running")) {
         out << (status["postfix_running"].get<bool>() ? "Postfix is running\n" : "Postfix is not running\n");
@@ -81,9 +97,7 @@ void print_postfix(const json& status, std::ostream& out) {
     } else {
         out << fmt::format("tables of other types: the entry {} of the stock server is {} master.cf{}\n",
                            service, status["relay"]["present"].get<bool>() ? "in" : "missing in",
-                           status["relay"].value("answers", true)
-                               ? ""
-                               : ", but its arguments are wrong: see `proxyctl check`");
+                           fault_of_relay(status["relay"]));
     }
 }
 

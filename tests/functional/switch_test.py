@@ -35,6 +35,8 @@ _FILES = {
         "passed    pass  -  -  n  -  -  smtpd\n127.0.0.1:{port} inet n - n - - discard\n"
         "queue     fifo  n  -  n  -  1  discard\n").format(port=reserve_port()),
     "comments and empty lines": lambda text: "# first\n\n" + text.replace("\n", "\n\n# \tnext \n \t\n"),
+    "two lines of proxymap, the upper one of proxyd": lambda text: text.replace(
+        "\nproxymap ", "\nproxymap unix - - n - 1 proxyd\nproxymap ", 1),
     "blanks at the ends of lines": lambda text: text.replace("\n", " \t \n"),
 }
 
@@ -141,6 +143,20 @@ class SwitchTest(SwitchScene):
         self.assertNotIn("proxymap-stock", self.read())
         self.assertIn("not enabled; nothing was changed", self.run_proxyctl("disable"))
 
+    def test_the_last_of_two_entries_is_the_one_that_counts(self):
+        self.write(self.plain + "proxymap-stock unix - - n - - proxymap -n proxymap\n"
+                                "proxymap unix - - n - 1 proxyd\n")
+        self.postfix.reload()
+        wait_until(lambda: self.status(0)["enabled"], "proxyd answers")
+        lines = self.read().splitlines()
+        first, last = (number for number, line in enumerate(lines, 1) if line.startswith("proxymap "))
+        self.assertIn(f"{self.master_cf}:{last}: warning: proxymap stands in lines {first} and {last}; master(8) uses the "
+                      "last\n", self.run_proxyctl("check"))
+        self.assertIn("proxyd is enabled already", self.run_proxyctl("enable"))
+        self.assertIn("proxyd is disabled\n", self.run_proxyctl("disable"))
+        self.assertEqual(self.entry("proxymap"), "proxymap unix - - n - - proxymap")
+        wait_until(lambda: self.status(1)["answers"] == "another", "the stock server answers")
+
     def test_the_way_back_is_proven(self):
         self.run_proxyctl("enable")
         self.assertRegex(self.run_proxyctl("disable"), rf"proxyd is disabled\n.*/private/proxymap: the stock server "
@@ -172,6 +188,20 @@ class SwitchTest(SwitchScene):
         self.postfix.reload()
         self.assertEqual(self.run_proxyctl("query", table, "info@example.com"), "anna@example.com\n")
         self.assertEqual(self.lookup(), "anna@example.com")
+
+    def test_a_list_of_approved_tables_in_master_cf(self):
+        self.run_proxyctl("enable")
+        self.write(self.read().replace(" proxyd\n", " proxyd\n -v\n -o proxy_read_maps=proxy:sqlite:/x\n"))
+        self.postfix.reload()
+        line = self.read().splitlines().index(" -o proxy_read_maps=proxy:sqlite:/x") + 1
+        advice = (f"-o proxy_read_maps in {self.master_cf}:{line} goes before main.cf: add "
+                  f"proxy:{self.aliases} there")
+        position = self.postfix.log_position()
+        self.assertIn(f"the daemon may not serve this table. {advice}; then: postfix reload\n",
+                      self.run_proxyctl("query", self.aliases, "key", status=1))
+        self.postfix.wait_for_log(rf"list proxy:{self.aliases} in -o proxy_read_maps of the service proxymap "
+                                  rf"\(in {self.master_cf}\), which goes before main.cf, then reload Postfix", position)
+        self.assertIn(f"which is not in proxy_read_maps: {advice}\n", self.run_proxyctl("check", status=1))
 
     def write_main_cf(self, text):
         with open(f"{self.postfix.config}/main.cf", "w", encoding="utf-8") as file:
@@ -244,6 +274,21 @@ class SwitchTest(SwitchScene):
         self.assertNotIn("are wrong", self.run_proxyctl("status"))
         done = self.postfix.postmap("-q", "root", "proxy:unix:passwd.byname")
         self.assertTrue(done.stdout.startswith(b"root:"), done.stderr.decode())
+
+    def test_status_points_to_the_check_of_an_entry(self):
+        self.run_proxyctl("enable")
+        enabled = self.read()
+        for old, new, text in (
+                ("proxymap -n proxymap\n", "proxymapp -n proxymap\n",
+                 "proxymap-stock of the stock server is in master.cf, but it runs proxymapp: see `proxyctl check`\n"),
+                ("proxymap-stock unix - ", "proxymap-stock unix n ",
+                 "in master.cf, but it is not private (third column): see `proxyctl check`\n"),
+                ("\nproxymap   unix  - ", "\nproxymap   unix  n ",
+                 "proxyd is enabled, but proxymap is not private (third column): see `proxyctl check`\n")):
+            with self.subTest(text):
+                self.assertIn(old, enabled)
+                self.write(enabled.replace(old, new))
+                self.assertIn(text, self.run_proxyctl("status"))
 
     def test_who_answered_a_query(self):
         ask = ("query", "--verbose", self.aliases, "info@example.com")

@@ -55,6 +55,19 @@ TEST(MasterCfEdit, StockServerAlsoWrites) {
     EXPECT_THAT(entries.remove, ElementsAre("w/unix"));
 }
 
+TEST(MasterCfEdit, OfSeveralEntriesTheLastCounts) {
+    const std::string ours = "proxymap unix - - n - 1 proxyd\n";
+    const std::string stock = "proxymap unix - - n - - proxymap\n";
+    const std::string relay = "proxymap-stock unix - - n - - proxymap -n proxymap\n";
+    EXPECT_THAT(entries_for_proxyd(stock + relay + ours, "proxymap-stock"), IsEmpty());
+    EXPECT_THAT(entries_for_proxyd(ours + relay + stock, "proxymap-stock").size(), 1U);
+    EXPECT_THAT(entries_for_stock(stock + ours, {}).set.size(), 1U);
+    EXPECT_THAT(entries_for_stock(ours + stock, {}).set, IsEmpty());
+    EXPECT_THAT(
+        entries_for_stock(ours + "r unix - - n - - other\n" + "r unix - - n - - proxymap\n", {"r"}).remove,
+        ElementsAre("r/unix"));
+}
+
 TEST(MasterCfEdit, UntouchedFileBecomesWhatItWas) {
     EXPECT_EQ(entries_restored(with, before, with), before);
 }
