@@ -165,7 +165,11 @@ void EventLoop::post(std::function<void()> work) {
 }
 
 void EventLoop::on_signal(int signal_number, std::function<void()> callback) {
-    signals_.push_back(std::make_unique<SignalWatch>(*this, signal_number, std::move(callback)));
+    signals_.push_back(
+        std::make_unique<SignalWatch>(*this, signal_number, [this, callback = std::move(callback)] {
+            event_came();
+            callback();
+        }));
 }
 
 void EventLoop::run() {

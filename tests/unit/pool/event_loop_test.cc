@@ -53,6 +53,25 @@ TEST(EventLoop, ATimerMayDestroyItselfAndOthers) {
     loop.run();
 }
 
+// A stop gives what is under way some time from then on, and not from when the loop fell asleep.
+TEST(EventLoop, ASignalComesAtItsTime) {
+    EventLoop loop;
+    TimePoint sent;
+    TimePoint seen;
+    loop.on_signal(SIGUSR1, [&] {
+        seen = loop.now();
+        loop.stop();
+    });
+    std::thread sender([&] {
+        std::this_thread::sleep_for(10ms);
+        sent = Clock::now();
+        kill(getpid(), SIGUSR1);
+    });
+    loop.run();
+    sender.join();
+    EXPECT_GE(seen, sent);
+}
+
 TEST(EventLoop, AWatchMayDestroyItself) {
     EventLoop loop;
     int ends[2];
