@@ -49,10 +49,7 @@ Server::Server(Loop& loop, Service& service, ServerSettings settings)
 
 Server::~Server() {
     clients_.clear();
-    for (auto& listener : listeners_) {
-        listener.watch.reset();
-        ::close(listener.fd);
-    }
+    close_listeners();
 }
 
 void Server::change(const ServerSettings& settings) {
@@ -172,14 +169,18 @@ void Server::check_times() {
 
 void Server::drain(Duration limit, std::function<void()> drained) {
     accept_timer_->stop();
+    for (auto& listener : listeners_) listener.watch.reset();
+    drained_ = std::move(drained);
+    drain_ends_ = loop_.now() + limit;
+    drain_timer_->start(Duration::zero());
+}
+
+void Server::close_listeners() {
     for (auto& listener : listeners_) {
         listener.watch.reset();
         ::close(listener.fd);
     }
     listeners_.clear();
-    drained_ = std::move(drained);
-    drain_ends_ = loop_.now() + limit;
-    drain_timer_->start(Duration::zero());
 }
 
 void Server::hurry(Duration limit) {
@@ -190,6 +191,9 @@ void Server::hurry(Duration limit) {
 // Lets go of clients when they are quiet, near the end of the time also of those that are not.
 void Server::drain_more() {
     if (!drained_) return;
+    // Only now has the loop told the kernel that it looks away. Closing would not: others (master, the
+    // service manager) hold the same sockets open, and each connection that waits there would keep us awake.
+    close_listeners();
     const auto now = loop_.now();
     const bool last_chance = drain_ends_ - now <= drain_end_game;
     for (const auto& client : all_clients()) {

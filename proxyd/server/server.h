@@ -94,6 +94,7 @@ class Server {
     };
     void accept_clients(int fd);
     void pause_accepting();
+    void close_listeners();
     void check_times();
     void drain_more();
     void write_replies();

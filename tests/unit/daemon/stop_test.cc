@@ -1,107 +1,25 @@
-// What a client gets whose lookup fails while the daemon ends.
+// What a client gets whose lookup fails while the daemon ends, and what the daemon does meanwhile.
+#include <filesystem>
+#include <fstream>
 #include <string>
 
 #include <fcntl.h>
-#include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
-#include "backends/table/table_set.h"
-#include "proxyd/server/server.h"
-#include "tests/unit/relay/fake_stock_server.h"
+#include "tests/unit/daemon/server_scene.h"
 
 namespace proxyd::server {
 namespace {
 
-using namespace std::chrono_literals;
-using protocol::Command;
-using protocol::Reply;
-using protocol::Status;
-
-class StopTest : public testing::Test {
+class StopTest : public ServerScene {
   protected:
-    StopTest() {
-        stock.start();
-        int ends[2];
-        EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-        client = ends[0];
-        server.add_client(ends[1]);
-    }
-    ~StopTest() override { close(client); }
-
-    static relay::RelaySettings relay_settings(const std::string& path) {
-        relay::RelaySettings settings;
-        settings.path = path;
-        settings.greeting = relay::Greeting::yes;
-        return settings;
-    }
-
-    void send(Command command) {
-        protocol::Request request;
-        request.command = command;
-        request.table = table;
-        request.key = "key";
-        request.value = "value";
-        std::string bytes;
-        protocol::append(bytes, request);
-        ASSERT_EQ(write(client, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
-        run_until([this] { return stock.has(table); });
-    }
-
     // A process that ends: after a reload, or at a stop.
     void leave(bool stop) {
         server.drain(1h, [] {});
         if (stop) server.hurry(1h);
     }
-
-    // What the client gets after the greeting, up to the end of the connection or the length of `reply`.
-    std::string told(std::size_t length) {
-        std::string bytes;
-        run_until([&] {
-            char buffer[1000];
-            const auto got = read(client, buffer, sizeof buffer);
-            if (got > 0) bytes.append(buffer, static_cast<std::size_t>(got));
-            return got == 0 || bytes.size() == protocol::greeting.size() + length;
-        });
-        return bytes.substr(protocol::greeting.size());
-    }
-
-    static std::string reply_bytes(Command command, const Reply& reply) {
-        std::string bytes;
-        protocol::append(bytes, command, protocol::Layout::flags, reply);
-        return bytes;
-    }
-
-    // What the client is told when the stock server has this reply.
-    std::string told_of(Command command, const Reply& reply) {
-        stock.answer(table, reply);
-        return told(reply_bytes(command, reply).size());
-    }
-
-    void run_until(const std::function<bool()>& done) {
-        const auto limit = Clock::now() + 10s;
-        std::unique_ptr<Timer> look;
-        look = loop.make_timer([&] {
-            if (done() || Clock::now() >= limit) {
-                loop.stop();
-            } else {
-                look->start(1ms);
-            }
-        });
-        look->start(0ms);
-        loop.run();
-        ASSERT_LT(Clock::now(), limit);
-    }
-
-    const std::string table = "hash:a";
-    EventLoop loop;
-    relay::FakeStockServer stock{loop};
-    relay::Relay relay{loop, relay_settings(stock.path())};
-    table::TableSet tables{loop, {}};
-    Service service{
-        tables, relay, postfix::ApprovedTables::from_names({table}), {postfix::Access::write, true, ""}};
-    Server server{loop, service, {}};
-    int client = -1;
 };
 
 // Whoever stops all of Postfix, or the machine, ends in any order what the answer would come from.
@@ -139,6 +57,37 @@ TEST_F(StopTest, AnUpdateIsNotAskedForTwice) {
     send(Command::update);
     leave(true);
     EXPECT_EQ(told_of(Command::update, failed), reply_bytes(Command::update, failed));
+}
+
+// Whether the kernel wakes anybody of this process for the socket.
+bool is_watched(int socket) {
+    struct stat status {};
+    EXPECT_EQ(fstat(socket, &status), 0);
+    const auto inode = fmt::format(" ino:{:x} ", status.st_ino);
+    for (const auto& descriptor : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+        std::ifstream file(descriptor.path());
+        for (std::string line; std::getline(file, line);) {
+            if (line.starts_with("tfd:") && line.find(inode) != line.npos) return true;
+        }
+    }
+    return false;
+}
+
+// Others hold it open: master(8), for the process that comes after a reload. What waits there, for that one,
+// is not to keep this one awake.
+TEST_F(StopTest, TheListenSocketIsLeftAlone) {
+    const int of_master = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const sockaddr_un any_address{AF_UNIX, {}};
+    ASSERT_EQ(bind(of_master, reinterpret_cast<const sockaddr*>(&any_address), sizeof(sa_family_t)), 0);
+    ASSERT_EQ(listen(of_master, 1), 0);
+    server.listen(fcntl(of_master, F_DUPFD_CLOEXEC, 3));
+    send(Command::lookup);
+    EXPECT_TRUE(is_watched(of_master));
+    leave(false);
+    run_until([&] { return !is_watched(of_master); });
+    const Reply found{Status::ok, 0, {}, "here"};
+    EXPECT_EQ(told_of(Command::lookup, found), reply_bytes(Command::lookup, found));
+    close(of_master);
 }
 
 }  // namespace
