@@ -168,6 +168,7 @@ std::size_t Client::serve_requests(std::string_view buffer) {
         const auto decoded = decoder_.decode(buffer.substr(consumed));
         if (decoded.outcome == Decoded::incomplete) break;
         consumed += decoded.consumed;
+        unfinished_since_ = {};  // what may have come in pieces is whole
         serve(decoded);
     }
     serving_ = false;
