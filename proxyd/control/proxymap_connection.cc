@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -26,9 +27,19 @@ constexpr std::chrono::milliseconds greeting_wait{300};
 // Daemons answer within seconds; what takes longer is worth a word.
 constexpr std::chrono::seconds patience{12};
 
+// Where as many wait to be accepted as can, one more has to wait for its place. Meanwhile no signal wakes it.
+constexpr std::chrono::seconds place_wait{1};
+constexpr std::chrono::milliseconds deaf_for{100};
+
 // As Postfix's clients do when a service hangs up.
 constexpr int tries = 3;
 constexpr std::chrono::seconds between_tries{1};
+
+// Of connect() and send(); 0: none.
+void set_send_limit(int fd, std::chrono::microseconds limit) {
+    const timeval time{0, limit.count()};
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+}
 
 }  // namespace
 
@@ -50,8 +61,7 @@ void ProxymapConnection::connect() {
     std::memcpy(address.sun_path, path_.c_str(), path_.size());
     fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd_ < 0) throw QueryError(fmt::format("cannot make a socket: {}", std::strerror(errno)));
-    if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        const int error = errno;
+    if (const int error = connect_to(address); error != 0) {
         disconnect();
         switch (error) {
             case EACCES:
@@ -60,9 +70,32 @@ void ProxymapConnection::connect() {
             case ECONNREFUSED:
                 throw QueryError(
                     fmt::format("{}: the daemon that made this socket has gone{}", path_, socket_hint_));
+            case EAGAIN:
+                throw QueryError(
+                    fmt::format("{}: the daemon accepts nobody, and no more connections can wait", path_));
+            case EINTR: throw QueryError("interrupted");
             default: throw QueryError(fmt::format("{}: {}", path_, std::strerror(error)));
         }
     }
+}
+
+// Returns 0 or an error number; EINTR: stopped. Waits until give_up_at(), or for place_wait.
+int ProxymapConnection::connect_to(const sockaddr_un& address) const {
+    const auto end = end_.value_or(std::chrono::steady_clock::now() + place_wait);
+    set_send_limit(fd_, deaf_for);
+    while (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        const int error = errno;
+        if (error != EAGAIN && error != EINTR) return error;
+        if (stopped()) return EINTR;
+        if (std::chrono::steady_clock::now() >= end) return EAGAIN;
+    }
+    set_send_limit(fd_, {});
+    return 0;
+}
+
+bool ProxymapConnection::stopped() const {
+    pollfd stop{stop_fd_, POLLIN, 0};
+    return poll(&stop, 1, 0) > 0;
 }
 
 // Without `wait` it waits for ever.

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include <sys/un.h>
+
 #include "proxyd/control/query.h"
 
 namespace proxyd::control {
@@ -42,6 +44,8 @@ class ProxymapConnection {
 
   private:
     void connect();
+    [[nodiscard]] int connect_to(const sockaddr_un& address) const;
+    [[nodiscard]] bool stopped() const;
     void disconnect();
     void take_greeting();
     [[nodiscard]] bool send_all(std::string_view bytes);

@@ -120,6 +120,16 @@ class ProxyctlTest(unittest.TestCase):
             listener.bind(abandoned)
         self.expect(self.run_proxyctl("query", "--socket", abandoned, self.aliases, "x"), 1, "", "has gone")
 
+    def test_no_place_left_to_wait_in(self):
+        path = f"{self.directory}/full.sock"
+        with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
+            listener.bind(path)
+            listener.listen(0)
+            waiting.connect(path)
+            done = self.run_proxyctl("status", "--socket", path)
+        self.expect(done, 1, f"{path}: nobody answers ({path}: the daemon accepts nobody, and no more connections can "
+                             "wait)\n")
+
     @unittest.skipIf(os.geteuid() != 0, "only root can become somebody else")
     def test_permission(self):
         program = f"{self.workspace.path}/proxyctl"

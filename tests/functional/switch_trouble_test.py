@@ -3,6 +3,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -220,6 +221,38 @@ class SwitchTroubleTest(SwitchScene):
                 self.assertRegex(out, r"\ninterrupted\nrolled back: .* is as it was\n")
                 self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
                 self.assertEqual(self.lookup(), "anna@example.com")
+
+    def test_a_signal_while_nobody_can_connect(self):
+        """Mail programs that wait have taken all places in the queue of a proxyd that accepts nobody."""
+        reloaded, full = f"{self.workspace.path}/reloaded", f"{self.workspace.path}/full"
+        self.replace_proxyd("#!/bin/sh\nexec sleep 100\n")
+        self.replace_command("postfix", f'if [ "$3" = reload ] && [ ! -e {full} ]; then\n"$real" "$@"\n: >{reloaded}\n'
+                                        f"while [ ! -e {full} ]; do sleep 0.1; done\nexit 0\nfi")
+        process = self.start_proxyctl("enable")
+        wait_until(lambda: os.path.exists(reloaded), "master has read master.cf again")
+        waiting = []
+        self.addCleanup(lambda: [one.close() for one in waiting])
+        stuck = wait_until(lambda: self.fill_queue(waiting) and self.postfix.pids("sleep"), "proxyd has begun")
+        self.assertTrue(self.fill_queue(waiting))
+        with open(full, "wb"):
+            pass
+        process.send_signal(signal.SIGTERM)
+        out = self.output(process, 1)
+        for pid in stuck:
+            processes.send_signal(pid, signal.SIGKILL)
+        self.assertRegex(out, r"\ninterrupted\nrolled back: .* is as it was\n")
+        self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
+
+    def fill_queue(self, waiting):
+        """Connects as often as it goes; whether the last attempt failed."""
+        for _ in range(1000):
+            waiting.append(socket.socket(socket.AF_UNIX))
+            waiting[-1].setblocking(False)
+            try:
+                waiting[-1].connect(self.postfix.socket())
+            except BlockingIOError:
+                return True
+        return False
 
     def test_what_the_terminal_sends_does_not_stop_the_reload(self):
         self.replace_command("postfix", '[ "$3" != reload ] || kill -INT -$PPID')
