@@ -8,7 +8,8 @@ namespace proxyd::control {
 class DirectoryLock {
   public:
     // Locks the directory until the object goes, or the process ends however it may. Does not wait. Where the
-    // file system has no locks, it goes without.
+    // file system has no locks, or there is no such directory, it goes without. Others should not be able to
+    // open the directory: whoever can may lock it, and hold up everybody.
     explicit DirectoryLock(const std::string& directory);
     ~DirectoryLock();
     DirectoryLock(const DirectoryLock&) = delete;

@@ -60,10 +60,11 @@ std::string changed_meanwhile(const std::string& path) {
                        path);
 }
 
-// For the whole of a change: the record of one must not be taken for that of another.
+// For the whole of a change: the record of one must not be taken for that of another. The directory of the
+// socket is that of root and mail_owner alone, the configuration directory is open to all.
 template <typename Change>
-int alone(const std::string& path, Change change) {
-    const DirectoryLock lock(std::filesystem::path(path).parent_path().string());
+int alone(const std::string& path, const std::string& socket, Change change) {
+    const DirectoryLock lock(std::filesystem::path(socket).parent_path().string());
     if (lock.taken_by_another()) {
         throw std::runtime_error(
             fmt::format("another proxyctl is changing {}: try again when it has ended", path));
@@ -99,7 +100,7 @@ int SwitchOver::enable(bool dry_run, Databases databases) {
     require_root(dry_run);
     databases_ = databases;
     if (dry_run) return enable_locked(dry_run);
-    return alone(master_cf_path_, [this] { return enable_locked(false); });
+    return alone(master_cf_path_, postfix_.proxymap_socket(), [this] { return enable_locked(false); });
 }
 
 int SwitchOver::enable_locked(bool dry_run) {
@@ -207,7 +208,7 @@ std::string SwitchOver::idle_text() const {
 int SwitchOver::disable(bool dry_run) {
     require_root(dry_run);
     if (dry_run) return disable_locked(dry_run);
-    return alone(master_cf_path_, [this] { return disable_locked(false); });
+    return alone(master_cf_path_, postfix_.proxymap_socket(), [this] { return disable_locked(false); });
 }
 
 int SwitchOver::disable_locked(bool dry_run) {

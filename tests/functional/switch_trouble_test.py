@@ -14,6 +14,8 @@ from harness import processes, scenario
 from harness.postfix import COMMANDS, age
 from harness.waiting import wait_until
 
+_NOBODY = 65534
+
 
 class SwitchTroubleTest(SwitchScene):
     def test_mistakes_stop_it(self):
@@ -189,6 +191,17 @@ class SwitchTroubleTest(SwitchScene):
         self.postfix.write_main_cf(command_directory=COMMANDS)
         self.run_proxyctl("disable")
         self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
+
+    def test_what_others_lock_does_not_stop_it(self):
+        """Anybody may lock what anybody may open."""
+        program = ("import fcntl, os, sys\nfcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)\n"
+                   "print('locked', flush=True)\nsys.stdin.read()")
+        with subprocess.Popen(["/usr/bin/python3", "-c", program, self.postfix.config], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, user=_NOBODY, group=_NOBODY, extra_groups=[]) as other:
+            self.assertEqual(other.stdout.readline(), b"locked\n")
+            self.run_proxyctl("enable")
+            self.run_proxyctl("disable")
+            other.stdin.close()
 
     # Signals
 
