@@ -20,6 +20,7 @@
 #include "proxyd/control/check.h"
 #include "proxyd/control/config_place.h"
 #include "proxyd/control/flush.h"
+#include "proxyd/control/given_words.h"
 #include "proxyd/control/postfix_instance.h"
 #include "proxyd/control/proxied_tables.h"
 #include "proxyd/control/proxymap_connection.h"
@@ -259,6 +260,10 @@ class CommandLine {
             ->check(control::table_name_fault)
             ->type_name("TYPE:NAME");
         flush.add_option("key", arguments_.keys, "only those of these keys")->type_name("KEY");
+
+        for (const auto& [command, action] : commands_) {
+            for (auto* option : command->get_options()) option->transform(control::unmarked);
+        }
     }
 
     int run(int argc, char** argv) {
@@ -267,7 +272,8 @@ class CommandLine {
             return wrong_usage;
         }
         try {
-            app_.parse(argc, argv);
+            app_.name(argv[0]);
+            app_.parse(control::marked_words(argc, argv));
         } catch (const CLI::ParseError& error) {
             if (error.get_exit_code() == 0) return app_.exit(error);  // --help, --version
             std::cerr << fmt::format("proxyctl: {}; see {} --help\n", in_our_words(error), parsed_command());
@@ -285,7 +291,7 @@ class CommandLine {
     static constexpr int wrong_usage = 2;
 
     static std::string in_our_words(const CLI::ParseError& error) {
-        const std::string text = error.what();
+        const auto text = control::without_marks(error.what());
         const auto colon = text.find(": ");
         if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && colon != std::string::npos) {
             return fmt::format("unexpected argument \"{}\"", text.substr(colon + 2));

@@ -38,7 +38,8 @@ class ProxyctlTest(unittest.TestCase):
         cls.aliases = cls.table("aliases", "SELECT destination FROM aliases WHERE address = '%s'")
         cls.broken = cls.table("broken", "SELECT destination FROM missing WHERE address = '%s'")
         cls.secret = cls.table("secret", "SELECT 1")
-        cls.write("proxyd.cf", f"allowed_tables = {cls.aliases}, {cls.broken}\nlookup_timeout = 2s\n")
+        cls.echo = cls.table("echo", "SELECT '<' || '%s' || '>'")
+        cls.write("proxyd.cf", f"allowed_tables = {cls.aliases}, {cls.broken}, {cls.echo}\nlookup_timeout = 2s\n")
         cls.log = open(f"{cls.directory}/log", "wb")  # pylint: disable=consider-using-with
         cls.addClassCleanup(cls.log.close)
         cls.daemon = subprocess.Popen([cls.proxyd, "--listen", cls.socket, "--config", f"{cls.directory}/proxyd.cf"],
@@ -93,6 +94,15 @@ class ProxyctlTest(unittest.TestCase):
         self.expect(self.query(self.aliases, "-", given=b"nobody\n@EXAMPLE.org\n"), 0,
                     "@EXAMPLE.org\tanna@example.com\n")
         self.expect(self.query(self.aliases, "-", given=b"nobody\n"), 1, "")
+
+    def test_keys_that_look_like_something_else(self):
+        plain = ["[a,b]", "[]", "[192.0.2.1]:25", "++", "{}", "%%", "%s", "status", "-5", "\1x", "a b"]
+        for before, keys in ((), plain), (("--",), ["-v", "--", "[x]", "--socket=x"]):
+            with self.subTest(keys):
+                self.expect(self.query(self.echo, *before, *keys), 0, "".join(f"{key}\t<{key}>\n" for key in keys))
+                for key in keys:
+                    self.expect(self.query(self.echo, *before, key), 0, f"<{key}>\n")
+        self.expect(self.query(self.echo, "key", "--", "-v"), 0, "key\t<key>\n-v\t<-v>\n")
 
     def test_socket_from_the_environment(self):
         done = self.run_proxyctl("query", self.aliases, "@example.org", environment={"PROXYD_SOCKET": self.socket})
@@ -175,11 +185,11 @@ class ProxyctlTest(unittest.TestCase):
     def test_check(self):
         user = ("--user", "root") if os.geteuid() == 0 else ()
         done = self.run_proxyctl("check", *user, "--config", f"{self.directory}/proxyd.cf")
-        self.expect(done, 0, "checked 2 tables: 0 errors, 0 warnings\n")
+        self.expect(done, 0, "checked 3 tables: 0 errors, 0 warnings\n")
         done = self.run_proxyctl("check", *user, "--connect", "--config", self.directory)
         self.assertEqual(done.returncode, 1)
         lines = done.stdout.decode().splitlines()
-        self.assertEqual(lines[-1], "checked 2 tables, 1 answered: 1 error, 0 warnings")
+        self.assertEqual(lines[-1], "checked 3 tables, 2 answered: 1 error, 0 warnings")
         self.assertRegex(lines[0], r"^/.*/broken\.cf:2: error: .*no such table: missing$")
         self.expect(self.run_proxyctl("check", "--user", "nosuch", "--config", self.directory), 1, "",
                     "proxyctl: --user nosuch: no such user")
@@ -488,7 +498,7 @@ class ProxyctlTest(unittest.TestCase):
 
     def test_the_log_tells_of_the_start(self):
         with open(f"{self.directory}/log", encoding="utf-8") as log:
-            self.assertRegex(log.read(), r"daemon started -- version \d+\.\d+\.\d+, 2 tables approved")
+            self.assertRegex(log.read(), r"daemon started -- version \d+\.\d+\.\d+, 3 tables approved")
 
     def test_types_that_are_not_served(self):
         self.expect(self.query("nosuchtype:/x", "key"), 1, "", "may not serve this table")
@@ -499,10 +509,10 @@ class ProxyctlTest(unittest.TestCase):
         done = self.run_proxyctl("status", "--socket", self.socket)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout.decode(), rf"^{self.socket}: proxyd answers\nproxyd \d+\.\d+\.\d+, process "
-                                               rf"{self.daemon.pid}, up \d+:\d\d:\d\d\n2 tables approved, 1 client connected\n")
+                                               rf"{self.daemon.pid}, up \d+:\d\d:\d\d\n3 tables approved, 1 client connected\n")
         told = json.loads(self.run_proxyctl("status", "--json", "--socket", self.socket).stdout)
         self.assertEqual((told["answers"], told["daemon"]["process"]), ("proxyd", self.daemon.pid))
-        self.assertEqual(told["daemon"]["tables_approved"], sorted([self.aliases, self.broken]))
+        self.assertEqual(told["daemon"]["tables_approved"], sorted([self.aliases, self.broken, self.echo]))
         self.assertNotIn("serves_caller", told["daemon"])
         self.assertEqual(os.stat(f"{self.socket}.control").st_mode & 0o777, 0o600)
         done = self.run_proxyctl("status", "--socket", f"{self.directory}/none")
