@@ -172,7 +172,7 @@ int run_status(const Arguments& arguments, const master::Environment& environmen
     const auto place = control::find_config(arguments.config, environment);
     const auto status = control::find_status(arguments.socket, place, environment);
     if (!arguments.json) return control::print_status(status, std::cout);
-    std::cout << status.dump(2) << '\n';
+    std::cout << status.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
     return status["answers"] == "proxyd" ? 0 : 1;
 }
 

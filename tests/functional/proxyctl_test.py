@@ -521,6 +521,11 @@ class ProxyctlTest(unittest.TestCase):
                          done.stdout.decode())
         self.assertIn("--socket PATH", self.run_proxyctl("status").stderr.decode())
 
+    def test_status_for_programs_is_always_json(self):
+        done = self.run_proxyctl("status", "--json", "--socket", b"/none\xfc")
+        self.assertEqual((done.returncode, done.stderr), (1, b""))
+        self.assertEqual(json.loads(done.stdout)["problem"], "/none\ufffd: there is no such socket")
+
     @unittest.skipIf(os.geteuid() != 0, "only root can become somebody else")
     def test_status_for_a_user_who_may_only_look_up(self):
         os.chmod(self.socket, 0o666)
