@@ -1,6 +1,7 @@
 #include "proxyd/site.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <stdexcept>
 #include <utility>
 
@@ -221,6 +222,15 @@ table::TableSetOptions table_set_options(const Site& site) {
     return result;
 }
 
+bool is_same_socket(const std::string& one, const std::string& other) {
+    using std::filesystem::absolute;
+    using std::filesystem::weakly_canonical;
+    if (one == other) return true;
+    std::error_code error;
+    const auto place = weakly_canonical(absolute(one, error), error);
+    return !error && place == weakly_canonical(absolute(other, error), error);
+}
+
 relay::RelaySettings relay_settings(const Site& site, const master::DaemonArguments& arguments) {
     const bool write = arguments.read_write();
     const auto& service = write ? site.options.relay_write_service : site.options.relay_service;
@@ -229,8 +239,11 @@ relay::RelaySettings relay_settings(const Site& site, const master::DaemonArgume
     const Options usual;
     const bool is_usual = service == (write ? usual.relay_write_service : usual.relay_service);
     // A request for itself would come back for ever.
-    const bool is_itself = service == arguments.service_name;
-    if (!is_itself) settings.path = service_socket(service, site, arguments.chroot);
+    const auto own =
+        arguments.listen_path.value_or(service_socket(arguments.service_name, site, arguments.chroot));
+    settings.path = service_socket(service, site, arguments.chroot);
+    const bool is_itself = !settings.path.empty() && is_same_socket(settings.path, own);
+    if (is_itself) settings.path.clear();
     if (settings.path.empty()) {
         settings.advice = fmt::format(": see relay_service in proxyd.cf(5){}",
                                       is_itself ? ", it names this service itself" : "");

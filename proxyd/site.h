@@ -40,6 +40,9 @@ inline constexpr const char* default_config_directory = "/etc/postfix";
 [[nodiscard]] Site read_site(const master::DaemonArguments& arguments,
                              const master::Environment& environment);
 
+// Whether two paths lead to the same socket, which need not be there yet.
+[[nodiscard]] bool is_same_socket(const std::string& one, const std::string& other);
+
 // What the tables need of it.
 [[nodiscard]] table::TableSetOptions table_set_options(const Site& site);
 [[nodiscard]] server::ServerSettings server_settings(const Site& site);

@@ -312,9 +312,12 @@ class Check {
         if (relay_place_ && !service.empty() && has_service(defaults.relay_service)) {
             result_.findings.error(
                 relay_place_->first, relay_place_->second,
-                fmt::format("relay_service = {}: master.cf has no such service, so that lookups in tables of "
-                            "other types fail: write {}, which it has",
-                            service, defaults.relay_service));
+                fmt::format(
+                    "relay_service = {}: {}, so that lookups in tables of other types fail: write {}, "
+                    "which it has",
+                    service,
+                    service.starts_with('/') ? "this is proxyd itself" : "master.cf has no such service",
+                    defaults.relay_service));
             return;
         }
         const auto text =
@@ -323,7 +326,7 @@ class Check {
                 : fmt::format(
                       "{0}and the stock server that answers for it is not in master.cf: lookups in {1} "
                       "fail: run `proxyctl enable`, or add \"{2} unix - - n - - proxymap -n proxymap\"{3}",
-                      fault, name, service,
+                      fault, name, service.starts_with('/') ? defaults.relay_service : service,
                       relay_place_ ? fmt::format(" (relay_service in {}:{})", relay_place_->first,
                                                  relay_place_->second)
                                    : "");
@@ -341,10 +344,11 @@ class Check {
     }
 
     [[nodiscard]] bool has_service(const std::string& name) const {
-        return name.starts_with('/') ||
-               std::any_of(services_.begin(), services_.end(), [&name](const MasterService& service) {
-                   return service.name == name && service.type == "unix";
-               });
+        if (name.starts_with('/'))
+            return !is_same_socket(name, site_.main_cf->value("queue_directory") + "/private/proxymap");
+        return std::any_of(services_.begin(), services_.end(), [&name](const MasterService& service) {
+            return service.name == name && service.type == "unix";
+        });
     }
 
     [[nodiscard]] int line_of(std::string_view parameter) const {

@@ -140,6 +140,24 @@ class ProxyctlTest(unittest.TestCase):
         self.expect(done, 1, f"{path}: nobody answers ({path}: the daemon accepts nobody, and no more connections can "
                              "wait)\n")
 
+    def test_a_daemon_that_would_relay_to_itself(self):
+        path = f"{self.directory}/itself.sock"
+        self.write("itself.log", "")
+        for service in path, f"{self.directory}/../site/itself.sock":
+            with self.subTest(service):
+                options = self.write("itself.cf", f"allowed_tables = hash:/x\nrelay_service = {service}\n")
+                with open(f"{self.directory}/itself.log", "wb") as log, subprocess.Popen(
+                        [self.proxyd, "--listen", path, "--config", options], stdin=subprocess.DEVNULL, stdout=log,
+                        stderr=log) as daemon:
+                    try:
+                        wait_until(lambda: os.path.exists(path), "proxyd listens", 10)
+                        done = self.run_proxyctl("query", "--socket", path, "hash:/x", "key")
+                        self.expect(done, 1, "", "query error")
+                    finally:
+                        daemon.terminate()
+                with open(f"{self.directory}/itself.log", encoding="utf-8") as log:
+                    self.assertIn("see relay_service in proxyd.cf(5), it names this service itself", log.read())
+
     @unittest.skipIf(os.geteuid() != 0, "only root can become somebody else")
     def test_permission(self):
         program = f"{self.workspace.path}/proxyctl"
@@ -306,6 +324,12 @@ class ProxyctlTest(unittest.TestCase):
         lines = check("")[1]
         self.assertRegex(lines[0],
                          r"^main\.cf: error: .*add \"proxymap-stokc unix .* \(relay_service in proxyd\.cf:2\)$")
+        queue = subprocess.run(["/usr/sbin/postconf", "-c", site, "-h", "queue_directory"], capture_output=True,
+                               text=True, check=True, timeout=60).stdout.strip()
+        with open(f"{site}/proxyd.cf", "w", encoding="utf-8") as file:
+            file.write(f"\n\nrelay_service = {queue}/./private/proxymap\n")
+        self.assertRegex(check(stock)[1][0], r"^proxyd\.cf:3: error: relay_service = /\S*: this is proxyd itself, .*: "
+                                             r"write proxymap-stock, which it has$")
         os.remove(f"{site}/proxyd.cf")
 
     def check_types(self, check, table):
