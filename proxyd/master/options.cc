@@ -7,7 +7,6 @@
 namespace proxyd::master {
 namespace {
 
-constexpr std::string_view flags = "cdDlSuvVz";
 constexpr std::string_view with_value = "imnost";
 
 std::string_view trimmed(std::string_view text) {
@@ -68,13 +67,19 @@ class Reader {
             }
         }
         if (at_ < words_.size()) {
-            throw UsageError(fmt::format("unexpected argument \"{}\"", words_[at_]));
+            throw UsageError(unexpected());
         }
     }
 
     bool stand_alone_request = false;  // -S
 
   private:
+    // A word that is no option may belong to the value of the one in front, and that be a password.
+    [[nodiscard]] std::string unexpected() const {
+        return last_option_.empty() ? fmt::format("unexpected argument \"{}\"", words_[at_])
+                                    : fmt::format("unexpected argument behind {}", last_option_);
+    }
+
     std::string_view next(std::string_view option) {
         if (at_ == words_.size()) {
             throw UsageError(fmt::format("option {} needs a value", option));
@@ -86,10 +91,16 @@ class Reader {
         while (!letters.empty()) {
             const char letter = letters.front();
             letters.remove_prefix(1);
-            if (flags.find(letter) != std::string_view::npos) {
+            last_option_ = fmt::format("option -{}", letter);
+            if (flag_letters.find(letter) != std::string_view::npos) {
                 set_flag(out, letter);
             } else if (with_value.find(letter) != std::string_view::npos) {
                 set_value(out, letter, letters.empty() ? next(fmt::format("-{}", letter)) : letters);
+                if (letter == 'o') {
+                    last_option_ =
+                        fmt::format("option -o {}: write {{ name = value }} where there are blanks",
+                                    out.overrides.back().first);
+                }
                 return;
             } else {
                 throw UsageError(fmt::format("unknown option -{}", letter));
@@ -127,6 +138,7 @@ class Reader {
     void read_long(DaemonArguments& out, std::string_view word) {
         const auto equals = word.find('=');
         const auto name = word.substr(0, equals);
+        last_option_ = fmt::format("option --{}", name);
         const auto value = [&]() -> std::string {
             const auto text =
                 equals == std::string_view::npos ? next(fmt::format("--{}", name)) : word.substr(equals + 1);
@@ -141,7 +153,7 @@ class Reader {
             out.config_path = value();
         } else if (equals != std::string_view::npos ||
                    (name != "help" && name != "version" && name != "verbose")) {
-            throw UsageError(fmt::format("unknown option --{}", word));
+            throw UsageError(fmt::format("unknown option --{}{}", name, name == word ? "" : "="));
         } else if (name == "verbose") {
             ++out.verbose;
         } else {
@@ -151,6 +163,7 @@ class Reader {
 
     std::vector<std::string_view> words_;
     std::size_t at_ = 0;
+    std::string last_option_;  // that has been read, for people
 };
 
 RunMode run_mode(const DaemonArguments& arguments, bool stand_alone_request) {

@@ -10,6 +10,9 @@
 
 namespace proxyd::master {
 
+// The options of Postfix's daemons that are a letter without a value, which may be joined with others.
+inline constexpr std::string_view flag_letters = "cdDlSuvVz";
+
 // The command line cannot be used; what() is one line for the log or the terminal. Exit status 1.
 class UsageError : public std::runtime_error {
   public:

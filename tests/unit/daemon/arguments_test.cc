@@ -120,15 +120,19 @@ TEST(Arguments, MistakesAreNamed) {
         {{"proxymap", "-t"}, "option -t needs a value"},
         {{"proxymap", "-t", "unix", "-x"}, "unknown option -x"},
         {{"proxymap", "-t", "unix", "--frob"}, "unknown option --frob"},
-        {{"proxymap", "-t", "unix", "--help=x"}, "unknown option --help=x"},
+        {{"proxymap", "-t", "unix", "--help=x"}, "unknown option --help="},
         {{"proxymap", "-t", "unix", "-o", "noequals"}, "must be name=value"},
         {{"proxymap", "-t", "unix", "-o", " = x"}, "must be name=value"},
         {{"proxymap", "-t", "unix", "-o", "a b = x"}, "blanks in the parameter name \"a b\""},
         {{"proxymap", "-t", "unix", "-s", "0"}, "option -s 0"},
         {{"proxymap", "-t", "unix", "-s", "-1"}, "option -s -1"},
         {{"proxymap", "-t", "unix", "-s", "2x"}, "option -s 2x"},
-        {{"proxymap", "-t", "unix", "extra"}, "unexpected argument \"extra\""},
-        {{"proxymap", "-t", "unix", "-"}, "unexpected argument \"-\""},
+        {{"proxyd", "start"}, "unexpected argument \"start\""},
+        {{"proxymap", "-t", "unix", "extra"}, "unexpected argument behind option -t"},
+        {{"proxymap", "-vu", "-"}, "unexpected argument behind option -u"},
+        {{"proxyd", "--listen=x", "extra"}, "unexpected argument behind option --listen"},
+        {{"proxymap", "-o", "user=", "x"},
+         "unexpected argument behind option -o user: write { name = value } where there are blanks"},
         {{"proxyd", "--listen"}, "option --listen needs a value"},
         {{"proxyd", "--listen="}, "option --listen needs a value"},
         {{"proxyd", "--listen", "x", "-t", "unix"}, "--listen cannot be combined with -t"},
@@ -143,6 +147,11 @@ TEST(Arguments, MistakesAreNamed) {
 TEST(Arguments, MistakesDoNotShowValues) {
     for (const char* option : {"db_password s3cr3t", "db password = s3cr3t", "= s3cr3t"}) {
         EXPECT_THAT(error_of({"proxymap", "-t", "unix", "-o", option}), Not(HasSubstr("s3cr3t"))) << option;
+    }
+    for (const char* word : {"s3cr3t", "--db_password=s3cr3t"}) {
+        EXPECT_THAT(error_of({"proxymap", "-t", "unix", "-o", "db_password=", word}),
+                    Not(HasSubstr("s3cr3t")))
+            << word;
     }
 }
 
