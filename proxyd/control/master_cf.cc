@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 
 #include "backends/config/list.h"
 #include "backends/config/parameter_file.h"
+#include "proxyd/master/options.h"
 
 namespace proxyd::control {
 namespace {
@@ -30,6 +32,15 @@ std::vector<std::string> words_of(std::string_view text) {
         if (c == '}' && depth > 0) --depth;
     }
     return words;
+}
+
+// What is behind "-o" in a word that has it, also behind other letters: "-vo"; "" when its value is the next
+// word.
+std::optional<std::string_view> behind_o(std::string_view word) {
+    if (!word.starts_with('-')) return std::nullopt;
+    const auto letter = word.find_first_not_of(master::flag_letters, 1);
+    if (letter == word.npos || word[letter] != 'o') return std::nullopt;
+    return word.substr(letter + 1);
 }
 
 void add_override(MasterService& service, std::string_view text) {
@@ -73,9 +84,10 @@ std::vector<MasterService> read_services(std::string_view master_cf) {
                               words[6], words[7], line.number, {},       {}};
         service.arguments.assign(words.begin() + fields_before_arguments, words.end());
         for (std::size_t i = fields_before_arguments; i < words.size(); ++i) {
-            if (!words[i].starts_with("-o")) continue;
-            if (words[i].size() > 2) {
-                add_override(service, std::string_view(words[i]).substr(2));
+            const auto behind = behind_o(words[i]);
+            if (!behind) continue;
+            if (!behind->empty()) {
+                add_override(service, *behind);
             } else if (++i < words.size()) {
                 add_override(service, words[i]);
             }

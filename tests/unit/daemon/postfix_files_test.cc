@@ -45,6 +45,12 @@ TEST(MasterCf, ServicesAndTheirOverrides) {
     EXPECT_THAT(services[1].arguments, ElementsAre("-o", "{ pool_size = 4 }", "-o", "c", "=", "d"));
 }
 
+TEST(MasterCf, OptionsMayBeJoined) {
+    const auto services = read_services("smtp inet n - y - - smtpd -vo a=b -vvoc=d -v -no -u e=f -vs\n");
+    ASSERT_EQ(services.size(), 1U);
+    EXPECT_THAT(services[0].overrides, ElementsAre(std::pair("a", "b"), std::pair("c", "d")));
+}
+
 TEST(MasterCf, OptionsAreFoundOnLinesThatContinueTheEntry) {
     constexpr std::string_view text =
         "proxymap unix - - n - 1 proxyd -o a=1\n"
