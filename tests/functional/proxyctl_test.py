@@ -3,9 +3,7 @@
 
 import json
 import os
-import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,73 +11,14 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
-from harness import server
+from functional.proxyctl_scene import ProxyctlScene
 from harness.postfix import age
 from harness.waiting import wait_until
-from harness.workspace import Workspace
 
 _NOBODY = 65534
 
 
-class ProxyctlTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.proxyd = server.proxyd().binary
-        cls.proxyctl = os.environ.get("PROXYCTL_BINARY") or os.path.join(os.path.dirname(cls.proxyd), "proxyctl")
-        cls.workspace = Workspace("proxyctl")
-        cls.addClassCleanup(cls.workspace.close)
-        cls.directory = cls.workspace.directory("site")
-        cls.socket = f"{cls.directory}/proxyd.sock"
-        with sqlite3.connect(f"{cls.directory}/mail.db") as database:
-            database.execute("CREATE TABLE aliases (address TEXT, destination TEXT)")
-            database.executemany("INSERT INTO aliases VALUES (?, ?)", [
-                ("info@example.com", "anna@example.com"), ("info@example.com", "ben@example.com"),
-                ("@example.org", "anna@example.com"), ("über@example.com", "ü@example.com")])
-        cls.aliases = cls.table("aliases", "SELECT destination FROM aliases WHERE address = '%s'")
-        cls.broken = cls.table("broken", "SELECT destination FROM missing WHERE address = '%s'")
-        cls.secret = cls.table("secret", "SELECT 1")
-        cls.echo = cls.table("echo", "SELECT '<' || '%s' || '>'")
-        cls.write("proxyd.cf", f"allowed_tables = {cls.aliases}, {cls.broken}, {cls.echo}\nlookup_timeout = 2s\n")
-        cls.log = open(f"{cls.directory}/log", "wb")  # pylint: disable=consider-using-with
-        cls.addClassCleanup(cls.log.close)
-        cls.daemon = subprocess.Popen([cls.proxyd, "--listen", cls.socket, "--config", f"{cls.directory}/proxyd.cf"],
-                                      stdin=subprocess.DEVNULL, stdout=cls.log, stderr=cls.log)
-        cls.workspace.janitor.note(f"pid {cls.daemon.pid}")
-        cls.addClassCleanup(cls.end_daemon)
-        wait_until(lambda: os.path.exists(cls.socket), "proxyd listens", 10)
-
-    @classmethod
-    def end_daemon(cls):
-        cls.daemon.send_signal(signal.SIGTERM)
-        cls.daemon.wait(10)
-
-    @classmethod
-    def write(cls, name, text, mode=0o640):
-        path = f"{cls.directory}/{name}"
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(path, mode)
-        return path
-
-    @classmethod
-    def table(cls, name, query, mode=0o640):
-        return "sqlite:" + cls.write(f"{name}.cf", f"dbpath = {cls.directory}/mail.db\nquery = {query}\n", mode)
-
-    def run_proxyctl(self, *arguments, given=b"", environment=None, **more):
-        environment = {"PATH": os.environ["PATH"], "MAIL_CONFIG": f"{self.directory}/none", **(environment or {})}
-        return subprocess.run([self.proxyctl, *arguments], input=given, capture_output=True, timeout=60,
-                              env=environment, check=False, **more)
-
-    def query(self, *arguments, given=b""):
-        return self.run_proxyctl("query", "--socket", self.socket, *arguments, given=given)
-
-    def expect(self, done, status, out, *errors):
-        self.assertEqual((done.returncode, done.stdout.decode()), (status, out), done.stderr.decode())
-        for error in errors:
-            self.assertIn(error, done.stderr.decode())
-        if not errors:
-            self.assertEqual(done.stderr, b"")
-
+class ProxyctlTest(ProxyctlScene):
     def test_hit_and_miss(self):
         self.expect(self.query(self.aliases, "INFO@example.com"), 0, "anna@example.com,ben@example.com\n")
         self.expect(self.query("proxy:" + self.aliases, "@example.org"), 0, "anna@example.com\n")
@@ -211,190 +150,6 @@ class ProxyctlTest(unittest.TestCase):
         self.assertRegex(lines[0], r"^/.*/broken\.cf:2: error: .*no such table: missing$")
         self.expect(self.run_proxyctl("check", "--user", "nosuch", "--config", self.directory), 1, "",
                     "proxyctl: --user nosuch: no such user")
-
-    @unittest.skipUnless(os.access("/usr/sbin/postconf", os.X_OK), "no Postfix")
-    def test_check_of_a_postfix(self):
-        site = self.workspace.directory("postfix")
-        table = self.table("listed", "SELECT 1", 0o644)
-        programs = self.programs()
-
-        def check(main_cf, chroot, service="proxyd", columns="- - n - 1"):
-            for name, text in (("main.cf", f"compatibility_level = 3.6\n{main_cf}daemon_directory = {programs}\n"),
-                               ("master.cf", f"smtp inet n - {chroot} - - smtpd\n -o smtpd_data_restrictions=$mine\n"
-                                             f"proxymap unix {columns} {service}\n")):
-                with open(f"{site}/{name}", "w", encoding="utf-8") as file:
-                    file.write(text)
-                age(f"{site}/{name}")
-            done = self.run_proxyctl("check", "--config", site)
-            return done.returncode, done.stdout.decode().replace(f"{site}/", "").splitlines()
-
-        none = "local_recipient_maps =\n"
-        self.assertEqual(check(none + f"virtual_alias_maps = proxy:{table}\n", "n"),
-                         (0, ["checked 1 table as user postfix: 0 errors, 0 warnings"]))
-        secret = self.table("secret", "SELECT 1", 0o640)  # root's alone, while proxyd reads it as the mail owner
-        status, lines = check(none + f"virtual_alias_maps = proxy:{secret}\n", "n")
-        self.assertEqual(status, 1)
-        self.assertRegex(lines[0], r"secret\.cf: error: user postfix \(mail_owner\) cannot read it: Permission denied\. "
-                                   r"Try chgrp postfix (\S+secret\.cf); chmod g\+r \1$")
-        os.chmod(f"{self.directory}/mail.db", 0o600)
-        status, lines = check(none + f"virtual_alias_maps = proxy:{table}\n", "n")
-        os.chmod(f"{self.directory}/mail.db", 0o644)
-        self.assertRegex(lines[0], r"listed\.cf:1: error: user postfix \(mail_owner\) cannot read (\S*mail\.db): "
-                                   r"Permission denied\. Try chgrp postfix \1; chmod g\+r \1$")
-        status, lines = check(none + f"mine = check_x proxy:{table}\n", "n")
-        self.assertEqual((status, len(lines)), (1, 3))
-        self.assertRegex(lines[0], r"^main\.cf:3: warning: mine asks for .*append it with: postconf .* proxy:sqlite:"
-                                   r".*, if something uses")
-        self.assertRegex(lines[1], r"^master\.cf:1: error: smtpd_data_restrictions asks for .*not in proxy_read_maps")
-        # Tables of other types are the stock server's.
-        status, lines = check("", "n")
-        self.assertEqual(status, 1)
-        self.assertRegex(lines[0], r"^main\.cf: error: .* unix: tables itself, .*not in master\.cf: .*proxyctl enable")
-        status, lines = check(none + "transport_maps = proxy:hash:/x\n", "n")
-        self.assertRegex(lines[0], r"^main\.cf:3: error: .* hash: tables itself.*lookups in hash:/x fail")
-        self.assertEqual(check("", "n", "proxyd\nproxymap-stock unix - - n - - proxymap -n proxymap")[0], 0)
-        self.assertEqual(check("", "n", "proxymap")[0], 0)
-        status, lines = check("", "n", "proxyd\nproxymap-stock unix - - n - - proxymap")
-        self.assertEqual(status, 1)
-        self.assertRegex(lines[0], r'^master\.cf:4: error: .* not answer .* proxymap-stock fail: end the line with '
-                                   r'"proxymap -n proxymap"$')
-        status, lines = check("", "n", "proxyd\nproxymap-stock unix - - n - - proxymap -n proxywrite")
-        self.assertEqual(status, 1)
-        self.assertRegex(lines[0], r'^master\.cf:4: error: wrong -n value: .*end the line with "proxymap -n proxymap"$')
-        self.check_relay_service(lambda option, *more: check("", "n", f"proxyd\n{option}" + "".join(more)), site)
-        # As `postconf -P` leaves `proxymap -n proxymap` of an entry.
-        status, lines = check("", "n", "proxyd\nproxymap-stock unix - - n - - proxymap -n\n -o mine=x proxymap")
-        self.assertEqual(status, 1)
-        self.assertRegex(lines[0], r'^master\.cf:4: error: .*`postconf -P` has put options between -n and its value.*'
-                                   r'"proxymap -n proxymap -o mine=x"$')
-        status, lines = check(none, "n", "proxyd -o pool_sise=1 -o pool_size=none -o smtputf8_enable=no -o mine=x")
-        self.assertEqual(lines[:-1], [
-            "master.cf:3: error: bad value: pool_size = none, expected 1 to 1000",
-            'master.cf:3: warning: -o pool_sise is ignored: neither proxyd nor Postfix has a parameter of this name, did '
-            'you mean "pool_size"?',
-            'master.cf:3: warning: -o mine is ignored: neither proxyd nor Postfix has a parameter of this name'])
-        self.assertEqual(check(none, "n", "proxyd -o mine=x -o alias_maps=$mine")[0], 0)
-        self.assertEqual(check(none + "virtual_alias_maps = $mine\n", "n", "proxyd -o mine=x")[0], 0)
-        with open(f"{site}/proxyd.cf", "w", encoding="utf-8") as file:
-            file.write("pool_size = 3\nallowed_tables = sqlite:/x\n")
-        status, lines = check(none, "n")
-        os.remove(f"{site}/proxyd.cf")
-        self.assertEqual((status, lines[:-1]), (0, [
-            "proxyd.cf:2: note: allowed_tables has no effect under Postfix: proxy_read_maps in main.cf says which tables "
-            "may be asked for"]))
-        self.check_service_entries(lambda *entry: check(none, "n", *entry), programs)
-        status, lines = check(none + f"virtual_alias_maps = proxy:{table}\n", "n", "proxyd", "- - y - 1")
-        self.assertEqual(status, 1)
-        self.assertRegex(lines[0], r"runs in a chroot and looks for (/.*listed\.cf) at /.*\1, where it is not: write n")
-        listed = self.table("listed_only", "SELECT 1", 0o644)
-        self.check_domain_tables(lambda: check(none + f"virtual_alias_maps = proxy:{listed}\n", "n"), listed)
-        self.check_types(lambda maps: check(none + f"virtual_alias_maps = {maps}\n", "n"), table)
-        status, lines = check("", "n", "proxyd\nproxymap-stock unix - - n - - proxyd")
-        self.assertEqual(status, 1)
-        self.assertRegex(lines[0], r'^master\.cf:4: error: proxymap-stock runs "proxyd", .*write "proxymap -n proxymap"')
-        users = "local_recipient_maps = unix:passwd.byname $alias_maps\n"
-        self.assertEqual(check(users, "n")[1], ["checked 0 tables as user postfix: 0 errors, 0 warnings"])
-        status, lines = check(users, "y")
-        self.assertRegex(lines[0], r"^master\.cf:1: warning: smtp/inet runs in a chroot and finds no users there")
-        status, lines = check(none + "no equals sign\n", "n")
-        self.assertRegex(lines[0], r"^main\.cf:3: error: missing '='")
-
-    def check_domain_tables(self, check, table):
-        """Tables of other types in domain lists: the stock server is asked, and looks at proxy_read_maps."""
-        path = table.split(":", 1)[1]
-        with open(path, "a", encoding="utf-8") as file:
-            file.write("domain = example.com, hash:/x\n")
-        status, lines = check()
-        self.assertEqual(status, 1)
-        self.assertRegex(lines[0], r"listed_only\.cf:3: error: domain asks for proxy:hash:/x, which is not in "
-                                   r"proxy_read_maps: ")
-
-    def check_relay_service(self, check, site):
-        """A misspelt relay_service, in master.cf and in proxyd.cf."""
-        stock = "proxymap-stock unix - - n - - proxymap -n proxymap"
-        fault = (r"relay_service = proxymap-stokc: master\.cf has no such service, so that lookups in tables of other "
-                 r"types fail: write proxymap-stock, which it has$")
-        lines = check(" -o syslog_name=x\n -o relay_service=proxymap-stokc\n", stock)[1]
-        self.assertRegex(lines[0], r"^master\.cf:5: error: " + fault)
-        self.assertEqual(len(lines), 2, lines)
-        with open(f"{site}/proxyd.cf", "w", encoding="utf-8") as file:
-            file.write("\nrelay_service = proxymap-stokc\n")
-        lines = check(stock)[1]
-        self.assertRegex(lines[0], r"^proxyd\.cf:2: error: " + fault)
-        lines = check("")[1]
-        self.assertRegex(lines[0],
-                         r"^main\.cf: error: .*add \"proxymap-stokc unix .* \(relay_service in proxyd\.cf:2\)$")
-        queue = subprocess.run(["/usr/sbin/postconf", "-c", site, "-h", "queue_directory"], capture_output=True,
-                               text=True, check=True, timeout=60).stdout.strip()
-        with open(f"{site}/proxyd.cf", "w", encoding="utf-8") as file:
-            file.write(f"\n\nrelay_service = {queue}/./private/proxymap\n")
-        self.assertRegex(check(stock)[1][0], r"^proxyd\.cf:3: error: relay_service = /\S*: this is proxyd itself, .*: "
-                                             r"write proxymap-stock, which it has$")
-        os.remove(f"{site}/proxyd.cf")
-
-    def check_types(self, check, table):
-        """Tables that nobody serves, those that do not go through proxyd, and those with a name that is no path."""
-        for name, status, finding in (
-                ("proxy:pgsq:/x", 1, r'main\.cf:3: error: virtual_alias_maps asks for proxy:pgsq:/x: neither proxyd nor '
-                                     r'the stock server knows the table type "pgsq", did you mean "pgsql"\?'),
-                ("proxy:nosuch:/x", 1, r'main\.cf:3: error: .* knows the table type "nosuch"'),
-                (table, 0, r"main\.cf:3: note: virtual_alias_maps asks for sqlite:\S+ itself, .* write proxy:sqlite:/"),
-                ("proxy:pgsql:sql/x.cf", 1, r'main\.cf:3: error: virtual_alias_maps asks for '
-                                            r'proxy:pgsql:sql/x\.cf: the name does not begin with "/", '
-                                            r"so that it is read as main\.cf parameters, sql/x\.cf_query "),
-                ("proxy:sqlite:./sql/x.cf", 1, r"main\.cf:3: error: virtual_alias_maps asks for "
-                                               r"proxy:sqlite:\./sql/x\.cf: the path is taken from queue_directory, "
-                                               r"(/\S+), where there is no such file: write the whole path$"),
-                (f"proxy:sqlite:{self.in_queue_directory(table)}", 0,
-                 r"main\.cf:3: warning: virtual_alias_maps asks for proxy:sqlite:\.\S+: the path is taken from "
-                 r"queue_directory, /[^ ,]+: write the whole path$"),
-                ("proxy:/x/aliases.cf", 1, r"main\.cf:3: error: virtual_alias_maps asks for proxy:/x/aliases\.cf: the "
-                                           r"table type is missing: write for instance proxy:sqlite:/x/aliases\.cf, or "
-                                           r"proxy:hash:/x/aliases$"),
-                ("proxy:sqlite:mine", 1, r"main\.cf:3: error: virtual_alias_maps asks for proxy:sqlite:mine: no query: ")):
-            with self.subTest(name):
-                got, lines = check(name)
-                self.assertEqual(got, status, lines)
-                self.assertRegex(lines[0], "^" + finding)
-                self.assertEqual(len(lines), 3 if name.endswith(":mine") else 2, lines)
-
-    @staticmethod
-    def in_queue_directory(table):
-        """The path of a table's file as the daemon would find it without the leading slash."""
-        queue = subprocess.run(["/usr/sbin/postconf", "-dh", "queue_directory"], capture_output=True, text=True,
-                               check=True, timeout=60).stdout.strip()
-        return "./" + os.path.relpath(table.split(":", 1)[1], queue)
-
-    def programs(self):
-        """A daemon_directory with proxyd in it."""
-        path = self.workspace.directory("programs")
-        for name, program in (("proxyd", self.proxyd), ("proxymap", "/bin/true"), ("other", "/bin/true")):
-            os.symlink(program, f"{path}/{name}")
-        return path
-
-    def check_service_entries(self, check, programs):
-        """The entry of proxymap: what each mistake in it is answered with, and the exit status."""
-        missing = (f'there is no program "{{}}" in {programs} (daemon_directory), '
-                   "so that no proxy: table can be looked up")
-        for entry, status, finding in (
-                (("proxyyd",), 1, "error: " + missing.format("proxyyd") + ', did you mean "proxyd"?'),
-                (("postgres",), 1, "error: " + missing.format("postgres") + ' (of proxymap): write proxyd'),
-                (("proxymap", "- - n - -"), 0, "note: the proxymap service still runs proxymap(8): "),
-                (("other",), 0, 'warning: the proxymap service runs "other", '),
-                (("proxyd", "n - n - 1"), 1, "error: the proxymap service is not private"),
-                (("proxyd", "- n n - 1"), 0, "warning: proxyd goes on running as root"),
-                (("proxyd", "- - y - 1"), 0, "warning: proxyd runs in a chroot"),
-                (("proxyd", "- - n - -"), 0, "warning: the process limit of default_process_limit: one process"),
-                (("proxyd", "- - n - 0"), 0, "warning: no process limit: one process"),
-                (("proxyd", "- - n - 20"), 0, "warning: the process limit 20: one process"),
-                (("proxyd -X",), 1, "error: proxyd does not start with these options: unknown option -X"),
-                (("proxyd -o {pool_size}",), 1, "error: proxyd does not start with these options: option -o pool_size"),
-                (("proxyd --version",), 1, "error: options that are for the command line")):
-            with self.subTest(entry):
-                got, lines = check(*entry)
-                self.assertEqual(got, status, lines)
-                self.assertTrue(lines[0].startswith(f"master.cf:3: {finding}"), lines)
-        self.assertEqual(check("proxyd -v -o { pool_size = 3 }")[1], ["checked 0 tables as user postfix: 0 errors, 0 warnings"])
 
     def test_unknown_command(self):
         self.expect(self.run_proxyctl("enabel"), 2, "", 'unknown command "enabel", did you mean "enable"? Commands: query')

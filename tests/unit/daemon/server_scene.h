@@ -13,6 +13,7 @@
 #include "backends/table/table_set.h"
 #include "proxyd/server/server.h"
 #include "tests/unit/relay/fake_stock_server.h"
+#include "tests/unit/relay/run_until.h"
 
 namespace proxyd::server {
 
@@ -85,20 +86,7 @@ class ServerScene : public testing::Test {
         return told(reply_bytes(command, reply).size());
     }
 
-    void run_until(const std::function<bool()>& done) {
-        const auto limit = Clock::now() + 10s;
-        std::unique_ptr<Timer> look;
-        look = loop.make_timer([&] {
-            if (done() || Clock::now() >= limit) {
-                loop.stop();
-            } else {
-                look->start(1ms);
-            }
-        });
-        look->start(0ms);
-        loop.run();
-        ASSERT_LT(Clock::now(), limit);
-    }
+    void run_until(const std::function<bool()>& done) { proxyd::run_until(loop, done); }
 
     const std::string table = "hash:a";
     EventLoop loop;

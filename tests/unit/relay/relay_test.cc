@@ -8,6 +8,7 @@
 
 #include "backends/log.h"
 #include "tests/unit/relay/fake_stock_server.h"
+#include "tests/unit/relay/run_until.h"
 
 namespace proxyd::relay {
 namespace {
@@ -56,21 +57,7 @@ class RelayTest : public testing::Test {
         relay.emplace(loop, settings);
     }
 
-    // Turns the loop until `done`; long before ten seconds unless something is wrong.
-    void run_until(const std::function<bool()>& done) {
-        const auto limit = Clock::now() + 10s;
-        std::unique_ptr<Timer> look;
-        look = loop.make_timer([&] {
-            if (done() || Clock::now() >= limit) {
-                loop.stop();
-            } else {
-                look->start(1ms);
-            }
-        });
-        look->start(0ms);
-        loop.run();
-        ASSERT_TRUE(done());
-    }
+    void run_until(const std::function<bool()>& done) { proxyd::run_until(loop, done); }
 
     // The answer is found in `answers` under the name of the table.
     void ask(Command command, const std::string& table, Layout layout = Layout::flags) {

@@ -1,0 +1,29 @@
+// Turning a real event loop until something has happened.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include <gtest/gtest.h>
+
+#include "backends/event/event_loop.h"
+
+namespace proxyd {
+
+// Returns when `done`, long before ten seconds unless something is wrong; then the test fails.
+inline void run_until(EventLoop& loop, const std::function<bool()>& done) {
+    const auto limit = Clock::now() + std::chrono::seconds(10);
+    std::unique_ptr<Timer> look;
+    look = loop.make_timer([&] {
+        if (done() || Clock::now() >= limit) {
+            loop.stop();
+        } else {
+            look->start(std::chrono::milliseconds(1));
+        }
+    });
+    look->start(Duration::zero());
+    loop.run();
+    ASSERT_TRUE(done());
+}
+
+}  // namespace proxyd
