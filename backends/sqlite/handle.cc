@@ -80,9 +80,8 @@ std::string why_not_open(const std::string& path, sqlite3* database, int status)
 std::string advice_for_wal(const std::string& path) {
     const auto slash = path.rfind('/');
     return fmt::format(
-        ". The file is in WAL mode: {0}-wal and {0}-shm must be there, or user {1} must be able to make "
-        "them: "
-        "let {1} write to the directory {2}",
+        ". The file is in WAL mode: {0}-wal and {0}-shm must be there, or user {1} must be able to "
+        "make them: let {1} write to the directory {2}",
         path, effective_user(),
         slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1)));
 }

@@ -194,7 +194,9 @@ void TableSet::load(Entry& entry) {
     entry.loaded = stamps_of(inspection.files);
     if (const auto own = entry.loaded.find(path); own != entry.loaded.end()) own->second = before;
     entry.seen = entry.loaded;
-    for (const auto& warning : inspection.warnings) log().warning(warning);
+    // A version that is refused is read again and again.
+    for (const auto& warning : inspection.warnings)
+        log().warning(fmt::format("{} after {} versions: {}", entry.name, entry.versions, warning), warning);
     if (inspection.table) {
         if (!first && file_changed)
             log().info(fmt::format("table {} has changed -- new version in use", entry.name));

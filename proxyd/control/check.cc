@@ -345,7 +345,7 @@ class Check {
 
     [[nodiscard]] bool has_service(const std::string& name) const {
         if (name.starts_with('/'))
-            return !is_same_socket(name, site_.main_cf->value("queue_directory") + "/private/proxymap");
+            return !is_same_socket(name, working_directory(*site_.main_cf) + "/private/proxymap");
         return std::any_of(services_.begin(), services_.end(), [&name](const MasterService& service) {
             return service.name == name && service.type == "unix";
         });

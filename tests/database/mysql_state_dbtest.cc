@@ -39,6 +39,14 @@ class MysqlState : public MysqlScene {
                 });
             });
     }
+    // The server answers the lookup with no rows, so much later; at its deadline the lookup has failed
+    // anyway.
+    void expect_no_rows_to_fail(LoopServer& server, const Lookup& lookup, std::chrono::milliseconds after) {
+        run_for(after);
+        if (lookup.answers == 0) server.say(ScriptedServer::no_rows());
+        EXPECT_TRUE(run_until([&] { return lookup.answers > 0; }, 1s));
+        EXPECT_EQ(lookup.status, Status::retry) << recorded.text();
+    }
     // A table of that server, which has been asked once, so that there is a connection.
     std::string table_of_willing(const LoopServer& server) {
         const auto name = table_at("127.0.0.1:" + server.port, "query = SELECT v FROM t WHERE k = '%s'");
@@ -164,10 +172,7 @@ TEST_F(MysqlState, NoRowsAtTheTimeLimitAreNotNotFound) {
     EXPECT_TRUE(run_until([&] { return quick->answers > 0; }, 1s));
     EXPECT_EQ(quick->status, Status::nokey) << recorded.text();
     const auto slow = start(name, "b");
-    run_for(470ms);
-    if (slow->answers == 0) server->say(ScriptedServer::no_rows());
-    EXPECT_TRUE(run_until([&] { return slow->answers > 0; }, 1s));
-    EXPECT_EQ(slow->status, Status::retry) << recorded.text();
+    expect_no_rows_to_fail(*server, *slow, 470ms);
 }
 
 // The server began with the second query when it had answered the first, whenever that answer is read.
@@ -182,10 +187,7 @@ TEST_F(MysqlState, NoRowsAtTheTimeLimitAreNotNotFoundBehindAnother) {
     server->say(ScriptedServer::rows("one"));
     std::this_thread::sleep_for(100ms);  // the process stands still
     EXPECT_TRUE(run_until([&] { return one->answers > 0; }, 1s));
-    run_for(815ms);
-    if (two->answers == 0) server->say(ScriptedServer::no_rows());
-    EXPECT_TRUE(run_until([&] { return two->answers > 0; }, 1s));
-    EXPECT_EQ(two->status, Status::retry) << recorded.text();
+    expect_no_rows_to_fail(*server, *two, 815ms);
 }
 
 // A lock that another session holds for as long as this lives.
@@ -234,10 +236,7 @@ TEST_F(MysqlState, NoRowsAtTheLimitOfTheConnectionAreNotNotFound) {
     settings.lookup_timeout = 4s;
     const auto patient =
         start(table_at("127.0.0.1:" + server->port, "query = SELECT '%s'", "patient.cf"), "b");
-    run_for(465ms);
-    if (lookup->answers == 0) server->say(ScriptedServer::no_rows());
-    EXPECT_TRUE(run_until([&] { return lookup->answers > 0; }, 1s));
-    EXPECT_EQ(lookup->status, Status::retry) << recorded.text();
+    expect_no_rows_to_fail(*server, *lookup, 465ms);
 }
 
 }  // namespace

@@ -116,6 +116,18 @@ TEST_F(TableChanges, AFileThatStaysBrokenIsReadEveryFewSecondsAtMost) {
     EXPECT_EQ(written.count("%q"), 1) << "once for the file and for those who ask";
 }
 
+TEST_F(TableChanges, TheWarningsOfAFileThatStaysBrokenAreWrittenOnce) {
+    const auto name = write(ask_a);
+    EXPECT_EQ(answer(name), "a");
+    write(ask_a + "domain = x.org # a comment\nexpansion_limit = many\n");
+    wait_for_looks(name);
+    for (int i = 0; i < 3; ++i) {
+        loop.advance(5100ms);
+        EXPECT_EQ(answer(name), "a");
+    }
+    EXPECT_EQ(written.count("no comments at the end of a line"), 1);
+}
+
 TEST_F(TableChanges, AFileThatCannotBeReadIsNamedOnce) {
     const auto path = directory + "/missing.cf";
     EXPECT_EQ(answer("fake:" + path), "RETRY");

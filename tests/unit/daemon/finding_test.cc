@@ -1,0 +1,48 @@
+#include "proxyd/control/finding.h"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace proxyd::control {
+namespace {
+
+using testing::ElementsAre;
+
+TEST(Finding, IsOneLineThatEditorsUnderstand) {
+    EXPECT_EQ(format({"/x.cf", 3, Gravity::error, "text"}), "/x.cf:3: error: text");
+    EXPECT_EQ(format({"/x.cf", 0, Gravity::warning, "two\nlines"}), "/x.cf: warning: two lines");
+}
+
+TEST(Finding, TheSameTwiceCountsOnce) {
+    Findings findings;
+    findings.error("/x", 1, "a");
+    findings.error("/x", 1, "a");
+    findings.warning("/x", 1, "a");
+    EXPECT_EQ(findings.all().size(), 2U);
+    EXPECT_EQ(findings.count(Gravity::error), 1U);
+}
+
+TEST(Finding, AreShownFileByFileAndInEachByLine) {
+    Findings findings;
+    findings.error("/x", 7, "third");
+    findings.error("/a", 1, "fourth");
+    findings.warning("/x", 3, "second");
+    findings.note("/x", 0, "first");
+    std::vector<std::string> texts;
+    for (const auto& finding : findings.in_order()) texts.push_back(finding.text);
+    EXPECT_THAT(texts, ElementsAre("first", "second", "third", "fourth"));
+}
+
+TEST(Finding, NamesItsFileOnce) {
+    Findings findings;
+    findings.error("/x", 0, "open /x: Permission denied");
+    findings.error("/x", 0, "open /y: Permission denied");
+    EXPECT_EQ(findings.all()[0].text, "cannot be read: Permission denied");
+    EXPECT_EQ(findings.all()[1].text, "open /y: Permission denied");
+}
+
+}  // namespace
+}  // namespace proxyd::control
