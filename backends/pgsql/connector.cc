@@ -55,46 +55,51 @@ Connector::Connector(Driver& driver, const std::string& host, Connected connecte
       host_(host),
       connected_(std::move(connected)),
       failed_(std::move(failed)),
-      address_timer_(driver.loop().make_timer([this] {
-          attempt_failed({FailureClass::unreachable, "no connection within its share of connect_timeout"});
-      })) {}
+      walk_(driver.addresses(), driver.loop().now(), driver.settings().connect_timeout),
+      share_timer_(driver.loop().make_timer([this] { share_is_over(); })) {}
 
 void Connector::start() {
     std::string error;
     endpoints_ = endpoints(driver_.cluster(), host_, error);
     std::reverse(endpoints_.begin(), endpoints_.end());
-    if (endpoints_.empty()) last_failure_ = {FailureClass::configuration, error};
+    if (endpoints_.empty()) walk_.keep({FailureClass::configuration, error}, false);
     driver_.loop().defer([this, alive = std::weak_ptr<bool>(alive_)] {
         if (alive.lock()) next_endpoint();
     });
 }
 
 void Connector::next_endpoint() {
-    if (endpoints_.empty()) {
-        failed_(last_failure_);
+    const auto now = driver_.loop().now();
+    if (endpoints_.empty() || !walk_.has_time(now)) {
+        failed_(pool::Failure(walk_.failure()));
         return;
     }
-    auto endpoint = std::move(endpoints_.back());
+    endpoint_ = std::move(endpoints_.back());
     endpoints_.pop_back();
-    if (endpoint.host.empty()) {
-        try_address(endpoint.parameters);
+    if (endpoint_.host.empty()) {
+        walk_.begin("", {""}, endpoints_.size());
+        next_address();
         return;
     }
-    resolving_ = driver_.resolver().resolve(endpoint.host, [this, endpoint](const Addresses& answer) {
-        addresses_.clear();
-        for (const auto& address : answer.addresses) {
-            addresses_.push_back(endpoint.parameters);
-            addresses_.back()["hostaddr"] = address;
-        }
-        std::reverse(addresses_.begin(), addresses_.end());
-        if (addresses_.empty()) {
-            attempt_failed({FailureClass::unreachable, answer.error});
-            return;
-        }
-        auto first = std::move(addresses_.back());
-        addresses_.pop_back();
-        try_address(first);
+    if (!endpoints_.empty()) share_timer_->start(walk_.share_of_name(now, endpoints_.size()));
+    resolving_ = driver_.resolver().resolve(endpoint_.host, [this](const Addresses& answer) {
+        share_timer_->stop();
+        if (answer.addresses.empty()) walk_.keep({FailureClass::unreachable, answer.error}, false);
+        walk_.begin(endpoint_.host, answer.addresses, endpoints_.size());
+        next_address();
     });
+}
+
+void Connector::next_address() {
+    const auto step = walk_.next(driver_.loop().now());
+    if (!step) {
+        next_endpoint();
+        return;
+    }
+    auto parameters = endpoint_.parameters;
+    if (!step->address.empty()) parameters["hostaddr"] = step->address;
+    if (step->share) share_timer_->start(*step->share);
+    try_address(parameters);
 }
 
 void Connector::try_address(const ConnectParameters& parameters) {
@@ -117,7 +122,7 @@ void Connector::try_address(const ConnectParameters& parameters) {
     watched_fd_ = -1;
     connection_.reset(PQconnectStartParams(keywords.data(), values.data(), 0));
     if (!connection_) {
-        attempt_failed({FailureClass::unreachable, "out of memory"});
+        attempt_failed({FailureClass::unreachable, "out of memory"}, false);
         return;
     }
     PQsetErrorVerbosity(connection_.get(), PQERRORS_VERBOSE);
@@ -125,11 +130,9 @@ void Connector::try_address(const ConnectParameters& parameters) {
     if (PQstatus(connection_.get()) == CONNECTION_BAD) {
         std::string sqlstate;
         attempt_failed(
-            {FailureClass::unreachable, connect_error_text(PQerrorMessage(connection_.get()), sqlstate)});
+            {FailureClass::unreachable, connect_error_text(PQerrorMessage(connection_.get()), sqlstate)},
+            false);
         return;
-    }
-    if (const auto others = addresses_.size() + endpoints_.size(); others > 0) {
-        address_timer_->start(driver_.settings().connect_timeout / static_cast<int>(others + 1));
     }
     watch_socket(false, true);
 }
@@ -157,7 +160,8 @@ void Connector::poll() {
         case PGRES_POLLING_READING: watch_socket(true, false); return;
         case PGRES_POLLING_WRITING: watch_socket(false, true); return;
         case PGRES_POLLING_OK: {
-            address_timer_->stop();
+            share_timer_->stop();
+            walk_.worked();
             auto handle = std::move(connection_);
             connected_(std::move(handle));
             return;
@@ -184,23 +188,30 @@ void Connector::poll() {
     // libpq goes by the name of the system's user then.
     if (failure.parameter == "user" && !current_.contains("user"))
         failure.message += fmt::format("; user is not set in the {}", is_uri(host_) ? "URI" : "table file");
-    attempt_failed(failure);
+    attempt_failed(failure, !sqlstate.empty() || failure.kind != FailureClass::unreachable);
 }
 
-void Connector::attempt_failed(const Failure& failure) {
-    address_timer_->stop();
+void Connector::attempt_failed(const Failure& failure, bool said_by_server) {
+    share_timer_->stop();
     watch_.reset();
     connection_.reset();
-    // What a server said counts for more than that another address has none.
-    const bool said = last_failure_.kind == FailureClass::configuration ||
-                      last_failure_.kind == FailureClass::too_many_connections;
-    if (!said || failure.kind != FailureClass::unreachable) last_failure_ = failure;
-    if (!addresses_.empty()) {
-        const auto next = std::move(addresses_.back());
-        addresses_.pop_back();
-        try_address(next);
+    walk_.failed(failure, said_by_server);
+    next_address();
+}
+
+// Of an address, or of the name servers when there is none yet.
+void Connector::share_is_over() {
+    if (connection_) {
+        watch_.reset();
+        connection_.reset();
+        walk_.timed_out();
+        next_address();
         return;
     }
+    resolving_.reset();
+    walk_.keep({FailureClass::unreachable,
+                fmt::format("host name {}: the name servers have not answered", endpoint_.host)},
+               false);
     next_endpoint();
 }
 

@@ -8,6 +8,7 @@
 
 #include <libpq-fe.h>
 
+#include "backends/cluster/address_walk.h"
 #include "backends/event/loop.h"
 #include "backends/event/resolver.h"
 #include "backends/pgsql/cluster.h"
@@ -35,24 +36,26 @@ class Connector {
 
   private:
     void next_endpoint();
+    void next_address();
     void try_address(const ConnectParameters& parameters);
     void poll();
     void watch_socket(bool read, bool write);
-    void attempt_failed(const pool::Failure& failure);
+    void attempt_failed(const pool::Failure& failure, bool said_by_server);
+    void share_is_over();
 
     Driver& driver_;
     std::string host_;
     Connected connected_;
     Failed failed_;
-    std::vector<Endpoint> endpoints_;           // still to be tried, last first
-    std::vector<ConnectParameters> addresses_;  // of the endpoint being tried, last first
-    pool::Failure last_failure_;
+    std::vector<Endpoint> endpoints_;  // still to be tried, last first
+    Endpoint endpoint_;                // being tried
+    cluster::AddressWalk walk_;
     std::shared_ptr<Resolver::Handle> resolving_;  // kept, so that the name's addresses are renewed
     ConnectParameters current_;
     std::unique_ptr<FdWatch> watch_;  // before the connection: it must go first
     int watched_fd_ = -1;
     ConnectionHandle connection_;
-    std::unique_ptr<Timer> address_timer_;
+    std::unique_ptr<Timer> share_timer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

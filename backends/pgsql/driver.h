@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/cluster/address_walk.h"
 #include "backends/event/resolver.h"
 #include "backends/pgsql/cluster.h"
 #include "backends/pool/connection.h"
@@ -32,12 +33,16 @@ class Driver final : public pool::Driver {
     void pooler_noticed(const std::string& why);
     [[nodiscard]] bool behind_pooler() const { return behind_pooler_; }
 
+    // Of the hosts' addresses.
+    [[nodiscard]] cluster::AddressMemory& addresses() { return addresses_; }
+
   private:
     Loop& loop_;
     Resolver& resolver_;
     ClusterIdentity cluster_;
     std::shared_ptr<const pool::DriverSettings> settings_;
     bool behind_pooler_ = false;
+    cluster::AddressMemory addresses_;
 };
 
 // The pool's HostInfo list for a cluster.
