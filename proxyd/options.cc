@@ -43,7 +43,7 @@ const std::vector<Declaration>& declarations() {
          1,
          1000},
         {{"pipeline_depth", integer, "1 to 1000", "16", table_too, on_reload,
-          "How many lookups may be on their way on one connection. With 1 each waits for the "
+          "How many lookups may be on their way on one connection to PostgreSQL. With 1 each waits for the "
           "reply of the one before."},
          &Options::pipeline_depth,
          1,

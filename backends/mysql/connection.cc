@@ -35,13 +35,9 @@ class ResultRows final : public pool::Rows {
     std::vector<MYSQL_ROW> rows_;
 };
 
-// The server reads no further query before it has sent an answer, and we read no answer while we send: what
-// is unanswered always fits into the buffers of the sockets.
-constexpr std::size_t unanswered_limit = 16384;
-
-// The library does not see when an answer too many has come, or one too few. So now and then all that is
-// under way is waited for: what is left over then is nobody's answer.
-constexpr std::chrono::seconds drain_interval{1};
+// An answer too many that comes when a query has been sent is taken for the answer to it, and that answer for
+// the next one's. So now and then something is asked that no query's answer can be an answer to.
+constexpr std::chrono::seconds check_interval{1};
 
 }  // namespace
 
@@ -76,6 +72,7 @@ void Connection::established(std::unique_ptr<Handle> handle, Duration round_trip
     time_limit_ = connector_->time_limit();
     connector_.reset();
     handle_ = std::move(handle);
+    checked_at_ = driver_.loop().now();
     watch_.wait_for_server(*handle_);
     observer_.connected(round_trip);
 }
@@ -90,53 +87,46 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
         out.resize(start + length);
         return true;
     };
-    auto statement = std::static_pointer_cast<const Statement>(query.statement);
-    auto text = table::expand_query(statement->query(), table::KeyParts(query.key), quote);
+    statement_ = std::static_pointer_cast<const Statement>(query.statement);
+    token_ = token;
+    auto text = table::expand_query(statement_->query(), table::KeyParts(query.key), quote);
+    // The pool hears of nothing inside its own call.
     if (!text) {
-        later([this, token] {
-            observer_.finished(token, {nullptr, {FailureClass::query, "the key cannot be quoted"}});
-        });
+        later([this] { fail("the key cannot be quoted"); });
         return;
     }
-    waiting_.push_back({token, std::move(statement), std::move(*text)});
-    if (step_ != Step::none) return;
-    if (const auto waits = send_waiting()) watch_.wait_for(*handle_, *waits);
-    watch_.drop_if_closed(*handle_);
-}
-
-bool Connection::may_send() const {
-    if (waiting_.empty() || send_failed_) return false;
-    // Compressed packets share their buffer with what is sent.
-    const bool ahead =
-        handle_->get()->net.compress == 0 && driver_.loop().now() - drained_at_ < drain_interval;
-    return sent_.empty() || (ahead && unanswered_bytes_ + waiting_.front().text.size() <= unanswered_limit);
-}
-
-std::optional<int> Connection::send_waiting() {
-    while (may_send()) {
-        const int waits = begin_send();
-        if (waits != 0) return waits;
-        step_ = Step::none;
-        if (call_result_ != 0) {
-            // The pool must not hear of it inside its own call.
-            send_failed_ = true;
-            later([this, why = handle_->error_text()] { broken(why); });
-        }
+    text_ = std::move(*text);
+    if (const auto why = handle_->out_of_step(); !why.empty()) {
+        later([this, why = std::string(why)] { broken(why); });
+        return;
     }
-    return std::nullopt;
+    const bool check = driver_.loop().now() - checked_at_ >= check_interval;
+    const int waits = check ? begin_check() : begin_send();
+    watch_.drop_if_closed(*handle_);
+    if (waits != 0) {
+        watch_.wait_for(*handle_, waits);
+    } else if (!check && call_result_ == 0) {
+        step_ = Step::sent;
+    } else {
+        later([this] {
+            if (!handle_->is_busy()) drive(0);
+        });
+    }
+}
+
+int Connection::begin_check() {
+    step_ = Step::checking;
+    auto* mysql = handle_->get();
+    return handle_->start([&] { return mysql_ping_start(&call_result_, mysql); },
+                          [this, mysql](int ready) { return mysql_ping_cont(&call_result_, mysql, ready); });
 }
 
 int Connection::begin_send() {
     step_ = Step::sending;
-    if (sent_.empty()) drained_at_ = driver_.loop().now();
-    sent_.push_back(std::move(waiting_.front()));
-    sent_.back().begun = driver_.loop().now();
-    waiting_.pop_front();
+    begun_ = driver_.loop().now();
     auto* mysql = handle_->get();
-    const auto& text = sent_.back().text;
-    unanswered_bytes_ += text.size();
     return handle_->start(
-        [&] { return mysql_send_query_start(&call_result_, mysql, text.data(), text.size()); },
+        [&] { return mysql_send_query_start(&call_result_, mysql, text_.data(), text_.size()); },
         [this, mysql](int ready) { return mysql_send_query_cont(&call_result_, mysql, ready); });
 }
 
@@ -171,112 +161,129 @@ void Connection::drive(std::optional<int> waits) {
     watch_.drop_if_closed(*handle_);
     if (waits) {
         watch_.wait_for(*handle_, *waits);
-    } else if (step_ == Step::none && !send_failed_) {
+    } else if (step_ == Step::idle || step_ == Step::sent) {
         watch_.wait_for_server(*handle_);
     }
 }
 
 std::optional<int> Connection::step_done() {
-    auto* mysql = handle_->get();
     switch (step_) {
-        case Step::sending:
-            step_ = Step::none;
-            if (call_result_ == 0) return next_step();
-            broken(handle_->error_text());
-            return std::nullopt;
+        case Step::checking: return checked();
+        case Step::sending: return sent();
         case Step::reading:
-            if (read_result_ != 0) return query_done(true);
-            if (mysql_field_count(mysql) > 0) return begin_store();
-            if (mysql_more_results(mysql) != 0) return begin_next_result();
-            return query_done(false);
+            if (read_result_ == 0) return answer_begun();
+            query_done(true);
+            return std::nullopt;
         case Step::next_result:
-            // 0: there is a result to be read; -1: there was none any more
-            if (call_result_ > 0) return query_done(true);
-            if (call_result_ == 0 && mysql_field_count(mysql) > 0) return begin_store();
-            if (call_result_ == 0 && mysql_more_results(mysql) != 0) return begin_next_result();
-            return query_done(false);
+            // 0: there is an answer to be read; -1: there was none any more
+            if (call_result_ == 0) return answer_begun();
+            query_done(call_result_ > 0);
+            return std::nullopt;
         case Step::storing: return stored();
-        case Step::none: return std::nullopt;
+        case Step::idle:
+        case Step::sent: return std::nullopt;
     }
     return std::nullopt;
 }
 
-std::optional<int> Connection::stored() {
-    Result result(std::exchange(stored_, nullptr));
-    if (!result) return query_done(true);
-    several_results_ = several_results_ || result_;
-    result_ = std::move(result);
-    if (mysql_more_results(handle_->get()) != 0) return begin_next_result();
-    return query_done(false);
+std::optional<int> Connection::checked() {
+    if (call_result_ != 0) {
+        broken(failure_of(*handle_, Phase::querying).message);
+    } else if (!handle_->said_ok() || handle_->has_surplus()) {
+        broken("the server sent what was not asked for");
+    } else {
+        checked_at_ = driver_.loop().now();
+        return begin_send();
+    }
+    return std::nullopt;
 }
 
-std::optional<int> Connection::next_step() {
-    if (const auto waits = send_waiting()) return waits;
-    if (step_ == Step::none && read_ahead_ && !send_failed_) return begin_read();
+std::optional<int> Connection::sent() {
+    if (call_result_ == 0) {
+        step_ = Step::sent;
+    } else {
+        broken(handle_->error_text());
+    }
+    return std::nullopt;
+}
+
+std::optional<int> Connection::answer_begun() {
+    if (mysql_field_count(handle_->get()) > 0) return begin_store();
+    return next_statement();
+}
+
+std::optional<int> Connection::stored() {
+    Result result(std::exchange(stored_, nullptr));
+    if (!result) {
+        query_done(true);
+        return std::nullopt;
+    }
+    several_results_ = several_results_ || result_;
+    result_ = std::move(result);
+    return next_statement();
+}
+
+std::optional<int> Connection::next_statement() {
+    if (mysql_more_results(handle_->get()) != 0) return begin_next_result();
+    query_done(false);
     return std::nullopt;
 }
 
 void Connection::woken(int ready) {
     if (closed_ || !handle_) return;
-    if (step_ != Step::none) {
-        drive(handle_->go_on(ready));
-    } else if (!sent_.empty()) {
-        drive(begin_read());
-    } else {
-        broken("the server closed the connection");
+    switch (step_) {
+        case Step::idle:
+            if (const auto why = handle_->out_of_step(); !why.empty()) broken(std::string(why));
+            return;
+        case Step::sent: drive(begin_read()); return;
+        default: drive(handle_->go_on(ready)); return;
     }
 }
 
-// The whole answer to one query has been read. The report may bring the next query.
-std::optional<int> Connection::query_done(bool failed) {
-    step_ = Step::none;
-    const Sent sent = std::move(sent_.front());
-    sent_.pop_front();
-    unanswered_bytes_ -= sent.text.size();
-    read_ahead_ = !sent_.empty();
-    if (!read_ahead_ && handle_->has_surplus()) {
+// The whole answer to the query has been read. The report may bring the next query.
+void Connection::query_done(bool failed) {
+    step_ = Step::idle;
+    if (handle_->has_surplus()) {
         // This answer may have been another one's, too.
         broken("the server sent what was not asked for");
-        return std::nullopt;
+        return;
     }
-    const Result result = std::move(result_);
     const bool several_results = std::exchange(several_results_, false);
     if (!failed) {
-        report(sent, result, several_results);
-    } else {
-        const auto why = failure_of(*handle_, Phase::querying);
-        if (why.kind == FailureClass::lost || why.kind == FailureClass::not_serving) {
-            if (why.kind == FailureClass::not_serving) driver_.omitted_steps().not_serving(host_);
-            broken(why);
-            return std::nullopt;
-        }
-        observer_.finished(sent.token, {nullptr, why});
+        report(several_results);
+        return;
     }
-    if (closed_ || step_ != Step::none) return std::nullopt;
-    return next_step();
+    result_.reset();
+    const auto why = failure_of(*handle_, Phase::querying);
+    if (why.kind == FailureClass::not_serving) driver_.omitted_steps().not_serving(host_);
+    if (why.kind == FailureClass::lost || why.kind == FailureClass::not_serving) {
+        broken(why);
+    } else {
+        observer_.finished(token_, {nullptr, why});
+    }
 }
 
 // MariaDB 10.11 may answer a statement that meets its time limit with fewer rows or none, and no error.
-bool Connection::cut_short(const Sent& sent) const {
-    return driver_.loop().now() - sent.begun >= time_limit_ * 99 / 100;
+bool Connection::cut_short() const {
+    return driver_.loop().now() - begun_ >= time_limit_ * 99 / 100;
 }
 
-void Connection::report(const Sent& sent, const Result& result, bool several_results) {
-    if (cut_short(sent)) {
-        observer_.finished(sent.token,
-                           {nullptr, {FailureClass::query, "the query met the server's time limit"}});
+void Connection::report(bool several_results) {
+    const Result result = std::move(result_);
+    if (cut_short()) {
+        fail("the query met the server's time limit");
     } else if (several_results) {
-        observer_.finished(
-            sent.token,
-            {nullptr, {FailureClass::query, "multiple result sets returning data are not supported"}});
-    } else if (!result && sent.statement->require_result_set()) {
-        observer_.finished(
-            sent.token,
-            {nullptr, {FailureClass::query, "the query gave no result set (require_result_set)"}});
+        fail("multiple result sets returning data are not supported");
+    } else if (!result && statement_->require_result_set()) {
+        fail("the query gave no result set (require_result_set)");
     } else {
         const ResultRows rows(result.get());
-        observer_.finished(sent.token, {&rows, {}});
+        observer_.finished(token_, {&rows, {}});
     }
+}
+
+void Connection::fail(const std::string& why) {
+    observer_.finished(token_, {nullptr, {FailureClass::query, why}});
 }
 
 void Connection::broken(const std::string& why) {

@@ -1,8 +1,6 @@
 #include "backends/mysql/connector.h"
 
 #include <algorithm>
-#include <array>
-#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -17,11 +15,7 @@ namespace {
 
 using pool::FailureClass;
 
-// Sent one behind the other before anything is read, as lookups will be.
-constexpr std::array<std::string_view, 2> probes = {"SELECT 1", "SELECT 2"};
-constexpr std::array<std::string_view, 2> probe_answers = {"1", "2"};
-
-// Servers answer the second at once when they have answered the first, and optional steps, too.
+// Servers answer optional steps at once.
 constexpr std::chrono::milliseconds longest_patience{500};
 
 // Each step twice, and once more where others have lost theirs meanwhile.
@@ -35,13 +29,12 @@ Connector::Connector(Driver& driver, const std::string& host, Connected connecte
       connected_callback_(std::move(connected)),
       failed_callback_(std::move(failed)),
       watch_(driver.loop(), [this](int ready) { woken(ready); }),
-      patience_timer_(driver.loop().make_timer([this] { no_answer(); })) {}
+      patience_timer_(driver.loop().make_timer([this] { optional_step_lost("not answered"); })) {}
 
 Connector::~Connector() {
     watch_.stop();
     // A call under way is ended now: it reads and writes the members below the handle.
     handle_.reset();
-    mysql_free_result(stored_);
 }
 
 void Connector::start() {
@@ -81,7 +74,6 @@ void Connector::next_address() {
 void Connector::try_address(std::string address) {
     address_ = std::move(address);
     watch_.stop();
-    probes_ = 0;
     begun_ = driver_.loop().now();
     time_limit_ = driver_.settings().statement_timeout;
     handle_ = std::make_unique<Handle>();
@@ -146,7 +138,7 @@ int Connector::begin_connect() {
 
 int Connector::begin_charset() {
     step_ = Step::charset;
-    probed_at_ = Clock::now();
+    charset_sent_at_ = Clock::now();
     auto* mysql = handle_->get();
     return handle_->start(
         [&] {
@@ -175,32 +167,6 @@ std::string Connector::statement_of(OptionalStep step) const {
     return fmt::format("SET SESSION max_statement_time={:.3f}", static_cast<double>(limit.count()) / 1000);
 }
 
-int Connector::begin_probe_send() {
-    step_ = Step::probe_send;
-    if (probes_ == 0) patience_timer_->start(patience());
-    auto* mysql = handle_->get();
-    const auto& probe = probes.at(probes_);
-    return handle_->start(
-        [&] { return mysql_send_query_start(&call_result_, mysql, probe.data(), probe.size()); },
-        [this, mysql](int ready) { return mysql_send_query_cont(&call_result_, mysql, ready); });
-}
-
-int Connector::begin_probe_read() {
-    step_ = Step::probe_read;
-    auto* mysql = handle_->get();
-    return handle_->start(
-        [&] { return mysql_read_query_result_start(&read_result_, mysql); },
-        [this, mysql](int ready) { return mysql_read_query_result_cont(&read_result_, mysql, ready); });
-}
-
-int Connector::begin_probe_store() {
-    step_ = Step::probe_store;
-    auto* mysql = handle_->get();
-    return handle_->start(
-        [&] { return mysql_store_result_start(&stored_, mysql); },
-        [this, mysql](int ready) { return mysql_store_result_cont(&stored_, mysql, ready); });
-}
-
 // Goes on as far as the library can without waiting.
 void Connector::drive(std::optional<int> waits) {
     while (waits && *waits == 0) waits = step_done();
@@ -217,24 +183,14 @@ std::optional<int> Connector::step_done() {
             return std::nullopt;
         case Step::charset:
             if (call_result_ == 0) {
-                round_trip_ = Clock::now() - probed_at_;
+                round_trip_ = Clock::now() - charset_sent_at_;
                 return begin_after(step_);
             }
             attempt_failed();
             return std::nullopt;
         case Step::time_limit:
         case Step::serving: return optional_step_done();
-        case Step::probe_send:
-            if (call_result_ != 0) break;
-            if (++probes_ < probes.size()) return begin_probe_send();
-            probes_ = 0;
-            return begin_probe_read();
-        case Step::probe_read:
-            if (read_result_ != 0) break;
-            return begin_probe_store();
-        case Step::probe_store: return probe_stored();
     }
-    probe_failed();
     return std::nullopt;
 }
 
@@ -242,7 +198,6 @@ std::optional<int> Connector::begin_after(Step done) {
     if (done == Step::charset && wants(OptionalStep::time_limit))
         return begin_optional(OptionalStep::time_limit);
     if (done != Step::serving && wants(OptionalStep::serving)) return begin_optional(OptionalStep::serving);
-    if (driver_.pipelines() && handle_->get()->net.compress == 0) return begin_probe_send();
     established();
     return std::nullopt;
 }
@@ -290,29 +245,6 @@ void Connector::optional_step_lost(const std::string& why) {
     }
 }
 
-void Connector::no_answer() {
-    if (step_ == Step::time_limit || step_ == Step::serving) {
-        optional_step_lost("not answered");
-    } else {
-        without_pipelining();
-    }
-}
-
-std::optional<int> Connector::probe_stored() {
-    auto* const result = std::exchange(stored_, nullptr);
-    MYSQL_ROW row = result != nullptr ? mysql_fetch_row(result) : nullptr;
-    const bool right = row != nullptr && row[0] != nullptr && probe_answers.at(probes_) == row[0];
-    mysql_free_result(result);
-    if (right && ++probes_ < probes.size()) return begin_probe_read();
-    if (right) {
-        driver_.pipelining_worked();
-        established();
-    } else {
-        probe_failed();
-    }
-    return std::nullopt;
-}
-
 void Connector::woken(int ready) {
     if (!over_ && handle_) drive(handle_->go_on(ready));
 }
@@ -349,31 +281,10 @@ void Connector::attempt_failed(pool::Failure failure) {
     later([this] { next_address(); });
 }
 
-void Connector::probe_failed() {
-    if (handle_->error_number() != 0 && of_no_use()) {
-        patience_timer_->stop();
-        attempt_failed();
-    } else {
-        without_pipelining();
-    }
-}
-
 // Whether the last error leaves nothing to be done with the connection.
 bool Connector::of_no_use() const {
     const auto kind = classify(handle_->error_number(), Phase::querying, {});
     return kind == FailureClass::lost || kind == FailureClass::not_serving;
-}
-
-// A query that came behind another was not answered. Twice in a row, and one at a time is sent from then on.
-void Connector::without_pipelining() {
-    patience_timer_->stop();
-    watch_.stop();
-    if (driver_.pipelining_failed()) {
-        log().info(
-            fmt::format("mysql host {}: does not answer queries that are sent ahead -- sending one at a time",
-                        redact_host(host_)));
-    }
-    later([this] { try_address(address_); });
 }
 
 void Connector::later(std::function<void()> work) {

@@ -1,6 +1,6 @@
 // Opens one connection to MySQL or MariaDB and prepares it: tries the addresses of a host in turn, sets the
-// character set and the server's limit for statements, asks whether the server serves, and tries whether
-// queries may be sent ahead. What is not needed is done without where connections do not outlive it.
+// character set and the server's limit for statements, and asks whether the server serves. What is not needed
+// is done without where connections do not outlive it.
 #pragma once
 
 #include <functional>
@@ -43,13 +43,10 @@ class Connector {
   private:
     // What the library is doing.
     enum class Step {
-        connecting,   // TCP, greeting, TLS, authentication
-        charset,      // SET NAMES
-        time_limit,   // the server's limit for statements
-        serving,      // whether it takes queries
-        probe_send,   // two queries at once
-        probe_read,   // their first answers
-        probe_store,  // their results
+        connecting,  // TCP, greeting, TLS, authentication
+        charset,     // SET NAMES
+        time_limit,  // the server's limit for statements
+        serving,     // whether it takes queries
     };
 
     void next_address();
@@ -60,13 +57,9 @@ class Connector {
     [[nodiscard]] int begin_connect();
     [[nodiscard]] int begin_charset();
     [[nodiscard]] int begin_optional(OptionalStep step);
-    [[nodiscard]] int begin_probe_send();
-    [[nodiscard]] int begin_probe_read();
-    [[nodiscard]] int begin_probe_store();
     // A step is done: begins the next one, or reports (no value).
     [[nodiscard]] std::optional<int> step_done();
     [[nodiscard]] std::optional<int> optional_step_done();
-    [[nodiscard]] std::optional<int> probe_stored();
     // Begins what comes after this step, and is wanted.
     [[nodiscard]] std::optional<int> begin_after(Step done);
     [[nodiscard]] bool wants(OptionalStep step) const;
@@ -79,10 +72,7 @@ class Connector {
     void established();
     void attempt_failed();
     void attempt_failed(pool::Failure failure);
-    void no_answer();
     void optional_step_lost(const std::string& why);
-    void probe_failed();
-    void without_pipelining();
     void later(std::function<void()> work);
 
     Driver& driver_;
@@ -100,13 +90,10 @@ class Connector {
     Step step_ = Step::connecting;
     MYSQL* connected_ = nullptr;  // results of the library's calls
     int call_result_ = 0;
-    my_bool read_result_ = 0;
-    MYSQL_RES* stored_ = nullptr;
     std::string text_;  // of the statement under way: the library reads it while it sends
     int steps_lost_ = 0;
     TimePoint begun_{};  // the connection to this address
-    std::size_t probes_ = 0;
-    TimePoint probed_at_{};
+    TimePoint charset_sent_at_{};
     Duration round_trip_{};
     std::chrono::milliseconds time_limit_{};
     bool over_ = false;

@@ -1,9 +1,7 @@
 // MySQL and MariaDB connections for the pool.
 #pragma once
 
-#include <chrono>
 #include <memory>
-#include <vector>
 
 #include "backends/event/resolver.h"
 #include "backends/mysql/cluster.h"
@@ -20,20 +18,9 @@ class Driver final : public pool::Driver {
 
     [[nodiscard]] std::unique_ptr<pool::Connection> make_connection(
         std::size_t host, pool::ConnectionObserver& observer) override;
-    [[nodiscard]] bool pipelines() const override {
-        return settings_->pipelining && loop_.now() >= pipelining_from_;
-    }
-
-    // A connection did not answer what was sent ahead. When the next one does not either, something between
-    // us and the server does not take a query before it has answered the last. It may be replaced by a better
-    // one: after a while this is tried again, with each new connection. True: no more is sent ahead.
-    bool pipelining_failed() {
-        if (++failed_probes_ < 2) return false;
-        pipelining_from_ = loop_.now() + std::chrono::minutes(10);
-        failed_probes_ = 0;
-        return true;
-    }
-    void pipelining_worked() { failed_probes_ = 0; }
+    // The protocol has one query answered before the next one is sent. Some proxies mix up what is sent
+    // ahead.
+    [[nodiscard]] bool pipelines() const override { return false; }
 
     // Of all connections of the cluster.
     [[nodiscard]] OmittedSteps& omitted_steps() { return omitted_steps_; }
@@ -48,8 +35,6 @@ class Driver final : public pool::Driver {
     Resolver& resolver_;
     ClusterIdentity cluster_;
     std::shared_ptr<const pool::DriverSettings> settings_;
-    TimePoint pipelining_from_{};
-    int failed_probes_ = 0;  // in a row
     OmittedSteps omitted_steps_;
 };
 

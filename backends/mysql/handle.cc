@@ -38,6 +38,16 @@ bool Handle::has_surplus() const {
            received->cache_pos < received->cache + received->cache_size;
 }
 
+std::string_view Handle::out_of_step() {
+    if (has_surplus()) return "the server sent what was not asked for";
+    char byte = 0;
+    const auto count = ::recv(socket(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (count > 0) return "the server sent what was not asked for";
+    if (count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+        return "the server closed the connection";
+    return {};
+}
+
 int Handle::start(const std::function<int()>& first, std::function<int(int)> next) {
     // The library clears the last error only where it sends, and does not always say why it failed: an error
     // of the query before must not stand for it.

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <mysql.h>
 
@@ -25,8 +26,15 @@ class Handle {
     [[nodiscard]] int socket() { return mysql_get_socket(&mysql_); }
     [[nodiscard]] unsigned error_number() { return mysql_errno(&mysql_); }
     [[nodiscard]] std::string error_text() { return mysql_error(&mysql_); }
-    // Whether more has been received than was read. Between two calls.
+    // Whether a call is under way.
+    [[nodiscard]] bool is_busy() const { return bool(next_); }
+    // Whether the library has received more than it has read. Between two calls.
     [[nodiscard]] bool has_surplus() const;
+    // While the server has nothing to say: what it has said or done nevertheless, for the log; "": nothing.
+    [[nodiscard]] std::string_view out_of_step();
+
+    // Whether the last thing that the server said is "done", rather than the beginning of a result.
+    [[nodiscard]] bool said_ok() const { return *mysql_.net.read_pos == 0; }
 
     // Begins a call: the library's _start and _cont functions with their parameters bound. Both return what
     // is waited for (MYSQL_WAIT_READ ...), 0 when done.

@@ -54,7 +54,6 @@ class Connection {
 struct DriverSettings {
     std::chrono::milliseconds connect_timeout{3000};    // shared by the addresses of one host
     std::chrono::milliseconds statement_timeout{9000};  // enforced by the server, where it can
-    bool pipelining = true;                             // pipeline_depth is above 1
 };
 
 class Driver {

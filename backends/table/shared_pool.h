@@ -82,7 +82,6 @@ class SharedPool {
         for (const auto& one : all) {
             limits.connect_timeout = std::min(limits.connect_timeout, one.connect_timeout);
             longest = std::max(longest, one.lookup_timeout);
-            limits.pipelining = limits.pipelining && one.pipeline_depth > 1;
         }
         limits.statement_timeout = longest * 9 / 10;
         return limits;

@@ -1,4 +1,8 @@
 // What stands between us and the server, and does not understand all that we say to it.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "tests/database/loop_server.h"
 #include "tests/database/mysql_scene.h"
 #include "tests/database/willing_server.h"
@@ -35,11 +39,23 @@ class MysqlMiddleman : public MysqlScene {
     // How often such a statement came.
     [[nodiscard]] int asked() const { return asked_; }
 
+    // Answers lookups only after a while, and says nothing that is right any more when it hears of another
+    // one meanwhile: as poolers do that keep no account of what is sent ahead.
+    bool takes_its_time = false;
+    int sent_ahead = 0;
+
     bool not_ready = false;  // to lookups: ER_UNKNOWN_COM_ERROR
 
   private:
     std::optional<std::string> answer_to(const std::string& query) {
-        if (not_ready && query.starts_with("SELECT '")) return ScriptedServer::error(1, 1047, "08S01");
+        const bool lookup = query.starts_with("SELECT '");
+        if (not_ready && lookup) return ScriptedServer::error(1, 1047, "08S01");
+        if (takes_its_time && lookup) {
+            if (!held_.empty()) ++sent_ahead;
+            held_ = query.substr(7);
+            timer_->start(200us);
+            return "";
+        }
         if (!query.starts_with(with_)) return std::nullopt;
         ++asked_;
         switch (trouble_) {
@@ -54,8 +70,12 @@ class MysqlMiddleman : public MysqlScene {
         return std::nullopt;
     }
 
+    void say_held() { server_->say(ScriptedServer::rows(std::exchange(held_, ""))); }
+
     Trouble trouble_ = Trouble::none;
     std::string with_;
+    std::string held_;  // the answer that it has not given yet
+    std::unique_ptr<Timer> timer_ = loop.make_timer([this] { say_held(); });
     int asked_ = 0;
     std::unique_ptr<LoopServer> server_;
 };
@@ -113,6 +133,20 @@ TEST_F(MysqlMiddleman, AServerThatTakesNoQueriesIsCheckedAgain) {
     not_ready = false;
     EXPECT_TRUE(run_until([&] { return lookup->answers > 0; }));
     EXPECT_EQ(lookup->value, "'b'") << recorded.text();
+}
+
+TEST_F(MysqlMiddleman, NothingIsSentAheadOfAnAnswer) {
+    has(Trouble::none, "");
+    takes_its_time = true;
+    const auto name = make_table();
+    EXPECT_EQ(answer(name, "first"), "'first'") << recorded.text();  // the table is known to be quick now
+    std::vector<std::shared_ptr<Lookup>> lookups;
+    for (int i = 0; i < 40; ++i) lookups.push_back(start(name, fmt::format("k{}", i)));
+    EXPECT_TRUE(run_until([&] {
+        return std::all_of(lookups.begin(), lookups.end(), [](const auto& one) { return one->answers > 0; });
+    }));
+    for (std::size_t i = 0; i < lookups.size(); ++i) EXPECT_EQ(lookups[i]->value, fmt::format("'k{}'", i));
+    EXPECT_EQ(sent_ahead, 0);
 }
 
 }  // namespace

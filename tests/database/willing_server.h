@@ -24,6 +24,8 @@ inline std::string willing_answer(const std::string& heard, const OtherAnswer& o
         at += 4 + size;
         if (number == 1) {
             said += ScriptedServer::ok(2);  // the client's part of the handshake
+        } else if (size == 1) {
+            said += ScriptedServer::ok(1);  // a ping
         } else if (const auto answer = other(query)) {
             said += *answer;
         } else if (query.starts_with("SET ") || query == "DO 0") {

@@ -1,12 +1,10 @@
-// Queries that are sent ahead: each keeps its own answer and its own error, and a middle man that cannot do
-// it is noticed.
+// Many lookups over one connection: each gets its own answer and its own error.
 #include "tests/database/mysql_scene.h"
-#include "tests/database/one_at_a_time_proxy.h"
 
 namespace proxyd {
 namespace {
 
-class MysqlPipeline : public MysqlScene {
+class MysqlOrder : public MysqlScene {
   protected:
     // Asks for keys 0 to count-1 at once; returns the answers in this order, "RETRY" for those that failed.
     std::vector<std::string> all_at_once(const std::string& name, int count) {
@@ -30,7 +28,7 @@ class MysqlPipeline : public MysqlScene {
     }
 };
 
-TEST_F(MysqlPipeline, QueriesGoAheadOfAnswersOnOneConnection) {
+TEST_F(MysqlOrder, EachKeyGetsItsOwnAnswer) {
     settings.pool_size = 1;
     const auto name = table("query = SELECT '%s' FROM DUAL");
     EXPECT_EQ(answer(name, "first"), "first");  // the table is known to be quick from now on
@@ -38,7 +36,7 @@ TEST_F(MysqlPipeline, QueriesGoAheadOfAnswersOnOneConnection) {
     EXPECT_EQ(connections(), 1);
 }
 
-TEST_F(MysqlPipeline, AnErrorStaysWithItsOwnQuery) {
+TEST_F(MysqlOrder, AnErrorStaysWithItsOwnQuery) {
     settings.pool_size = 1;
     // More than one row for a subquery is an error of that key alone.
     const auto name = table(
@@ -51,7 +49,7 @@ TEST_F(MysqlPipeline, AnErrorStaysWithItsOwnQuery) {
     EXPECT_EQ(connections(), 1);
 }
 
-TEST_F(MysqlPipeline, LongQueriesAndLongAnswersFitTogether) {
+TEST_F(MysqlOrder, LongQueriesAndLongAnswersFitTogether) {
     settings.pool_size = 1;
     const auto name = table("query = SELECT CONCAT('%s', REPEAT('x', 100000)) FROM DUAL");
     EXPECT_EQ(ask(name, "first").status, Status::ok);
@@ -67,7 +65,7 @@ TEST_F(MysqlPipeline, LongQueriesAndLongAnswersFitTogether) {
                   true);
 }
 
-TEST_F(MysqlPipeline, AConnectionKilledWithManyUnderWayLosesNone) {
+TEST_F(MysqlOrder, AConnectionKilledWithManyUnderWayLosesNone) {
     settings.pool_size = 1;
     const auto name = table("query = SELECT '%s' FROM DUAL");
     EXPECT_EQ(answer(name, "first"), "first");
@@ -81,28 +79,6 @@ TEST_F(MysqlPipeline, AConnectionKilledWithManyUnderWayLosesNone) {
         }));
         for (std::size_t i = 0; i < lookups.size(); ++i) EXPECT_EQ(lookups[i]->value, fmt::format("k{}", i));
     }
-}
-
-// It throws away what comes while the server is busy. Were queries sent ahead through it, answers would be
-// missing or would be given to the wrong questions.
-TEST_F(MysqlPipeline, AMiddleManThatTakesOneQueryAtATimeIsNoticed) {
-    settings.pool_size = 2;
-    const OneAtATimeProxy proxy(static_cast<std::uint16_t>(std::stoi(admin.port)));
-    const auto name = table_at("127.0.0.1:" + proxy.port(), "query = SELECT '%s' FROM DUAL");
-    EXPECT_EQ(answer(name, "first"), "first") << recorded.text();
-    EXPECT_EQ(logged("does not answer queries that are sent ahead"), 1U);
-    EXPECT_EQ(all_at_once(name, 60), echoes(60));
-    EXPECT_EQ(logged("does not answer queries that are sent ahead"), 1U);
-}
-
-TEST_F(MysqlPipeline, DepthOneSendsNothingAhead) {
-    settings.pool_size = 2;
-    settings.pipeline_depth = 1;
-    const OneAtATimeProxy proxy(static_cast<std::uint16_t>(std::stoi(admin.port)));
-    const auto name = table_at("127.0.0.1:" + proxy.port(), "query = SELECT '%s' FROM DUAL");
-    EXPECT_EQ(all_at_once(name, 60), echoes(60));
-    EXPECT_EQ(logged("does not answer queries that are sent ahead"), 0U);
-    EXPECT_EQ(proxy.thrown_away(), 0U);
 }
 
 }  // namespace
