@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include "backends/log.h"
 #include "backends/pgsql/driver.h"
@@ -48,6 +49,7 @@ void Connection::established(ConnectionHandle handle) {
     connection_ = std::move(handle);
     auto* connection = connection_.get();
     PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
+    PQsetNoticeReceiver(connection, notice, this);
     watched_fd_ = PQsocket(connection);
     watch_ = driver_.loop().watch(watched_fd_, [this](Ready what) { ready(what); });
     watch_->want(true, false);
@@ -62,6 +64,13 @@ void Connection::established(ConnectionHandle handle) {
 }
 
 void Connection::send(pool::QueryToken token, const pool::Query& query) {
+    if (sent_.empty() && something_waits()) {
+        held_back_ = true;
+        driver_.loop().defer([this, alive = std::weak_ptr<bool>(alive_)] {
+            if (alive.lock()) ready({true, false});
+        });
+        return;
+    }
     Sent sent;
     sent.token = token;
     sent.may_wait = query.may_wait;
@@ -119,6 +128,7 @@ std::size_t Connection::answered_together() const {
 void Connection::sync() {
     unsynced_ = 0;
     sent_.back().held = false;
+    sent_.back().synced = true;
     if (PQpipelineSync(connection_.get()) == 1) {
         flush();
         return;
@@ -151,17 +161,34 @@ bool Connection::send_bound(const pool::Query& query, Sent& sent) {
     if (known == prepared_.end() || now - known->second.at >= preparation_age) {
         if (unsynced_ > 0) sync();  // what fails before it must not keep it from being prepared
         ++preparations_;
-        const Preparation fresh{sent.statement, preparations_, fmt::format("{}_{}", name, preparations_),
-                                now};
-        if (PQsendPrepare(connection, fresh.name.c_str(), bound.text.c_str(), 0, nullptr) != 1) return false;
+        Preparation fresh;
+        fresh.statement = sent.statement;
+        fresh.number = preparations_;
+        fresh.name = fmt::format("{}_{}", name, preparations_);
+        fresh.at = now;
+        *fresh.shape = statement.shape();
+        if (PQsendPrepare(connection, fresh.name.c_str(), bound.text.c_str(), 0, nullptr) != 1 ||
+            PQsendDescribePrepared(connection, fresh.name.c_str()) != 1) {
+            return false;
+        }
         std::erase_if(prepared_, [](const auto& item) { return item.second.statement.expired(); });
         known = prepared_.insert_or_assign(name, fresh).first;
         sent.preparing = true;
-        sent.commands = 2;
+        sent.step = Step::prepare;
     }
     sent.preparation = known->second.number;
+    sent.shape = known->second.shape;
+    if (statement.repeatable()) sent.format = next_format(*sent.shape);
     return PQsendQueryPrepared(connection, known->second.name.c_str(), count, pointers.data(), nullptr,
-                               nullptr, 0) == 1;
+                               nullptr, sent.format) == 1;
+}
+
+// The answers of one statement look alike, save that each says the format of its columns: where text is the
+// same in either, neighbours are asked in different ones, so that none is taken for the other.
+int Connection::next_format(const Shape& shape) {
+    if (!shape.textual) return 0;
+    format_ = 1 - format_;
+    return format_;
 }
 
 // The pool sends such a query only when nothing else is under way, and nothing behind it.
@@ -216,15 +243,17 @@ void Connection::drop_dead_watch() {
 void Connection::ready(Ready what) {
     if (closed_) return;
     if (what.write) flush();
+    const bool asked = !sent_.empty();
     const bool readable = !what.read || PQconsumeInput(connection_.get()) == 1;
     drop_dead_watch();
+    read_results();
+    if (closed_) return;
     if (!readable) {
-        read_results();
-        if (!closed_) broken(lost_ ? lost_why_ : PQerrorMessage(connection_.get()));
+        broken(lost_ ? lost_why_ : PQerrorMessage(connection_.get()));
         return;
     }
-    read_results();
-    if (!closed_ && lost_ && answered_ < sent_.size() && sent_[answered_].failed) {
+    if (!asked && what.read && !lost_) out_of_step("bytes came while nothing was asked");
+    if (lost_ && !in_doubt_ && answered_ < sent_.size() && sent_[answered_].failed) {
         const auto place = sent_.begin() + static_cast<std::ptrdiff_t>(answered_);
         const Sent culprit = std::move(*place);
         sent_.erase(place);
@@ -232,6 +261,46 @@ void Connection::ready(Ready what) {
     }
     if (!closed_ && (lost_ || PQstatus(connection_.get()) == CONNECTION_BAD)) {
         broken(lost_ ? lost_why_ : PQerrorMessage(connection_.get()));
+    }
+}
+
+// Before anything is asked: what waits can be no answer to it. A byte, or the end of the connection.
+bool Connection::something_waits() const {
+    char byte = 0;
+    return watch_ && ::recv(watched_fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
+// Also the library's own: of messages that come while nothing is asked. It drops those.
+void Connection::notice(void* self, const PGresult* result) {
+    auto& connection = *static_cast<Connection*>(self);
+    const auto severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const auto text = one_line(field(result, PG_DIAG_MESSAGE_PRIMARY));
+    if (field(result, PG_DIAG_SQLSTATE).empty() || severity == "ERROR") {
+        connection.out_of_step(text);
+    } else if (severity == "FATAL" || severity == "PANIC") {
+        connection.lost(text);
+    }
+}
+
+void Connection::lost(const std::string& why) {
+    if (!lost_) lost_why_ = one_line(why);
+    lost_ = true;
+}
+
+void Connection::out_of_step(const std::string& sign) {
+    if (in_doubt_) return;
+    lost_ = in_doubt_ = true;
+    lost_why_ = fmt::format("answers do not fit the queries: {} -- the connection is closed", sign);
+}
+
+// A connection that breaks leaves what looks like disorder, too.
+void Connection::lost_or_out_of_step(const std::string& sign) {
+    const std::string_view error = PQerrorMessage(connection_.get());
+    const bool broke = PQstatus(connection_.get()) == CONNECTION_BAD;
+    if (broke && error.find("lost synchronization") == std::string_view::npos) {
+        lost(std::string(error));
+    } else {
+        out_of_step(one_line(sign));
     }
 }
 
@@ -246,8 +315,15 @@ void Connection::broken(const std::string& why) {
     closed_ = true;
     watch_.reset();
     // Whichever of them it was that ended the server's process will be the only one the next time.
-    if (!sent_.empty() && sent_.front().statement) sent_.front().statement->failed(driver_.loop().now());
+    if (!in_doubt_ && !sent_.empty() && sent_.front().statement)
+        sent_.front().statement->failed(driver_.loop().now());
     const auto text = one_line(why);
+    // Of lookups that are asked again the pool makes a line.
+    if (in_doubt_ && sent_.empty() && finished_.empty() && !held_back_) {
+        const auto label = host_info(host_).label;
+        log().warning(fmt::format("pgsql {} out of step", label),
+                      fmt::format("database {}: host {}: {}", driver_.cluster().dbname, label, text));
+    }
     observer_.closed({FailureClass::lost, text.empty() ? "the server closed the connection" : text});
 }
 

@@ -1,5 +1,9 @@
 // One PostgreSQL connection: libpq in pipeline mode. Queries of one prepared statement that are sent in one
 // pass of the loop share a sync, which costs the server about as much as a query.
+//
+// Each answer is held against its query: the place in the line, the columns, the format that was asked for,
+// the number of rows. Where something does not fit, the connection ends, and no answer is given of what was
+// read together with it.
 #pragma once
 
 #include <deque>
@@ -8,6 +12,7 @@
 #include <string>
 
 #include "backends/pgsql/connector.h"
+#include "backends/pgsql/shape.h"
 #include "backends/pgsql/statement.h"
 #include "backends/pool/connection.h"
 
@@ -31,19 +36,26 @@ class Connection final : public pool::Connection {
     };
     using ResultHandle = std::unique_ptr<PGresult, ResultCloser>;
 
+    // What the server is asked to do for one query, in this order.
+    enum class Step { prepare, describe, run };
+
     // A query that was sent; token 0 is the empty exchange after connecting.
     struct Sent {
         pool::QueryToken token = 0;
         std::shared_ptr<const Statement> statement;
         Path path = Path::prepared;
-        int commands = 1;        // for the server, that have not been answered yet
-        bool preparing = false;  // the next result is that of the preparation
-        int preparation = 0;     // which preparation of the statement it relies on
-        ResultHandle result;     // the last one with rows, or the first error
+        Step step = Step::run;       // the next one without an answer
+        bool step_answered = false;  // its result is there, its end is not
+        bool preparing = false;      // it is not prepared and described yet
+        int preparation = 0;         // which preparation of the statement it relies on
+        std::shared_ptr<Shape> shape;
+        int format = 0;       // of the columns; see next_format()
+        ResultHandle result;  // the last one with rows, or the first error
         bool failed = false;
         bool may_wait = false;   // its answer, for those behind it
         bool held = false;       // it comes with that of the next one
         bool asked_for = false;  // it comes before the sync
+        bool synced = false;     // a sync is behind it
         bool undone = false;     // left out after an error before it
     };
 
@@ -55,12 +67,23 @@ class Connection final : public pool::Connection {
     void sync();
     void flush();
     void drop_dead_watch();
+    [[nodiscard]] bool something_waits() const;
+    [[nodiscard]] int next_format(const Shape& shape);
     void read_results();
+    void collect();
+    void take_end(bool again);
+    void take_sync();
     void take(Sent& sent, ResultHandle result);
+    void take_success(Sent& sent, ResultHandle result);
     void finish(std::size_t count);
+    [[nodiscard]] bool deliver();
     void report(const Sent& sent);
     [[nodiscard]] pool::Outcome error_outcome(const Sent& sent);
     void finished_later(pool::QueryToken token, pool::Failure failure);
+    void lost(const std::string& why);
+    void out_of_step(const std::string& sign);
+    void lost_or_out_of_step(const std::string& sign);
+    static void notice(void* self, const PGresult* result);
     void broken(const std::string& why);
     void closed_later(pool::Failure failure);
 
@@ -72,21 +95,26 @@ class Connection final : public pool::Connection {
     std::unique_ptr<FdWatch> watch_;  // destroyed before the connection
     int watched_fd_ = -1;
     std::deque<Sent> sent_;
-    std::size_t answered_ = 0;  // of sent_: their results are there, the sync behind them is not
-    int unsynced_ = 0;          // the last of sent_, of one statement
+    std::size_t answered_ = 0;   // of sent_: their results are there, the sync behind them is not
+    std::deque<Sent> finished_;  // read, and not reported yet
+    int unsynced_ = 0;           // the last of sent_, of one statement
     // By Statement::server_name(). The name on the server has the number behind it.
     struct Preparation {
         std::weak_ptr<const Statement> statement;  // gone: of a table that has changed
         int number = 0;
         std::string name;
         TimePoint at{};
+        std::shared_ptr<Shape> shape = std::make_shared<Shape>();
     };
     std::map<std::string, Preparation> prepared_;
     int preparations_ = 0;
     TimePoint probed_at_{};
     bool closed_ = false;
-    bool lost_ = false;  // a result said that the server ends the connection
+    bool lost_ = false;       // no more is read
+    bool in_doubt_ = false;   // nor is what was read believed
+    bool held_back_ = false;  // a query is not sent any more
     std::string lost_why_;
+    int format_ = 0;  // of the last query that had a choice
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

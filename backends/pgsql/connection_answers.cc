@@ -18,11 +18,42 @@ constexpr const char* copy_command = "the query is a COPY command";
 // A connection with so many is renewed: the server keeps them all.
 constexpr int most_preparations = 200;
 
-// A query's answer ends with the name of the command, that of a preparation describes no rows. When the
-// connection breaks, libpq 15 forgets what was sent and takes the description of rows that are still to come
-// for an answer without rows.
-bool is_whole(const PGresult* result, bool of_preparation) {
-    return of_preparation ? PQnfields(result) == 0 : *PQcmdStatus(const_cast<PGresult*>(result)) != '\0';
+// What of a result is not as it must be for the step it is to answer; nullptr: nothing.
+const char* misfit_of_preparation(const PGresult* result) {
+    const bool fits = PQresultStatus(result) == PGRES_COMMAND_OK && PQnfields(result) == 0 &&
+                      PQnparams(result) == 0 && *PQcmdStatus(const_cast<PGresult*>(result)) == '\0';
+    return fits ? nullptr : "another message stands in the place of the end of a preparation";
+}
+
+const char* misfit_of_description(const PGresult* result) {
+    const bool fits =
+        PQresultStatus(result) == PGRES_COMMAND_OK && *PQcmdStatus(const_cast<PGresult*>(result)) == '\0';
+    return fits ? nullptr : "another message stands in the place of a description";
+}
+
+// Some servers do not count. What a rule puts in the place of a statement may give other rows than are
+// counted.
+bool counts_all(const PGresult* result) {
+    const std::string_view tag = PQcmdStatus(const_cast<PGresult*>(result));
+    const std::string_view count = PQcmdTuples(const_cast<PGresult*>(result));
+    return !tag.starts_with("SELECT") || count.empty() || count == fmt::to_string(PQntuples(result));
+}
+
+// `shape` and `format`: of the columns that were asked for.
+const char* misfit_of_answer(const PGresult* result, bool reads_only, const Shape* shape, int format) {
+    // The end of an answer names the command. When the connection breaks, libpq 15 forgets what was sent and
+    // takes the description of rows that are still to come for an answer without rows.
+    const std::string_view tag = PQcmdStatus(const_cast<PGresult*>(result));
+    if (tag.empty()) return "an answer has no end";
+    const bool rows = PQresultStatus(result) == PGRES_TUPLES_OK;
+    if (!rows && reads_only && tag.starts_with("SELECT")) return "an answer does not describe its rows";
+    if (rows && !counts_all(result)) return "an answer has not as many rows as its end counts";
+    for (int i = 0; i < PQnfields(result); ++i) {
+        if (PQfformat(result, i) != format) return "an answer is in a format that was not asked for";
+    }
+    if (shape != nullptr && shape->columns > 0 && !shape->same(shape_of(result)))
+        return "an answer has other columns than its query";
+    return nullptr;
 }
 
 }  // namespace
@@ -31,99 +62,163 @@ bool Connection::worn() const {
     return preparations_ >= most_preparations;
 }
 
+// Nothing is reported before all that has come is read, so that a sign of disorder behind an answer counts
+// for it, too.
 void Connection::read_results() {
+    do {
+        collect();
+    } while (deliver());
+}
+
+void Connection::collect() {
     auto* connection = connection_.get();
-    bool separated = false;
+    bool ended = false;
+    // While nothing is expected the library drops what comes, and says so: see notice().
     while (!closed_ && !lost_ && PQisBusy(connection) == 0) {
-        if (sent_.empty()) return;
+        if (sent_.empty() || lost_) return;
         ResultHandle result(PQgetResult(connection));
         if (!result) {
-            // In a pipeline it separates the results of commands; outside it ends them.
-            if (PQpipelineStatus(connection) == PQ_PIPELINE_OFF) {
-                if (PQstatus(connection) == CONNECTION_BAD) return;
-                finish(1);
-            } else if (separated || answered_ == sent_.size()) {
-                // The library has nothing for what was sent: it gave up when the connection broke, and says
-                // so for ever.
-                lost_ = true;
-                lost_why_ = one_line(PQerrorMessage(connection));
-            } else if (--sent_[answered_].commands == 0) {
-                if (sent_[answered_++].asked_for) finish(std::exchange(answered_, 0));
-            }
-            separated = true;
+            take_end(ended);
+            ended = true;
             continue;
         }
-        separated = false;
-        const auto status = PQresultStatus(result.get());
-        if (status == PGRES_PIPELINE_SYNC) {
-            finish(sent_.front().token == 0 ? 1 : std::exchange(answered_, 0));
-        } else if (answered_ < sent_.size()) {
+        ended = false;
+        const bool sync_due = answered_ > 0 && sent_[answered_ - 1].synced;
+        if (PQresultStatus(result.get()) == PGRES_PIPELINE_SYNC) {
+            take_sync();
+        } else if (answered_ == sent_.size() || sync_due || sent_[answered_].token == 0) {
+            lost_or_out_of_step("there is an answer too many");
+        } else {
             take(sent_[answered_], std::move(result));
         }
     }
 }
 
+// No further result: in a pipeline of this command, else of this query. `again`: nothing came since the last
+// end.
+void Connection::take_end(bool again) {
+    auto* connection = connection_.get();
+    const bool pipeline = PQpipelineStatus(connection) != PQ_PIPELINE_OFF;
+    if (!pipeline && PQstatus(connection) == CONNECTION_BAD) {
+        lost(PQerrorMessage(connection));
+        return;
+    }
+    // Of a connection that broke the library has nothing more, and says so for ever.
+    if (again || answered_ == sent_.size() || !std::exchange(sent_[answered_].step_answered, false)) {
+        lost_or_out_of_step("an answer is missing");
+        return;
+    }
+    auto& sent = sent_[answered_];
+    if (!pipeline) {
+        finish(1);
+    } else if (sent.step != Step::run) {
+        sent.step = sent.step == Step::prepare ? Step::describe : Step::run;
+    } else {
+        ++answered_;
+        if (sent.asked_for) finish(std::exchange(answered_, 0));
+    }
+}
+
+void Connection::take_sync() {
+    if (answered_ == 0 && sent_.front().token == 0) {
+        finish(1);
+    } else if (answered_ > 0 && sent_[answered_ - 1].synced) {
+        finish(std::exchange(answered_, 0));
+    } else {
+        lost_or_out_of_step("the server is done with what it has not answered");
+    }
+}
+
 void Connection::take(Sent& sent, ResultHandle result) {
     const auto status = PQresultStatus(result.get());
+    const bool second = std::exchange(sent.step_answered, true);
+    // Of several statements each has a result.
+    if (second && !sent.statement->several_statements()) {
+        lost_or_out_of_step("a query has two answers");
+        return;
+    }
     if (sent.failed) return;
     switch (status) {
         case PGRES_PIPELINE_ABORTED: sent.undone = true; return;
         case PGRES_TUPLES_OK:
-        case PGRES_COMMAND_OK:
-            if (!is_whole(result.get(), sent.preparing)) {
-                lost_ = true;
-                lost_why_ = one_line(PQerrorMessage(connection_.get()));
-            } else if (sent.preparing) {
-                sent.preparing = false;
-            } else {
-                sent.result = std::move(result);
-            }
-            return;
+        case PGRES_COMMAND_OK: take_success(sent, std::move(result)); return;
         case PGRES_COPY_IN:
         case PGRES_COPY_OUT:
         case PGRES_COPY_BOTH:
             // The query asks for a transfer that no lookup can serve; only a new connection gets out of it.
             sent.failed = true;
-            lost_ = true;
-            lost_why_ = copy_command;
+            lost(copy_command);
             sent.result = std::move(result);
             return;
         default: break;
     }
     const auto sqlstate = field(result.get(), PG_DIAG_SQLSTATE);
+    if (status != PGRES_EMPTY_QUERY && sqlstate.empty()) {
+        // The library's own words.
+        lost_or_out_of_step(PQresultErrorMessage(result.get()));
+        return;
+    }
     if (status != PGRES_EMPTY_QUERY && classify(sqlstate, Phase::querying) == FailureClass::lost) {
-        lost_ = true;
-        lost_why_ = one_line(PQresultErrorMessage(result.get()));
+        lost(PQresultErrorMessage(result.get()));
         return;
     }
     sent.failed = true;
     sent.result = std::move(result);
 }
 
+void Connection::take_success(Sent& sent, ResultHandle result) {
+    const char* sign = nullptr;
+    switch (sent.step) {
+        case Step::prepare: sign = misfit_of_preparation(result.get()); break;
+        case Step::describe: sign = misfit_of_description(result.get()); break;
+        case Step::run:
+            sign =
+                misfit_of_answer(result.get(), sent.statement->repeatable(), sent.shape.get(), sent.format);
+            break;
+    }
+    if (sign != nullptr) {
+        lost_or_out_of_step(sign);
+    } else if (sent.step == Step::describe) {
+        *sent.shape = shape_of(result.get());
+        sent.statement->described(*sent.shape);
+        sent.preparing = false;
+    } else if (sent.step == Step::run) {
+        // The columns may have become others since the format was chosen: nobody reads that.
+        sent.undone = sent.format != 0 && !sent.shape->textual;
+        sent.result = std::move(result);
+    }
+}
+
 // The first `count` that were sent: their results are there.
 void Connection::finish(std::size_t count) {
-    for (; count > 0 && !closed_; --count) {
-        const Sent sent = std::move(sent_.front());
+    for (; count > 0; --count) {
+        finished_.push_back(std::move(sent_.front()));
         sent_.pop_front();
-        if (sent.path == Path::text && PQpipelineStatus(connection_.get()) == PQ_PIPELINE_OFF &&
+        if (finished_.back().path == Path::text && PQpipelineStatus(connection_.get()) == PQ_PIPELINE_OFF &&
             PQenterPipelineMode(connection_.get()) != 1) {
-            lost_ = true;
-            lost_why_ = PQerrorMessage(connection_.get());
+            lost(PQerrorMessage(connection_.get()));
         }
+    }
+}
+
+// Reports what is finished; false: nothing was.
+bool Connection::deliver() {
+    if (in_doubt_ || finished_.empty()) return false;
+    while (!closed_ && !finished_.empty()) {
+        const Sent sent = std::move(finished_.front());
+        finished_.pop_front();
         if (sent.token == 0) {
             observer_.connected(Clock::now() - probed_at_);
-            return;
+        } else {
+            report(sent);
         }
-        report(sent);
     }
-    if (closed_ || lost_ || !sent_.empty()) return;
+    if (closed_ || lost_ || !sent_.empty()) return true;
     // What such a statement has set or begun would change the answers of other tables.
     const auto transaction = PQtransactionStatus(connection_.get());
     const bool in_transaction = transaction == PQTRANS_INTRANS || transaction == PQTRANS_INERROR;
-    if (in_transaction) {
-        lost_ = true;
-        lost_why_ = "the connection is renewed";
-    }
+    if (in_transaction) lost("the connection is renewed");
+    return true;
 }
 
 void Connection::report(const Sent& sent) {
@@ -134,10 +229,6 @@ void Connection::report(const Sent& sent) {
     if (sent.failed) {
         sent.statement->failed(driver_.loop().now());
         observer_.finished(sent.token, error_outcome(sent));
-        return;
-    }
-    if (!sent.result) {
-        observer_.finished(sent.token, {nullptr, {FailureClass::query, "no result"}});
         return;
     }
     if (sent.path == Path::text) sent.statement->text_worked();

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backends/clock.h"
+#include "backends/pgsql/shape.h"
 #include "backends/pool/query.h"
 #include "backends/table/sql_literals.h"
 #include "backends/table/template.h"
@@ -54,6 +55,10 @@ class Statement final : public pool::Statement {
         text_for_good_ = true;
     }
 
+    // The columns of its answers, as a server has described them last.
+    [[nodiscard]] const Shape& shape() const { return shape_; }
+    void described(const Shape& shape) const { shape_ = shape; }
+
     // A query that fails has those undone that share a sync with it, and what they have done besides reading:
     // only what has no such effects, and has not failed within the last minute, shares one.
     void failed(TimePoint now) const { failed_at_ = now; }
@@ -70,6 +75,7 @@ class Statement final : public pool::Statement {
     mutable Path path_ = Path::text;
     mutable bool text_for_good_ = false;
     mutable TimePoint failed_at_{};
+    mutable Shape shape_;
 };
 
 }  // namespace proxyd::pgsql

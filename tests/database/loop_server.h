@@ -10,8 +10,10 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -54,6 +56,12 @@ class LoopServer {
     [[nodiscard]] std::size_t clients() const { return clients_.size(); }
     // To the newest client; it is there when this returns.
     void say(const std::string& text) { say(*clients_.back(), text); }
+
+    // Returns when the newest client's system has all that was said, whether the client has looked or not.
+    void wait_for_arrival() const {
+        int left = 1;
+        while (::ioctl(clients_.back()->fd, SIOCOUTQ, &left) == 0 && left > 0) ::usleep(1000);
+    }
 
     // Hears nothing of the newest client any more, and lets it know that nothing will be said.
     void fall_silent() {
@@ -101,6 +109,7 @@ class LoopServer {
         say(client, answer_(text));
     }
     static void say(const Client& client, const std::string& text) {
+        if (text.empty()) return;
         EXPECT_EQ(::send(client.fd, text.data(), text.size(), MSG_NOSIGNAL),
                   static_cast<ssize_t>(text.size()));
     }

@@ -74,7 +74,7 @@ class PgsqlBreak : public PgsqlPipeline, public testing::WithParamInterface<int>
 // now() is the time when the transaction began.
 TEST_F(PgsqlPipeline, LookupsOfOneTableShareOne) {
     const auto name = table("query = SELECT now()::text || 10 / (length('%s') - 3)");
-    EXPECT_NE(answer(name, "warm"), "RETRY");
+    for (int i = 0; i < 20; ++i) EXPECT_NE(answer(name, "warm"), "RETRY");  // it is known to be quick
     const auto first = values(answers(name, six));
     EXPECT_EQ(std::set<std::string>(first.begin(), first.end()).size(), 1U);
     const auto second = values(answers(name, six));

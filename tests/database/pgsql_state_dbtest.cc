@@ -149,11 +149,13 @@ TEST_F(PgsqlState, ADescriptorThatTheLibraryHasClosedIsNotWatched) {
     settings.pool_size = 1;
     settings.lookup_timeout = 6s;
     const auto ready = message('Z', "I");
+    const auto columns =
+        message('T', std::string("\0\1v\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0", 22));
     const auto row =
-        message('T', std::string("\0\1v\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0", 22)) +
-        message('D', std::string("\0\1\0\0\0\1x", 7)) + message('C', std::string("SELECT 1\0", 9));
-    std::deque<std::string> answers{message('R', std::string(4, '\0')) + ready, ready,
-                                    message('1', "") + message('2', "") + row + ready};
+        columns + message('D', std::string("\0\1\0\0\0\1x", 7)) + message('C', std::string("SELECT 1\0", 9));
+    std::deque<std::string> answers{
+        message('R', std::string(4, '\0')) + ready, ready,
+        message('1', "") + message('t', std::string(2, '\0')) + columns + message('2', "") + row + ready};
     LoopServer server(loop, "", [&answers](const std::string&) {
         if (answers.empty()) return std::string();
         const auto answer = answers.front();

@@ -67,6 +67,21 @@ def lookup_request(table, key, flags=FOLD_FIX_LOCK, instance_flags=None):
     return encode(*attributes, ("flags", flags), ("key", key))
 
 
+def message_end(buffer):
+    """Where the first message in it ends; 0: not in it."""
+    position = 0
+    while True:
+        name_end = buffer.find(b"\0", position)
+        if name_end < 0:
+            return 0
+        if name_end == position:
+            return name_end + 1
+        value_end = buffer.find(b"\0", name_end + 1)
+        if value_end < 0:
+            return 0
+        position = value_end + 1
+
+
 class Reply:
     """One reply: its bytes and its attributes."""
 
@@ -134,28 +149,15 @@ class Connection:
         """The bytes of one message. Closed at end of file, TimeoutError when nothing complete comes in time."""
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         while True:
-            end = self._message_end()
+            end = message_end(self._buffer)
             if end:
                 message, self._buffer = self._buffer[:end], self._buffer[end:]
                 return message
             if self._eof:
                 raise Closed(self._buffer)
             self._receive(deadline - time.monotonic())
-            if time.monotonic() > deadline and not self._message_end() and not self._eof:
+            if time.monotonic() > deadline and not message_end(self._buffer) and not self._eof:
                 raise TimeoutError(f"no complete message; so far {self._buffer!r}")
-
-    def _message_end(self):
-        position = 0
-        while True:
-            name_end = self._buffer.find(b"\0", position)
-            if name_end < 0:
-                return 0
-            if name_end == position:
-                return name_end + 1
-            value_end = self._buffer.find(b"\0", name_end + 1)
-            if value_end < 0:
-                return 0
-            position = value_end + 1
 
     def receive(self, timeout=None):
         return Reply(self.receive_message(timeout))
