@@ -80,8 +80,8 @@ class Scene:
     def slow_table(self, database, seconds=0.5):
         return self.table(database, f"slow-{seconds}", query=_SLOW[database.KIND].format(seconds))
 
-    def sqlite_table(self, path, name):
-        return self._tables.add("sqlite", name, dbpath=path, query=mailboxes.query())
+    def sqlite_table(self, path, name, query=None):
+        return self._tables.add("sqlite", name, dbpath=path, query=query or mailboxes.query())
 
     def text_table(self):
         """The same mailboxes in a text file."""
