@@ -1,9 +1,13 @@
 #include "backends/config/expansion.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <compare>
 #include <tuple>
 #include <utility>
+
+#include "backends/config/international_domain.h"
 
 namespace proxyd::config {
 namespace {
@@ -50,6 +54,21 @@ struct Branches {
 // N, N.M or N.M.K of compatibility_level, in order.
 using Level = std::tuple<long long, long long, long long>;
 
+// What may stand in front of {text}. No value: the text is none that the function takes.
+struct Function {
+    std::string_view name;
+    std::optional<std::string> (*apply)(std::string_view text);
+};
+
+constexpr std::array<Function, 2> functions = {
+    {{"domain_to_ascii", domain_to_ascii}, {"domain_to_utf8", domain_to_utf8}}};
+
+// Values that Postfix has by default are some thousand bytes long.
+std::string brief(std::string_view text) {
+    constexpr std::size_t enough = 100;
+    return text.size() <= enough ? std::string(text) : std::string(text.substr(0, enough)) + "...";
+}
+
 class Expander {
   public:
     Expander(std::string_view whole, const ParameterLookup& lookup) : whole_(whole), lookup_(lookup) {}
@@ -82,7 +101,7 @@ class Expander {
 
   private:
     [[noreturn]] void fail(const std::string& fault) const {
-        throw ExpansionError("bad '$' expression in \"" + std::string(whole_) + "\": " + fault);
+        throw ExpansionError("bad '$' expression in \"" + brief(whole_) + "\": " + fault);
     }
 
     // Takes `{text}` or `(text)` from the front of `rest` and returns the text inside. Only the same kind of
@@ -97,7 +116,7 @@ class Expander {
             rest.remove_prefix(i + 1);
             return inside;
         }
-        fail(std::string("missing '") + close + "' for \"" + std::string(rest) + '"');
+        fail(std::string("missing '") + close + "' for \"" + brief(rest) + '"');
     }
 
     std::string expand_parameter(std::string_view name, int nesting) {
@@ -114,13 +133,30 @@ class Expander {
         const std::string_view name = take_while(rest, is_name_character);
         skip_space(rest);
         if (rest.empty()) return expand_parameter(name, nesting);
+        if (rest.front() == '{') return call(name, rest, nesting);
         if (rest.front() != '?' && rest.front() != ':') {
-            fail("expected a name, '?' or ':' at \"" + std::string(rest) + '"');
+            fail("expected a name, '?' or ':' at \"" + brief(rest) + '"');
         }
         const Branches branches = parse_branches(rest);
         // The raw value decides: x = $y is not empty, even when y is.
         const std::optional<std::string> value = lookup_(name);
         return choose(branches, value && !value->empty(), nesting);
+    }
+
+    // {text} with nothing but blanks around it and behind it.
+    std::string call(std::string_view name, std::string_view rest, int nesting) {
+        const auto* const function = std::find_if(functions.begin(), functions.end(),
+                                                  [name](const Function& one) { return one.name == name; });
+        if (function == functions.end()) fail("unknown function \"" + std::string(name) + '"');
+        std::string_view text = take_enclosed(rest);
+        skip_space(rest);
+        if (!rest.empty()) fail("unexpected text \"" + brief(rest) + "\" behind a function");
+        skip_space(text);
+        while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+        const std::string argument = expand(text, nesting + 1);
+        auto result = function->apply(argument);
+        if (!result) fail(std::string(name) + ": \"" + brief(argument) + "\" is no domain name");
+        return std::move(*result);
     }
 
     std::string expand_comparison(std::string_view rest, int nesting) {
@@ -132,7 +168,7 @@ class Expander {
             comparison = candidate;
             break;
         }
-        if (comparison.empty()) fail("expected ==, !=, <, <=, > or >= at \"" + std::string(rest) + '"');
+        if (comparison.empty()) fail("expected ==, !=, <, <=, > or >= at \"" + brief(rest) + '"');
         rest.remove_prefix(comparison.size());
         const std::string_view suffix = take_while(rest, is_alphanumeric);
         if (!suffix.empty() && suffix != "level") {
@@ -140,12 +176,12 @@ class Expander {
         }
         skip_space(rest);
         if (!rest.starts_with('{')) {
-            fail("expected {text} after " + std::string(comparison) + " at \"" + std::string(rest) + '"');
+            fail("expected {text} after " + std::string(comparison) + " at \"" + brief(rest) + '"');
         }
         const std::string_view right = take_enclosed(rest);
         skip_space(rest);
         if (!rest.empty() && rest.front() != '?' && rest.front() != ':') {
-            fail("expected '?' or ':' at \"" + std::string(rest) + '"');
+            fail("expected '?' or ':' at \"" + brief(rest) + '"');
         }
         Branches branches{"true", std::nullopt};
         if (!rest.empty()) branches = parse_branches(rest);

@@ -1,5 +1,7 @@
 #include "proxyd/postfix/approved_tables.h"
 
+#include <algorithm>
+
 #include "backends/config/list.h"
 #include "backends/config/parameter_file.h"
 
@@ -62,18 +64,32 @@ class TableCollector {
     void warn(std::string text) { approved_.warnings_.push_back(std::move(text)); }
 
   private:
-    // A broken parameter must not take the tables of all others with it.
-    static std::string expand_what_can_be(const MainCf& main_cf, std::string_view raw) {
+    // A broken parameter must not take the tables of all others with it, nor those of its own other parts.
+    static std::string expand_what_can_be(const MainCf& main_cf, std::string_view raw, int depth = 0) {
+        constexpr int deep_enough = 10;  // of references that are a word by themselves
         std::string value;
         for (const std::string& word : config::split_list_with_braces(raw)) {
             try {
                 value += main_cf.expand(word);
-                value += ' ';
             } catch (const config::ExpansionError&) {
                 // Reported with the whole value.
+                const auto part = main_cf.raw(referred_name(word));
+                if (part && depth < deep_enough) value += expand_what_can_be(main_cf, *part, depth + 1);
             }
+            value += ' ';
         }
         return value;
+    }
+
+    // What $name or ${name} refers to; "" when the word is anything else.
+    static std::string_view referred_name(std::string_view word) {
+        if (!word.starts_with('$')) return {};
+        word.remove_prefix(1);
+        if (word.starts_with('{') && word.ends_with('}')) word = word.substr(1, word.size() - 2);
+        const bool is_name = std::all_of(word.begin(), word.end(), [](char c) {
+            return begins_with_letter_or_digit(std::string_view(&c, 1)) || c == '_';
+        });
+        return is_name ? word : std::string_view();
     }
 
     void collect_token(std::string_view token) {

@@ -112,6 +112,66 @@ TEST(Expansion, ManyReferencesAreFollowedButNotWithoutEnd) {
     EXPECT_THROW((void)expand("$p1", doubling(50)), ExpansionError);
 }
 
+// As `postconf -x` of Postfix 3.11.7 prints them.
+TEST(Expansion, FunctionsForDomainNames) {
+    const std::pair<const char*, const char*> rows[] = {
+        {"${domain_to_ascii{bücher.example}}", "xn--bcher-kva.example"},
+        {".${domain_to_ascii{$idn}}=x", ".xn--bcher-kva.example=x"},
+        {"${domain_to_ascii {bücher.example}}", "xn--bcher-kva.example"},
+        {"${domain_to_ascii{ bücher.example }}", "xn--bcher-kva.example"},
+        {"$(domain_to_ascii{bücher.example})", "xn--bcher-kva.example"},
+        {"${ domain_to_ascii{bücher.example} }", "xn--bcher-kva.example"},
+        {"${domain_to_ascii{BÜCHER.Example}}", "xn--bcher-kva.example"},
+        {"${domain_to_ascii{plain.Example}}", "plain.Example"},
+        {"${domain_to_ascii{ß.example}}", "xn--zca.example"},
+        {"${domain_to_ascii{b_ü.example}}", "xn--b_-yka.example"},
+        {"${domain_to_ascii{ü。example}}", "xn--tda.example"},
+        {"${{${domain_to_ascii{$idn}}} == {xn--bcher-kva.example} ? {same} : {other}}", "same"},
+        {"${domain_to_ascii?{x}:{y}}", "y"},
+        {"${domain_to_ascii}", ""},
+        {"$domain_to_ascii{x}", "{x}"},
+        {"${domain_to_utf8{xn--bcher-kva.example}}", "bücher.example"},
+        {"${domain_to_utf8{XN--BCHER-KVA.Example}}", "bücher.example"},
+        {"${domain_to_utf8{Plain.Example}}", "plain.example"},
+        {"${domain_to_utf8{BÜCHER.Example}}", "BÜCHER.Example"},
+        {"${domain_to_utf8{under_score.example}}", "under_score.example"},
+        {"${domain_to_utf8{}}", ""},
+    };
+    const ParameterLookup names = [](std::string_view name) -> std::optional<std::string> {
+        return name == "idn" ? std::optional<std::string>("bücher.example") : std::nullopt;
+    };
+    for (const auto& [expression, value] : rows) {
+        EXPECT_NO_THROW(EXPECT_EQ(expand(expression, names), value)) << expression;
+    }
+}
+
+TEST(Expansion, RefusesFunctionsWherePostfixDoes) {
+    for (const char* expression :
+         {"${domain_to_ascii{}}", "${domain_to_ascii{ü..x}}", "${domain_to_ascii(ü.example)}",
+          "${domain_to_ascii{ü.example}x}", "${domain_to_ascii{ü.example}?{yes}:{no}}",
+          "${domain_to_ascii{.ü.example}}", "${domain_to_ascii{-ü.example}}", "${domain_to_ascii{ü-.example}}",
+          "${domain_to_ascii{ab--ü.example}}", "${domain_to_ascii{ü.example.}}", "${domain_to_ascii{ü x.example}}",
+          "${domain_to_ascii{ü@x.example}}", "${domain_to_utf8{[1.2.3.4]}}", "${domain_to_utf8{a b}}",
+          "${domain_to_utf8{a..b}}", "${domain_to_utf8{.example}}", "${domain_to_utf8{xn--a.example}}",
+          "${nosuch{x}}"}) {
+        EXPECT_THROW((void)expand(expression, lookup), ExpansionError) << expression;
+    }
+    const auto too_long = "${domain_to_ascii{ü" + std::string(70, 'x') + ".example}}";
+    EXPECT_THROW((void)expand(too_long, lookup), ExpansionError);
+}
+
+// Such as one that a later Postfix knows, in a value of some thousand bytes.
+TEST(Expansion, AnUnknownFunctionIsToldBriefly) {
+    try {
+        (void)expand("${future{x}} " + std::string(5000, 'v'), lookup);
+        FAIL() << "no exception";
+    } catch (const ExpansionError& error) {
+        const std::string text = error.what();
+        EXPECT_NE(text.find("unknown function \"future\""), std::string::npos) << text;
+        EXPECT_LT(text.size(), 200U);
+    }
+}
+
 TEST(Expansion, ErrorSaysTheValueAndTheFault) {
     try {
         (void)expand("static:${v", lookup);

@@ -211,8 +211,23 @@ TEST(ApprovedTables, RestrictionClassesCountSince3_11ForReading) {
 TEST(ApprovedTables, OneBrokenParameterLeavesTheOthers) {
     const ApprovedTables approved = ApprovedTables::from_main_cf(
         main_cf("virtual_alias_maps = proxy:fail:v ${\n"), Access::read, read_fake);
-    EXPECT_EQ(approved.tables(), Names{"unix:passwd.byname"});
+    EXPECT_EQ(approved.tables(), (Names{"fail:v", "unix:passwd.byname"}));
     EXPECT_THAT(approved.warnings(), ElementsAre(HasSubstr("proxy_read_maps: bad '$' expression")));
+}
+
+// In the default of a parameter of 3.11, which stands in the default of proxy_read_maps.
+TEST(ApprovedTables, NamesWithFunctions) {
+    EXPECT_EQ(readable(main_cf("virtual_alias_maps = proxy:pgsql:/${domain_to_ascii{$d}}.cf\nd = bücher.example\n")),
+              (Names{"pgsql:/xn--bcher-kva.example.cf", "unix:passwd.byname"}));
+}
+
+TEST(ApprovedTables, AFunctionThatIsNotKnownCostsItsOwnPart) {
+    const ApprovedTables approved = ApprovedTables::from_main_cf(
+        main_cf("virtual_alias_maps = proxy:pgsql:/a inline:{{${future{x}}=y}}, proxy:pgsql:/b\n"), Access::read,
+        read_fake);
+    EXPECT_EQ(approved.tables(), (Names{"pgsql:/a", "pgsql:/b", "unix:passwd.byname"}));
+    ASSERT_THAT(approved.warnings(), ElementsAre(HasSubstr("unknown function \"future\"")));
+    EXPECT_LT(approved.warnings().front().size(), 250U);
 }
 
 TEST(ApprovedTables, CanBeGivenByName) {
