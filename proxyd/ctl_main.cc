@@ -114,6 +114,7 @@ int run_query(const Arguments& arguments, const master::Environment& environment
         settings.table = arguments.table;
         const auto table = control::without_proxy(arguments.table);
         settings.smtputf8 = main_cf.boolean("smtputf8_enable", true);
+        settings.layout = postfix::layout_of(main_cf.mail_version());
         std::string ignored;
         const auto master_cf = config::read_file(place.directory + "/master.cf", ignored).value_or("");
         const auto option_place = control::place_of_read_maps(place.directory, master_cf);

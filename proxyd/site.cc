@@ -266,7 +266,7 @@ relay::RelaySettings relay_settings(const Site& site, const master::DaemonArgume
     if (site.main_cf) {
         const auto version = site.main_cf->mail_version();
         settings.greeting = postfix::needs_greeting(version) ? relay::Greeting::yes : relay::Greeting::no;
-        if (version.at_least(3, 11)) settings.layout = protocol::Layout::instance_flags;
+        settings.layout = postfix::layout_of(version);
     }
     return settings;
 }

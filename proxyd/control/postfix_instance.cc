@@ -30,7 +30,8 @@ PostfixInstance::PostfixInstance(const std::string& config_directory, const post
       command_directory_(main_cf.value("command_directory")),
       daemon_directory_(main_cf.value("daemon_directory")),
       proxymap_socket_(main_cf.value("queue_directory") + "/private/proxymap"),
-      throttle_time_(main_cf.value("service_throttle_time")) {
+      throttle_time_(main_cf.value("service_throttle_time")),
+      layout_(postfix::layout_of(main_cf.mail_version())) {
     if (command_directory_.empty()) command_directory_ = "/usr/sbin";
 }
 

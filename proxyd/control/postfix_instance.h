@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/message.h"
 #include "proxyd/postfix/main_cf.h"
 
 namespace proxyd::control {
@@ -28,6 +29,9 @@ class PostfixInstance {
     // Where its programs ask for proxy: tables.
     [[nodiscard]] const std::string& proxymap_socket() const { return proxymap_socket_; }
 
+    // Of its clients' requests, and of its stock server.
+    [[nodiscard]] protocol::Layout layout() const { return layout_; }
+
     // How long master(8) waits before it starts a program again that failed: "60s".
     [[nodiscard]] const std::string& throttle_time() const { return throttle_time_; }
 
@@ -39,6 +43,7 @@ class PostfixInstance {
     std::string daemon_directory_;
     std::string proxymap_socket_;
     std::string throttle_time_;
+    protocol::Layout layout_;
 };
 
 // What changes between two versions of a file that is shown as `path`, as `diff -u` prints it.

@@ -14,8 +14,9 @@ namespace {
 constexpr const char* proof_key = "proxyctl@proxyd.invalid";
 
 // Returns what a lookup in the table came to; throws QueryError when it failed.
-std::string look_up(ProxymapConnection& connection, const std::string& table) {
+std::string look_up(ProxymapConnection& connection, const std::string& table, protocol::Layout layout) {
     QuerySettings settings;
+    settings.layout = layout;
     settings.table = table;
     settings.approval_hint = "Is it in proxy_read_maps?";
     settings.log_hint = "The mail log says why";
@@ -28,12 +29,13 @@ std::string look_up(ProxymapConnection& connection, const std::string& table) {
 
 }  // namespace
 
-std::string look_up(ProxymapConnection& connection, const std::vector<std::string>& tables) {
+std::string look_up(ProxymapConnection& connection, const std::vector<std::string>& tables,
+                    protocol::Layout layout) {
     if (tables.empty()) return "there is no table to ask for";
     std::optional<QueryError> first;
     for (const auto& table : tables) {
         try {
-            return look_up(connection, table);
+            return look_up(connection, table, layout);
         } catch (const QueryError& error) {
             if (!first) first = error;
             if (!connection.is_open()) break;

@@ -15,6 +15,7 @@ namespace proxyd::control {
 namespace {
 
 namespace flag = protocol::flag;
+using protocol::Layout;
 using protocol::Status;
 
 constexpr std::string_view proxy_prefix = "proxy:";
@@ -29,9 +30,14 @@ class OpenTable {
           name_(without_proxy(settings.table)),
           ask_(ask),
           warnings_(warnings),
-          flags_(protocol::Layout::flags, postmap_flags, settings.smtputf8) {
+          flags_(settings.layout, postmap_flags, settings.smtputf8) {
         if (const auto fault = table_name_fault(name_); !fault.empty()) throw QueryError(fault);
-        const auto answer = ask_(flags_.open(name_));
+        auto answer = ask_(flags_.open(name_));
+        if (answer.status == Status::bad) {
+            const auto other = settings.layout == Layout::flags ? Layout::instance_flags : Layout::flags;
+            flags_ = {other, postmap_flags, settings.smtputf8};
+            answer = ask_(flags_.open(name_));
+        }
         if (answer.status != Status::ok) fail(answer.status, "");
         folds_whole_keys_ = (answer.flags & flag::fixed) != 0;
         flags_.opened(answer.flags);
@@ -47,6 +53,7 @@ class OpenTable {
             if (folds_whole_keys_) key = table::fold_utf8(key);
         }
         const auto answer = ask_(flags_.lookup(name_, key));
+        flags_.replied(answer.flags);
         switch (answer.status) {
             case Status::ok: break;
             case Status::nokey: return std::nullopt;

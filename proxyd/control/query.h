@@ -30,7 +30,7 @@ struct Answer {
     std::string value;
 };
 
-// Sends a request of the older layout and waits for its reply. Throws QueryError.
+// Sends a request and waits for its reply. Throws QueryError.
 using Ask = std::function<Answer(const protocol::Request& request)>;
 
 struct QuerySettings {
@@ -42,6 +42,9 @@ struct QuerySettings {
     // empty.
     std::function<std::string()> table_fault{};
     bool tell_misses = false;  // a key that is not found becomes a line of warnings
+    // Of the server, as far as is known. One that takes the first request for malformed, and complains of it in
+    // its log, is asked in the other one.
+    protocol::Layout layout = protocol::Layout::flags;
 };
 
 // "", or what is missing in a name that is no TYPE:NAME.

@@ -310,7 +310,7 @@ std::string SwitchOver::prove(const HeldSignals& signals) {
             const auto found = find_answerer(connection, socket);
             if (found.who == Who::proxyd) {
                 const auto lookup = databases_ == Databases::asked
-                                        ? look_up(connection, tables_.reading_tables)
+                                        ? look_up(connection, tables_.reading_tables, postfix_.layout())
                                         : "no lookup was tried";
                 out_ << fmt::format("{}: proxyd {} answers (process {}); {}\n", socket,
                                     found.status.value("version", ""), found.status.value("process", 0),
@@ -361,7 +361,7 @@ std::string SwitchOver::stock_fault(std::chrono::steady_clock::time_point end, c
         // Before Postfix 3.6 it does not greet.
         if (who != Who::proxyd && connection.is_open()) {
             try {
-                const auto lookup = look_up(connection, tables_.reading_tables);
+                const auto lookup = look_up(connection, tables_.reading_tables, postfix_.layout());
                 out_ << fmt::format("{}: the stock server answers; {}\n", socket, lookup);
                 return {};
             } catch (const QueryError& error) {

@@ -44,4 +44,8 @@ bool needs_greeting(const Version& version) {
     return version.at_least(3, 6);
 }
 
+protocol::Layout layout_of(const Version& version) {
+    return version.at_least(3, 11) ? protocol::Layout::instance_flags : protocol::Layout::flags;
+}
+
 }  // namespace proxyd::postfix

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string_view>
 
+#include "protocol/message.h"
+
 namespace proxyd::postfix {
 
 struct Version {
@@ -21,5 +23,8 @@ struct Version {
 
 // Clients since 3.6 wait for the server to speak first; older ones would take the greeting for a reply.
 [[nodiscard]] bool needs_greeting(const Version& version);
+
+// Of its clients' requests, and of its stock server: either understands its own alone.
+[[nodiscard]] protocol::Layout layout_of(const Version& version);
 
 }  // namespace proxyd::postfix

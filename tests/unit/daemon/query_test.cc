@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -29,21 +30,31 @@ class Daemon {
     std::map<std::string, std::string> values;
     std::map<std::string, Status> failures;
     Status open_status = Status::ok;
+    std::optional<protocol::Layout> only_layout;  // as the stock server: in another one all is malformed
+    int malformed = 0;
     protocol::Flags open_flags = flag::fixed;
     std::vector<std::string> asked;
     std::vector<protocol::Flags> lookup_flags;
+    protocol::Layout layout = protocol::Layout::flags;  // of the last request
 
     Answer answer(const protocol::Request& request) {
         EXPECT_EQ(request.table, "sqlite:/a.cf");
-        if (request.command == Command::open) return {open_status, request.flags | open_flags, ""};
+        if (only_layout && request.layout != *only_layout) {
+            ++malformed;
+            return {Status::bad, 0, ""};
+        }
+        layout = request.layout;
+        if (request.command == Command::open)
+            return {open_status, request.flags | request.instance_flags | open_flags, ""};
         const std::string key(request.key);
         asked.push_back(key);
         lookup_flags.push_back(request.flags);
         if (const auto failure = failures.find(key); failure != failures.end())
             return {failure->second, 0, ""};
         const auto found = values.find(key);
-        if (found == values.end()) return {Status::nokey, 0, ""};
-        return {Status::ok, 0, found->second};
+        const auto flags = protocol::echoed_flags(request);
+        if (found == values.end()) return {Status::nokey, flags, ""};
+        return {Status::ok, flags, found->second};
     }
 };
 
@@ -141,6 +152,34 @@ TEST_F(QueryTest, FailuresSayWhatToDo) {
     EXPECT_THAT(error_of({"bad"}), HasSubstr("malformed"));
     daemon.open_status = Status::deny;
     EXPECT_EQ(error_of({"any"}), "table sqlite:/a.cf: the daemon may not serve this table. HINT");
+}
+
+// The stock servers of 3.10 and 3.11 do not understand each other's clients, and complain in the mail log.
+TEST_F(QueryTest, SpeaksAsTheServerDoes) {
+    daemon.values = {{"a", "1"}, {"c", "3"}};
+    for (const auto layout : {protocol::Layout::flags, protocol::Layout::instance_flags}) {
+        daemon.only_layout = settings.layout = layout;
+        out.str("");
+        EXPECT_EQ(run({"A", "b", "C"}), 0);
+        EXPECT_EQ(out.str(), "A\t1\nC\t3\n");
+        EXPECT_EQ(daemon.layout, layout);
+        EXPECT_EQ(daemon.malformed, 0);
+    }
+}
+
+// It may be another release than the one that is installed.
+TEST_F(QueryTest, SpeaksInTheOtherLayoutWhenItIsNotUnderstood) {
+    daemon.values = {{"a", "1"}};
+    for (const auto layout : {protocol::Layout::flags, protocol::Layout::instance_flags}) {
+        settings.layout = layout;
+        daemon.only_layout = layout == protocol::Layout::flags ? protocol::Layout::instance_flags
+                                                               : protocol::Layout::flags;
+        daemon.malformed = 0;
+        out.str("");
+        EXPECT_EQ(run({"a"}), 0);
+        EXPECT_EQ(out.str(), "1\n");
+        EXPECT_EQ(daemon.malformed, 1);
+    }
 }
 
 TEST_F(QueryTest, WhatWasFoundBeforeAFailureIsPrinted) {
