@@ -6,9 +6,9 @@ endif()
 set(PROXYD_PACKAGE_MAINTAINER "${package_maintainer}" CACHE STRING "Name and address in the Debian package")
 configure_file(debian/changelog.in debian/changelog @ONLY)
 
-# The Debian package. The daemon is where master(8) looks for it; /usr/sbin/proxyd is a link to it, for use without
-# Postfix: the other way round the link would lead out of Postfix's directory, of which `postfix check` complains.
-set(daemon_directory lib/postfix/sbin)
+# The Debian package. /usr/sbin/proxyd is a link to the daemon, for use without Postfix; postinst gives it a name where
+# master(8) looks for it.
+set(daemon_directory lib/proxyd)
 install(TARGETS proxyd DESTINATION ${daemon_directory} COMPONENT debian EXCLUDE_FROM_ALL)
 file(CREATE_LINK ../${daemon_directory}/proxyd ${CMAKE_CURRENT_BINARY_DIR}/debian/proxyd SYMBOLIC)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/debian/proxyd DESTINATION sbin COMPONENT debian EXCLUDE_FROM_ALL)
@@ -50,6 +50,7 @@ set(CPACK_DEBIAN_PACKAGE_RECOMMENDS postfix)
 set(CPACK_DEBIAN_PACKAGE_ENHANCES postfix)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
+    ${CMAKE_CURRENT_SOURCE_DIR}/debian/preinst
     ${CMAKE_CURRENT_SOURCE_DIR}/debian/postinst
     ${CMAKE_CURRENT_SOURCE_DIR}/debian/prerm
     ${CMAKE_CURRENT_SOURCE_DIR}/debian/postrm)

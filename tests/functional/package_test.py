@@ -16,7 +16,9 @@ from harness import scenario, server
 from harness.postfix import Postfix
 from harness.tables import TableFiles
 
-_DAEMON = "usr/lib/postfix/sbin/proxyd"
+_DAEMON = "usr/lib/proxyd/proxyd"
+# Where master(8) finds it: made when it is installed, as a file of the package there has Postfix restarted.
+_NAME_IN_POSTFIX = "usr/lib/postfix/sbin/proxyd"
 _CONTENTS = {
     _DAEMON: 0o755,
     "usr/sbin/proxyctl": 0o755,
@@ -168,7 +170,9 @@ class PackageTest(scenario.Scenario):
     def test_a_machine_without_postfix(self):
         machine = Machine(self.workspace, "without-postfix")
         machine.dpkg("-i", self.package)
-        self.assertEqual(machine.files(), set(_CONTENTS) | {"usr/sbin/proxyd"})
+        self.assertEqual(machine.files(), set(_CONTENTS) | {"usr/sbin/proxyd", _NAME_IN_POSTFIX})
+        self.assertTrue(os.path.samefile(f"{machine.root}/{_NAME_IN_POSTFIX}", f"{machine.root}/{_DAEMON}"))
+        self.assertFalse(os.path.islink(f"{machine.root}/{_NAME_IN_POSTFIX}"), "of one that leads away Postfix complains")
         self.assertTrue(machine.has_user("proxyd"))
         machine.dpkg("-r", "proxyd")
         self.assertEqual(machine.files(), set())
@@ -181,6 +185,63 @@ class PackageTest(scenario.Scenario):
         self.assertEqual(machine.files(), set())
         self.assertIn(f"{machine.root}/etc/proxyd and the user proxyd are left", done.stdout)
         self.assertEqual(_files(f"{machine.root}/etc") - before, {"proxyd/proxyd.cf"}, "what the administrator has made")
+
+    def packed(self, tree):
+        _run("dpkg-deb", "--root-owner-group", "-b", tree, f"{tree}.deb")
+        return f"{tree}.deb"
+
+    def package_with_a_trigger(self):
+        """As Debian's of Postfix since 3.9.1-7, which restarts its service then; this one only notes it."""
+        tree = self.workspace.directory("postfix-package")
+        os.makedirs(f"{tree}/usr/lib/postfix/sbin")
+        os.mkdir(f"{tree}/DEBIAN")
+        for path, text in (("usr/lib/postfix/sbin/master", ""),
+                           ("DEBIAN/control", "Package: postfix\nVersion: 3.9.1-7\nArchitecture: all\n"
+                                              "Maintainer: Nobody <nobody@localhost>\nDescription: for a test\n"),
+                           ("DEBIAN/triggers", "interest-noawait /usr/lib/postfix\n"),
+                           ("DEBIAN/postinst", '#!/bin/sh\necho "$1" >>"$DPKG_ROOT/etc/postinst-of-postfix"\n')):
+            with open(f"{tree}/{path}", "w", encoding="ascii") as file:
+                file.write(text)
+        os.chmod(f"{tree}/DEBIAN/postinst", 0o755)
+        return self.packed(tree)
+
+    def package_with_the_daemon_in_postfix(self):
+        """As it was before."""
+        tree = f"{self.workspace.path}/older-package"
+        _run("dpkg-deb", "-R", self.package, tree)
+        os.makedirs(f"{tree}/usr/lib/postfix/sbin")
+        os.rename(f"{tree}/{_DAEMON}", f"{tree}/{_NAME_IN_POSTFIX}")
+        os.rmdir(f"{tree}/{os.path.dirname(_DAEMON)}")
+        os.unlink(f"{tree}/usr/sbin/proxyd")
+        os.symlink("../lib/postfix/sbin/proxyd", f"{tree}/usr/sbin/proxyd")
+        for script in ("preinst", "postinst", "prerm"):
+            os.unlink(f"{tree}/DEBIAN/{script}")
+        os.unlink(f"{tree}/DEBIAN/md5sums")
+        return self.packed(tree)
+
+    def test_postfix_is_not_restarted(self):
+        machine = Machine(self.workspace, "with-trigger")
+        machine.dpkg("-i", self.package_with_a_trigger())
+        noted = f"{machine.root}/etc/postinst-of-postfix"
+
+        def fires(*arguments):
+            if os.path.exists(noted):
+                os.unlink(noted)
+            machine.dpkg(*arguments)
+            machine.dpkg("--configure", "--pending")
+            return os.path.exists(noted)
+
+        older = self.package_with_the_daemon_in_postfix()
+        self.assertTrue(fires("-i", older), "this test shows nothing")
+        self.assertFalse(fires("-i", self.package), "upgrade from the older layout")
+        self.assertTrue(os.path.samefile(f"{machine.root}/{_NAME_IN_POSTFIX}", f"{machine.root}/{_DAEMON}"))
+        self.assertEqual(machine.files(), set(_CONTENTS) | {"usr/sbin/proxyd", _NAME_IN_POSTFIX,
+                                                            "usr/lib/postfix/sbin/master"})
+        self.assertFalse(fires("-i", self.package), "reinstallation")
+        self.assertFalse(fires("-r", "proxyd"), "removal")
+        self.assertFalse(os.path.lexists(f"{machine.root}/{_NAME_IN_POSTFIX}"))
+        self.assertFalse(fires("-i", self.package), "installation")
+        self.assertFalse(fires("--purge", "proxyd"), "purge")
 
     # Under a Postfix that runs
 
@@ -218,7 +279,7 @@ class PackageTest(scenario.Scenario):
         before = self.services(self.served)
         machine.dpkg("-i", self.package)
         proxyctl = f"{machine.root}/usr/sbin/proxyctl"
-        self.served.add_daemon("proxyd", f"{machine.root}/{_DAEMON}")
+        self.served.add_daemon("proxyd", f"{machine.root}/{_NAME_IN_POSTFIX}")
         _run(proxyctl, "enable", "--config", self.served.config)
         self.look_up(self.served)
         self.assertTrue(self.served.pids("proxyd"), "the daemon of the package answers")
@@ -228,7 +289,8 @@ class PackageTest(scenario.Scenario):
         os.rename(proxyctl, f"{proxyctl}.away")
         done = machine.dpkg("-r", "proxyd", check=False)
         self.assertIn(f"not removed: Postfix would take no mail. See {machine.root}/etc/postfix/master.cf", done.stderr)
-        self.assertTrue(os.path.exists(f"{machine.root}/{_DAEMON}"), "not removed while it is needed")
+        for path in (_DAEMON, _NAME_IN_POSTFIX):
+            self.assertTrue(os.path.exists(f"{machine.root}/{path}"), "not removed while it is needed")
         os.rename(f"{proxyctl}.away", proxyctl)
 
         machine.dpkg("-r", "proxyd")
