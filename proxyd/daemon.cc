@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends/activity.h"
 #include "backends/event/event_loop.h"
 #include "backends/event/resolver.h"
 #include "backends/mysql/table_backend.h"
@@ -29,6 +30,7 @@
 #include "proxyd/master/descriptors.h"
 #include "proxyd/master/environment.h"
 #include "proxyd/master/front_process.h"
+#include "proxyd/master/heartbeat.h"
 #include "proxyd/master/listen_socket.h"
 #include "proxyd/master/privileges.h"
 #include "proxyd/master/process_limits.h"
@@ -51,6 +53,15 @@ using master::RunMode;
 
 // `postfix stop` kills what is left after five seconds.
 constexpr std::chrono::seconds stop_limit{3};
+
+// So long a stop may take in all, where the process in front watches.
+constexpr std::chrono::seconds stop_patience = stop_limit + std::chrono::seconds(1);
+
+// Less would take a busy machine for one that stands still.
+constexpr std::chrono::milliseconds least_standstill{1000};
+
+// The process of before a reload ends at once; one that does not serves.
+constexpr std::chrono::seconds end_of_last{1};
 
 constexpr std::chrono::seconds log_interval{5};
 
@@ -81,10 +92,52 @@ void harden(const DaemonArguments& arguments, const Options& options) {
     if (!refusal.empty()) log().warning(fmt::format("no filter for system calls: {}", refusal));
 }
 
+// Where a daemon on its own listens.
+struct AloneSockets {
+    std::unique_ptr<master::ListenSocket> own;  // null: a service manager has handed them over
+    std::vector<int> fds;
+};
+
+AloneSockets open_alone(const std::string& path) {
+    AloneSockets sockets;
+    sockets.fds = master::activated_sockets([](const char* name) { return std::getenv(name); }, getpid());
+    if (!sockets.fds.empty()) return sockets;
+    sockets.own = std::make_unique<master::ListenSocket>(path);
+    const int copy = fcntl(sockets.own->fd(), F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) throw std::runtime_error("cannot duplicate the listen socket");
+    sockets.fds = {copy};
+    return sockets;
+}
+
+// Zero: nobody watches.
+Duration standstill_limit(const Options& options) {
+    const auto limit = options.watchdog_timeout;
+    return limit.count() == 0 ? Duration::zero() : std::max(limit, least_standstill);
+}
+
+// None: no process stands in front. A service manager starts, watches and replaces this one by itself.
+std::optional<master::FrontSettings> front_settings(const DaemonArguments& arguments, const Options& options,
+                                                    const std::vector<int>& listen_fds) {
+    master::FrontSettings settings;
+    settings.listen_fds = listen_fds;
+    settings.standstill_limit = standstill_limit(options);
+    settings.stop_limit = stop_patience;
+    if (arguments.mode == RunMode::master) {
+        settings.status_fd = master::status_fd;
+        return settings;
+    }
+    const bool watched_already = std::getenv("NOTIFY_SOCKET") != nullptr;
+    if (arguments.mode != RunMode::listen || watched_already || settings.standstill_limit == Duration::zero())
+        return std::nullopt;
+    return settings;
+}
+
 // The parts that live as long as the process, in the order of their dependence.
 class Daemon {
   public:
-    Daemon(const DaemonArguments& arguments, const Environment& environment, Site site)
+    // `heartbeat` may be null: nobody watches.
+    Daemon(const DaemonArguments& arguments, const Environment& environment, Site site,
+           master::Heartbeat* heartbeat)
         : arguments_(arguments),
           environment_(environment),
           process_{arguments.mode == RunMode::master ? "master" : "listen", environment.generation},
@@ -111,6 +164,7 @@ class Daemon {
                           });
         });
         log_timer_->start(log_interval);
+        if (heartbeat != nullptr) show_life(*heartbeat);
     }
 
     int run_under_master(const std::vector<int>& listen_fds, const master::ServingProcess& serving) {
@@ -118,8 +172,7 @@ class Daemon {
         for (const int fd : listen_fds) server_.listen(fd);
         status_.emplace(master::status_fd, serving.front_pid, environment_.generation);
         // End of file: master has gone, or a reload has made a new generation take over.
-        front_watch_ = loop_.watch(serving.front_fd, [this](Ready) { leave(site_.options.drain_timeout); });
-        front_watch_->want(true, false);
+        leave_with_front(serving, site_.options.drain_timeout);
         server_.on_served([this] {
             if (!status_ || status_->use_reported() || server_.connection_waits()) return;
             if (status_->report_use() == master::StatusOutcome::master_gone)
@@ -128,23 +181,18 @@ class Daemon {
         return run();
     }
 
-    int run_alone() {
-        std::unique_ptr<master::ListenSocket> own;
-        const auto given =
-            master::activated_sockets([](const char* name) { return std::getenv(name); }, getpid());
-        for (const int fd : given) server_.listen(fd);
-        if (given.empty()) {
-            own = std::make_unique<master::ListenSocket>(*arguments_.listen_path);
-            server_.listen(dup_cloexec(own->fd()));
-            log().info(fmt::format("listening on {} ({} allowed)", own->path(), table_count()));
-        }
-        open_control(given.empty() ? own->path() : master::socket_path(given.front()));
+    int run_alone(const AloneSockets& sockets, const master::ServingProcess& serving) {
+        for (const int fd : sockets.fds) server_.listen(fd);
+        open_control(sockets.own ? sockets.own->path() : master::socket_path(sockets.fds.front()));
+        if (serving.front_pid != 0) leave_with_front(serving, stop_limit);
         manager_.emplace(loop_);
         loop_.on_signal(SIGHUP, [this] {
             manager_->reloading();
             reload();
             manager_->ready(status_line());
         });
+        // The process in front knows the configuration of its own start alone.
+        if (serving.replaces) reload();
         manager_->ready(status_line());
         return run();
     }
@@ -183,8 +231,6 @@ class Daemon {
     }
 
   private:
-    static int dup_cloexec(int fd);
-
     static void write_all(std::string_view text) {
         while (!text.empty()) {
             const auto written = write(STDOUT_FILENO, text.data(), text.size());
@@ -193,13 +239,29 @@ class Daemon {
         }
     }
 
+    void show_life(master::Heartbeat& heartbeat) {
+        set_activity_board(&heartbeat.board());
+        const auto interval = master::StandstillClock::interval(standstill_limit(site_.options));
+        life_timer_ = loop_.make_timer([this, &heartbeat, interval] {
+            heartbeat.beat();
+            life_timer_->start(interval);
+        });
+        heartbeat.beat();
+        life_timer_->start(interval);
+    }
+
+    void leave_with_front(const master::ServingProcess& serving, Duration limit) {
+        front_watch_ = loop_.watch(serving.front_fd, [this, limit](Ready) { leave(limit); });
+        front_watch_->want(true, false);
+    }
+
     void open_control(const std::string& service_socket) {
         if (service_socket.empty()) return;
         try {
             control_.emplace(loop_, channel::path_beside(service_socket));
         } catch (const std::exception& error) {
-            log().warning(
-                fmt::format("no control socket, so that proxyctl status cannot ask: {}", error.what()));
+            log().error(fmt::format("{} -- there is no control socket, and proxyctl status and flush get no answer",
+                                    error.what()));
             return;
         }
         control_->add("status", [this](const nlohmann::json&, const channel::Caller& caller) {
@@ -281,18 +343,13 @@ class Daemon {
     server::Server server_;
     IdleMemory idle_memory_;
     std::unique_ptr<Timer> log_timer_;
+    std::unique_ptr<Timer> life_timer_;
     std::optional<channel::Server> control_;
     std::optional<master::StatusChannel> status_;
     std::unique_ptr<FdWatch> front_watch_;
     std::optional<master::ServiceManager> manager_;
     bool leaving_ = false;
 };
-
-int Daemon::dup_cloexec(int fd) {
-    const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (copy < 0) throw std::runtime_error("cannot duplicate the listen socket");
-    return copy;
-}
 
 }  // namespace
 
@@ -314,7 +371,7 @@ int run_daemon(const DaemonArguments& arguments) {
     std::optional<master::SingleProcess> single;
     if (arguments.mode == RunMode::master) {
         const auto queue_directory = site.main_cf->value("queue_directory");
-        single.emplace(queue_directory, arguments.service_name, getppid(), environment.generation);
+        single.emplace(queue_directory, arguments.service_name, master::first_listen_fd, end_of_last);
         if (!single->alone()) {
             log().info("another process serves already");
             return 0;
@@ -322,20 +379,31 @@ int run_daemon(const DaemonArguments& arguments) {
         enter_service(arguments, site, queue_directory);
     }
     std::vector<int> listen_fds;
-    master::ServingProcess serving;
-    if (arguments.mode == RunMode::master) {
-        listen_fds = master::adopt_inherited(arguments.socket_count);
-    }
+    if (arguments.mode == RunMode::master) listen_fds = master::adopt_inherited(arguments.socket_count);
     harden(arguments, site.options);
-    if (arguments.mode == RunMode::master) {
-        serving = master::fork_serving_process(master::status_fd, listen_fds);
-        single->leave_to_parent();
+    AloneSockets sockets;
+    if (arguments.mode == RunMode::listen) {
+        sockets = open_alone(*arguments.listen_path);
+        const auto tables = plural(site.approved.tables().size(), "table");
+        if (sockets.own)
+            log().info(fmt::format("listening on {} ({} allowed)", sockets.own->path(), tables));
     }
 
-    Daemon daemon(arguments, environment, std::move(site));
+    std::optional<master::Heartbeat> heartbeat;
+    master::ServingProcess serving;
+    if (auto front = front_settings(arguments, site.options, listen_fds)) {
+        if (front->standstill_limit > Duration::zero()) heartbeat.emplace();
+        front->leave_to_next = [&single] {
+            if (single) single->leave_to_parent();
+        };
+        serving = master::fork_serving_process(*front, heartbeat ? &*heartbeat : nullptr);
+        if (single) single->leave_to_parent();
+    }
+
+    Daemon daemon(arguments, environment, std::move(site), heartbeat ? &*heartbeat : nullptr);
     switch (arguments.mode) {
         case RunMode::master: return daemon.run_under_master(listen_fds, serving);
-        case RunMode::listen: return daemon.run_alone();
+        case RunMode::listen: return daemon.run_alone(sockets, serving);
         default: return daemon.run_once();
     }
 }

@@ -154,6 +154,14 @@ const std::vector<Declaration>& declarations() {
          &Options::drain_timeout,
          0,
          milliseconds_of(1h)},
+        {{"watchdog_timeout", duration, "0 to 1h", "30s", daemon_only, at_restart,
+          "Kill and replace a serving process whose event loop has not come round for so long, as it hangs in "
+          "a file system or has been stopped. Its clients ask the new one. Less than a second counts as one. "
+          "With 0 nobody looks. Where a service manager has started the daemon, its own watchdog is used "
+          "instead."},
+         &Options::watchdog_timeout,
+         0,
+         milliseconds_of(1h)},
         {{"busy_poll", integer, "0 to 1000", "100", daemon_only, on_reload,
           "While replies and requests follow each other within so many microseconds, look for the next one "
           "for so long before going to sleep. It makes lookups that come one after the other faster, and "

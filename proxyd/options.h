@@ -46,6 +46,7 @@ struct Options {
     // the process
     std::chrono::milliseconds repeat_interval{60000};
     std::chrono::milliseconds drain_timeout{15000};
+    std::chrono::milliseconds watchdog_timeout{30000};
     int busy_poll = 100;
     bool seccomp = true;
 };

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "backends/activity.h"
 #include "backends/config/list.h"
 #include "backends/unreadable.h"
 
@@ -143,6 +144,7 @@ std::optional<ParameterFile> read_parameter_file(const std::string& path, std::s
 }
 
 std::optional<std::string> read_file(const std::string& path, std::string& error) {
+    const Activity activity("reading the file", path);
     // Without O_NONBLOCK a FIFO under this name would stop the daemon.
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {

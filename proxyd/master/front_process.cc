@@ -1,53 +1,44 @@
 #include "proxyd/master/front_process.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <optional>
+#include <string>
 #include <system_error>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "backends/log.h"
+#include "proxyd/master/process_state.h"
 
 namespace proxyd::master {
 namespace {
 
+// What is beyond signals stays until the kernel lets go of it.
+constexpr std::chrono::seconds unkillable_interval{60};
+
 [[noreturn]] void end_like(int status) {
     if (WIFSIGNALED(status)) {
         // So that master's log tells what happened.
-        std::signal(WTERMSIG(status), SIG_DFL);
-        kill(getpid(), WTERMSIG(status));
+        const int number = WTERMSIG(status);
+        std::signal(number, SIG_DFL);
+        sigset_t just_this;
+        sigemptyset(&just_this);
+        sigaddset(&just_this, number);
+        sigprocmask(SIG_UNBLOCK, &just_this, nullptr);
+        kill(getpid(), number);
     }
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
-}
-
-pid_t child_of_signal = 0;
-
-// Master ends a service that has left master.cf, and all of them at its own stop.
-void pass_on(int) {
-    kill(child_of_signal, SIGTERM);
-    _exit(0);
-}
-
-// `child_fd` becomes readable (end of file) when the child has ended.
-[[noreturn]] void stay_in_front(pid_t child, int status_fd, int child_fd) {
-    child_of_signal = child;
-    std::signal(SIGTERM, pass_on);
-    for (;;) {
-        std::array<pollfd, 2> watched{pollfd{status_fd, POLLIN, 0}, pollfd{child_fd, POLLIN, 0}};
-        if (poll(watched.data(), watched.size(), -1) < 0) {
-            if (errno == EINTR) continue;
-            _exit(1);
-        }
-        if (watched[0].revents != 0) _exit(0);
-        if (watched[1].revents != 0) {
-            int status = 0;
-            while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
-            }
-            end_like(status);
-        }
-    }
 }
 
 std::array<int, 2> make_pipe() {
@@ -56,23 +47,188 @@ std::array<int, 2> make_pipe() {
     return ends;
 }
 
+// The signals that the front process takes, from construction on; a serving process gives them back.
+class Signals {
+  public:
+    explicit Signals(bool under_master) {
+        sigset_t taken;
+        sigemptyset(&taken);
+        sigaddset(&taken, SIGTERM);
+        if (!under_master) {
+            sigaddset(&taken, SIGINT);
+            sigaddset(&taken, SIGHUP);
+        }
+        sigprocmask(SIG_BLOCK, &taken, &before_);
+        fd_ = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
+    }
+    Signals(const Signals&) = delete;
+    Signals& operator=(const Signals&) = delete;
+
+    [[nodiscard]] int fd() const { return fd_; }
+
+    // 0: none waits.
+    [[nodiscard]] int next() const {
+        signalfd_siginfo info{};
+        return read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+    }
+
+    void give_back() {
+        close(fd_);
+        sigprocmask(SIG_SETMASK, &before_, nullptr);
+    }
+
+  private:
+    sigset_t before_{};
+    int fd_ = -1;
+};
+
+// Of the front process: one serving process, from its fork to its end.
+class Front {
+  public:
+    Front(const FrontSettings& settings, Heartbeat* heartbeat, const Signals& signals, pid_t child,
+          int child_fd, int own_life_fd)
+        : settings_(settings),
+          heartbeat_(heartbeat),
+          signals_(signals),
+          child_(child),
+          child_fd_(child_fd),
+          own_life_fd_(own_life_fd),
+          status_fd_(settings.status_fd),
+          still_(settings.standstill_limit, Clock::now()) {}
+
+    // Returns when the serving process has been killed and another one is needed.
+    void watch() {
+        for (;;) {
+            std::array<pollfd, 3> watched{pollfd{child_fd_, POLLIN, 0}, pollfd{status_fd_, POLLIN, 0},
+                                          pollfd{signals_.fd(), POLLIN, 0}};
+            if (poll(watched.data(), watched.size(), wait()) < 0 && errno != EINTR) _exit(1);
+            if (watched[1].revents != 0) leave_to_next();
+            if (watched[2].revents != 0) take_signals();
+            // The last look was at a living one: what has ended meanwhile is not killed.
+            if (watched[0].revents != 0) {
+                if (!killed_at_ || !is_wanted_) end();
+                (void)reap();
+                close(child_fd_);
+                close(own_life_fd_);
+                return;
+            }
+            if (settings_.standstill_limit > Duration::zero()) look_at_it(Clock::now());
+        }
+    }
+
+  private:
+    [[nodiscard]] int wait() const {
+        if (settings_.standstill_limit <= Duration::zero()) return -1;
+        auto interval = StandstillClock::interval(settings_.standstill_limit);
+        if (stop_by_) interval = std::min(interval, settings_.stop_limit);
+        return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(interval).count());
+    }
+
+    // The status, if it is this process's child.
+    std::optional<int> reap() const {
+        int status = 0;
+        while (waitpid(child_, &status, 0) < 0) {
+            if (errno != EINTR) return std::nullopt;
+        }
+        return status;
+    }
+
+    [[noreturn]] void end() {
+        const auto status = reap();
+        if (killed_at_ || !status || (stop_by_ && !WIFEXITED(*status))) _exit(0);
+        end_like(*status);
+    }
+
+    // Master waits for the end of the process that it knows.
+    void leave_to_next() {
+        if (settings_.standstill_limit <= Duration::zero() || fork() != 0) _exit(0);
+        is_wanted_ = false;
+        status_fd_ = -1;
+        for (const int fd : settings_.listen_fds) close(fd);
+        close(own_life_fd_);  // the serving process sees the end
+        if (settings_.leave_to_next) settings_.leave_to_next();
+    }
+
+    void take_signals() {
+        for (int number = signals_.next(); number != 0; number = signals_.next()) {
+            kill(child_, number);
+            if (number == SIGHUP) continue;
+            is_wanted_ = false;
+            if (!stop_by_) stop_by_ = Clock::now() + settings_.stop_limit;
+        }
+    }
+
+    void look_at_it(TimePoint now) {
+        if (killed_at_) return tell_unkillable(now);
+        if (stop_by_ && now >= *stop_by_) return end_it("has not stopped in time", now);
+        if (!still_.stands_still(heartbeat_->beats(), now)) return;
+        const auto state = process_state(child_);
+        if (state.traced) return;
+        const auto seconds = std::chrono::round<std::chrono::seconds>(still_.quiet()).count();
+        auto what = fmt::format("has stood still for {} s", seconds);
+        if (!state.words.empty()) what += ", " + state.words;
+        if (const auto activity = heartbeat_->board().text(); !activity.empty()) what += ", " + activity;
+        end_it(what, now);
+    }
+
+    void end_it(const std::string& what, TimePoint now) {
+        log().error(fmt::format("the serving process {} {} -- it is killed{}", child_, what,
+                                is_wanted_ ? ", and another one takes its place" : ""));
+        kill(child_, SIGKILL);
+        killed_at_ = now;
+    }
+
+    // Another one before that would have as many connections to the databases again.
+    void tell_unkillable(TimePoint now) {
+        if (stop_by_ && now >= *killed_at_ + settings_.stop_limit) _exit(0);
+        if (now < *killed_at_ + unkillable_interval) return;
+        killed_at_ = now;
+        const auto state = process_state(child_);
+        log().error(fmt::format("the serving process {} cannot be killed, as the system does not let go of it{} "
+                                "-- its connections to databases may be open, and no other one is started",
+                                child_, state.words.empty() ? "" : ": " + state.words));
+    }
+
+    const FrontSettings& settings_;
+    Heartbeat* heartbeat_;
+    const Signals& signals_;
+    pid_t child_;
+    int child_fd_;     // end of file: the child has ended
+    int own_life_fd_;  // the child's end of it shows end of file when this process has ended
+    int status_fd_;
+    StandstillClock still_;
+    bool is_wanted_ = true;  // it serves new clients, and is replaced
+    std::optional<TimePoint> stop_by_;
+    std::optional<TimePoint> killed_at_;
+};
+
 }  // namespace
 
-ServingProcess fork_serving_process(int status_fd, const std::vector<int>& listen_fds) {
-    const auto to_child = make_pipe();   // never written: its end tells that the other side has ended
-    const auto to_parent = make_pipe();  // the same, the other way round
+ServingProcess fork_serving_process(const FrontSettings& settings, Heartbeat* heartbeat) {
+    Signals signals(settings.status_fd >= 0);
     const pid_t front_pid = getpid();
-    const pid_t child = fork();
-    if (child < 0) throw std::system_error(errno, std::generic_category(), "fork");
-    if (child > 0) {
-        for (const int fd : listen_fds) close(fd);
+    std::array<char, 16> name{};
+    prctl(PR_GET_NAME, name.data());
+    for (bool replaces = false;; replaces = true) {
+        const auto to_child = make_pipe();   // never written: its end tells that the other side has ended
+        const auto to_parent = make_pipe();  // the same, the other way round
+        if (heartbeat != nullptr) heartbeat->board().clear();
+        const pid_t child = fork();
+        if (child < 0) throw std::system_error(errno, std::generic_category(), "fork");
+        if (child == 0) {
+            prctl(PR_SET_NAME, name.data());
+            signals.give_back();
+            close(to_child[1]);
+            close(to_parent[0]);
+            return {front_pid, to_child[0], replaces};
+        }
+        prctl(PR_SET_NAME, "proxyd-front");
         close(to_child[0]);
         close(to_parent[1]);
-        stay_in_front(child, status_fd, to_parent[0]);
+        Front(settings, heartbeat, signals, child, to_parent[0], to_child[1]).watch();
+        log().info("another serving process is started");
     }
-    close(to_child[1]);
-    close(to_parent[0]);
-    return {front_pid, to_child[0]};
 }
 
 }  // namespace proxyd::master

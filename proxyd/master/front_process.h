@@ -1,25 +1,45 @@
-// The process that master(8) knows, in front of the one that serves.
+// The process in front of the one that serves: it starts, watches and replaces it, and touches no lookup.
 //
-// Master starts the next process of a service only when it sees the old one end (or be taken). At a reload
+// Master(8) starts the next process of a service only when it sees the old one end (or be taken). At a reload
 // the lookups under way are to be answered to their end, and new clients are not to wait for that; so what
 // master sees is a small process that ends at once, while the serving one, its child, closes its listen
 // socket and finishes its work.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include <sys/types.h>
+
+#include "backends/clock.h"
+#include "proxyd/master/heartbeat.h"
 
 namespace proxyd::master {
 
 struct ServingProcess {
     pid_t front_pid = 0;  // what status records name
     int front_fd = -1;    // readable (end of file) when the front process has ended, for whatever reason
+    bool replaces = false;  // another one that stood still
 };
 
-// Forks. Returns in the child; the parent stays inside, closes `listen_fds`, and ends with exit status 0 when
-// `status_fd` becomes readable, with the child's status when that ends, and with a signal as ever. To be
-// called before there are threads. Throws std::system_error.
-[[nodiscard]] ServingProcess fork_serving_process(int status_fd, const std::vector<int>& listen_fds);
+struct FrontSettings {
+    int status_fd = -1;           // of master; -1: on its own
+    std::vector<int> listen_fds{};  // stay open, so that clients can wait while a process is replaced
+    Duration standstill_limit{};  // zero: the serving process is not watched
+    Duration stop_limit{};        // how long it may take to end after SIGTERM, when it is watched
+    // Lets go of what only the process that master knows is to hold; called in the one that goes on watching
+    // after that has ended.
+    std::function<void()> leave_to_next{};
+};
+
+// Forks. Returns in each serving process; the parent stays inside. It
+// - kills a serving process whose heartbeat stands still for the limit, and forks another one;
+// - ends with the status of a serving process that ends by itself;
+// - ends with exit status 0 when `status_fd` becomes readable; if there is a limit a child of it goes on
+//   watching the serving process until that has ended;
+// - passes on SIGTERM and, on its own, SIGINT and SIGHUP.
+// `heartbeat` is needed where there is a limit. To be called before there are threads. Throws
+// std::system_error.
+[[nodiscard]] ServingProcess fork_serving_process(const FrontSettings& settings, Heartbeat* heartbeat);
 
 }  // namespace proxyd::master

@@ -90,13 +90,12 @@ std::string draft_path(const std::string& path) {
     return draft.size() < sizeof(sockaddr_un::sun_path) ? draft : path;
 }
 
-// Removes a socket that nobody answers at; throws when something else is there.
-void remove_stale(const std::string& path) {
-    const auto address = make_address(path);
+// Whether a socket is there, which is ours; throws when something else is.
+bool is_own_socket(const std::string& path) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) {
         if (errno == ENOENT) {
-            return;
+            return false;
         }
         refuse_errno(path, "lstat");
     }
@@ -107,6 +106,13 @@ void remove_stale(const std::string& path) {
     if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
         refuse(path, fmt::format("exists and belongs to another user (id {}); not removed", status.st_uid));
     }
+    return true;
+}
+
+// Removes a socket that nobody answers at; throws when something else is there.
+void remove_stale(const std::string& path) {
+    if (!is_own_socket(path)) return;
+    const auto address = make_address(path);
     const Descriptor probe;
     if (probe.get() < 0) {
         refuse_errno(path, "socket");
@@ -156,7 +162,11 @@ ListenSocket::ListenSocket(std::string path, mode_t mode, Existing existing) : p
     if (socket.get() < 0) {
         refuse_errno(path_, "socket");
     }
-    if (existing == Existing::in_use_stays) remove_stale(path_);
+    if (existing == Existing::in_use_stays) {
+        remove_stale(path_);
+    } else {
+        (void)is_own_socket(path_);
+    }
     // Who finds the socket can connect: so it gets its name when it listens.
     const auto draft = bind_to_draft(socket.get(), path_, mode);
     struct stat status {};

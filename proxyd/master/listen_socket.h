@@ -18,7 +18,7 @@ class ListenSocket {
     // What becomes of a socket file that is there already.
     enum class Existing {
         in_use_stays,  // one of this user or root that nobody answers at is replaced; any other is an error
-        replaced,      // at no moment is there none
+        replaced,      // one of this user or root, whoever answers at it: at no moment is there none
     };
 
     // From the first moment that the file is there, it can be connected to. Throws std::runtime_error with

@@ -2,24 +2,43 @@
 
 #include <cerrno>
 #include <system_error>
+#include <thread>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace proxyd::master {
+namespace {
 
-SingleProcess::SingleProcess(const std::string& queue_directory, const std::string& service, pid_t master_pid,
-                             std::uint32_t generation) {
-    const auto path = queue_directory + "/pid/proxyd." + service;
-    fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "open " + path);
+constexpr std::chrono::milliseconds between_tries{10};
+
+// The number by which the kernel tells one socket from all others there are.
+off_t place_of(int listen_fd) {
+    struct stat status {};
+    if (fstat(listen_fd, &status) != 0) {
+        throw std::system_error(errno, std::generic_category(), "fstat of the listen socket");
+    }
+    return static_cast<off_t>(status.st_ino);
+}
+
+}  // namespace
+
+SingleProcess::SingleProcess(const std::string& queue_directory, const std::string& service, int listen_fd,
+                             std::chrono::milliseconds patience) {
     struct flock lock {};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
-    // Process ids have at most 22 bits (4 million), which leaves room for the generation in a file offset.
-    lock.l_start = (static_cast<off_t>(generation) << 24) | static_cast<off_t>(master_pid & 0xffffff);
+    lock.l_start = place_of(listen_fd);
     lock.l_len = 1;
-    alone_ = fcntl(fd_, F_OFD_SETLK, &lock) == 0;
+    const auto path = queue_directory + "/pid/proxyd." + service;
+    fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "open " + path);
+    const auto end = std::chrono::steady_clock::now() + patience;
+    do {
+        alone_ = fcntl(fd_, F_OFD_SETLK, &lock) == 0;
+        if (!alone_) std::this_thread::sleep_for(between_tries);
+    } while (!alone_ && std::chrono::steady_clock::now() < end);
 }
 
 void SingleProcess::leave_to_parent() {

@@ -1,31 +1,31 @@
-// One process of a service per generation: master(8) may start a second one, and two would double the
-// connections.
+// One process serves one listen socket: master(8) may start a second one, and two would double the
+// connections to the databases.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
 #include <string>
-
-#include <sys/types.h>
 
 namespace proxyd::master {
 
-// Held from construction until the process ends. The lock is a record lock on one byte of
-// QUEUE_DIRECTORY/pid/proxyd.SERVICE; the byte's place stands for master's process and its generation, so
-// that a process of an older generation, which still answers what is under way, keeps nobody from starting.
+// Held from construction until the process that master knows ends. The lock is a record lock on one byte of
+// QUEUE_DIRECTORY/pid/proxyd.SERVICE; the byte's place stands for the socket, which all processes of one
+// service share from one start of master to the next. Other services of the same name (-n) have other
+// sockets, and so has a master that is started after this one.
 class SingleProcess {
   public:
-    // To be called before the privileges are dropped. Throws std::system_error when the file cannot be
-    // opened.
-    SingleProcess(const std::string& queue_directory, const std::string& service, pid_t master_pid,
-                  std::uint32_t generation);
+    // Whoever holds the lock may be about to end, as after a reload: waits so long for that. To be called
+    // before the privileges are dropped. Throws std::system_error when the file cannot be opened, or
+    // `listen_fd` is not open.
+    SingleProcess(const std::string& queue_directory, const std::string& service, int listen_fd,
+                  std::chrono::milliseconds patience);
     ~SingleProcess();
     SingleProcess(const SingleProcess&) = delete;
     SingleProcess& operator=(const SingleProcess&) = delete;
 
-    // In the serving process: the lock stays with the front process alone.
+    // In the serving process, which may go on when the front process has ended: that alone keeps the lock.
     void leave_to_parent();
 
-    // False: another process of this generation serves already.
+    // False: another process serves this socket already.
     [[nodiscard]] bool alone() const { return alone_; }
 
   private:

@@ -237,7 +237,7 @@ class RandomFaultsTest(scenario.Scenario):
     def test_faults_at_random(self):
         choice = random.Random(_SEED)
         with self.crowd() as crowd:
-            pid = self.proxyd.process.pid
+            pid = self.proxyd.pid
             descriptors, memory = processes.descriptors(pid), processes.resident_bytes(pid)
             end = time.monotonic() + _SECONDS
             while time.monotonic() < end:

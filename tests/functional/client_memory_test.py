@@ -44,7 +44,7 @@ class _Daemon(unittest.TestCase):
     def start(self, tables=(), before=(), options=""):
         self.site.write_options(f"allowed_tables = {', '.join([self.site.table, *tables])}\n{options}")
         self.site.start(before=before).wait_for_socket()
-        self.pid = self.site.process.pid
+        self.pid = self.site.pid
 
     def connect(self):
         connection = Connection(self.site.socket, timeout=60.0)

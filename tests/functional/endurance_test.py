@@ -93,10 +93,10 @@ class EnduranceTest(unittest.TestCase):
         wait_until(lambda: self.site.log().count(done) > before, "the reload is done")
 
     def usage(self):
-        return processes.resident_bytes(self.site.process.pid), processes.descriptors(self.site.process.pid)
+        return processes.resident_bytes(self.site.pid), processes.descriptors(self.site.pid)
 
     def has_sanitizer(self):
-        with open(f"/proc/{self.site.process.pid}/maps", encoding="ascii", errors="replace") as file:
+        with open(f"/proc/{self.site.pid}/maps", encoding="ascii", errors="replace") as file:
             return "libasan" in file.read()
 
     def test_nothing_grows(self):

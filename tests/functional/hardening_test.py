@@ -83,14 +83,14 @@ class StandAloneTest(_Hardened):
 
     def test_the_process(self):
         self.assertEqual(self.value(self.daemon), self.daemon.VALUE)
-        pid = self.daemon.process.pid
+        pid = self.daemon.pid
         self.assert_hardened(pid)
         # As root: the files of tables may belong to anybody.
         self.assertEqual(_capabilities(pid), [0, _CAP_DAC_OVERRIDE, _CAP_DAC_OVERRIDE, 0])
 
     def test_the_filter_can_be_switched_off(self):
         daemon = self.another("seccomp = no\n").start().wait_for_socket()
-        self.assertEqual(_status(daemon.process.pid)["Seccomp"], "0")
+        self.assertEqual(_status(daemon.pid)["Seccomp"], "0")
         self.assertEqual(self.value(daemon), daemon.VALUE)
 
     def test_a_reload_still_finds_the_version_of_postfix(self):

@@ -46,7 +46,7 @@ class HostileTest(unittest.TestCase):
         cls.site.write_options(f"allowed_tables = {cls.site.table}, {cls.echo}, {cls.long}\n{_OPTIONS}"
                                f"postfix_greeting = {'yes' if cls.greeting else 'no'}\n")
         cls.site.start().wait_for_socket()
-        cls.pid = cls.site.process.pid
+        cls.pid = cls.site.pid
         with cls.connect() as connection:  # what is allocated once
             for table in (cls.echo, cls.long, cls.site.table):
                 connection.lookup(table, "1000000")

@@ -244,12 +244,13 @@ class Postfix:
     def proxymap_pids(self):
         """The processes that answer for the proxymap service (those of proxywrite and others left out).
 
-        proxyd has another process in front of each, which only watches; it is left out, too.
+        proxyd has another process in front of each, which only watches; it is left out, too, also while it watches one
+        that a reload has left.
         """
         names = {None, "proxymap"}
         pids = [pid for pid in self.pids(self.server.command) if _option(processes.command_line(pid), "-n") in names]
         in_front = {processes.parent(pid) for pid in pids}
-        return [pid for pid in pids if pid not in in_front]
+        return [pid for pid in pids if pid not in in_front and processes.name(pid) != "proxyd-front"]
 
     def stop(self):
         """Ends master and every process of the instance; used at the end, whatever the state."""

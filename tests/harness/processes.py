@@ -30,6 +30,15 @@ def children(pid):
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and parent(int(entry)) == pid]
 
 
+def name(pid):
+    """The name that the process has given itself; "" when it is gone."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().removesuffix("\n")
+    except OSError:
+        return ""
+
+
 def command_line(pid):
     """The arguments, or [] when the process is gone."""
     try:

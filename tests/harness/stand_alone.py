@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 
+from . import control
 from .waiting import wait_until
 
 
@@ -55,6 +56,17 @@ class StandAlone:
         self._workspace.janitor.note(f"pid {self.process.pid}")
         self._workspace.on_close(self.stop)
         return self
+
+    @property
+    def pid(self):
+        """The process that serves: the one that was started only stands in front of it, if it is watched."""
+        return wait_until(self._serving, "proxyd serves")
+
+    def _serving(self):
+        try:
+            return control.ask(self.socket, "status")["process"]
+        except OSError:
+            return None  # not yet
 
     def wait_for_socket(self):
         wait_until(lambda: os.path.exists(self.socket) or self.process.poll() is not None, "proxyd listens")

@@ -210,6 +210,33 @@ TEST_F(ListenSocketTest, OneInUseIsReplacedOnRequest) {
     EXPECT_EQ(names, 1) << "and nothing else is left";
 }
 
+// What an administrator has put there, or another user.
+TEST_F(ListenSocketTest, NothingButASocketIsReplacedOnRequest) {
+    const auto replace = [this](const std::string& path) {
+        try {
+            const ListenSocket socket(path, 0600, ListenSocket::Existing::replaced);
+            return std::string("accepted");
+        } catch (const std::runtime_error& error) {
+            return std::string(error.what());
+        }
+    };
+    const auto file = directory_ + "/file";
+    std::ofstream(file) << "a letter";
+    EXPECT_EQ(replace(file), "listen on " + file + ": exists and is not a socket; not removed");
+    EXPECT_EQ(fs::file_size(file), 8U);
+    const auto link = directory_ + "/link";
+    fs::create_symlink(file, link);
+    EXPECT_EQ(replace(link), "listen on " + link + ": exists and is a symbolic link; not followed");
+    const auto folder = directory_ + "/folder";
+    fs::create_directory(folder);
+    EXPECT_EQ(replace(folder), "listen on " + folder + ": exists and is not a socket; not removed");
+    EXPECT_TRUE(fs::is_symlink(link) && fs::is_directory(folder));
+    if (geteuid() != 0) return;
+    const ListenSocket socket(path_);
+    ASSERT_EQ(chown(path_.c_str(), 12345, 12345), 0);
+    EXPECT_THAT(replace(path_), HasSubstr("belongs to another user"));
+}
+
 TEST_F(ListenSocketTest, TheLongestPath) {
     const auto directory = directory_ + "/" + std::string(104 - directory_.size(), 'd');
     fs::create_directory(directory);

@@ -4,8 +4,10 @@
 #include <csignal>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <string>
 #include <system_error>
+#include <thread>
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -263,20 +265,40 @@ TEST(Privileges, WithoutRootItIsAnErrorNotASilence) {
 
 }  // namespace
 
-TEST(SingleProcessTest, OnePerGenerationAndMaster) {
+TEST(SingleProcessTest, OnePerListenSocket) {
+    using std::chrono::milliseconds;
     const auto directory = std::filesystem::temp_directory_path() / ("proxyd-single-" + std::to_string(::getpid()));
     std::filesystem::create_directories(directory / "pid");
+    const int one = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int other = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int one_inherited = ::dup(one);
     {
-        const SingleProcess first(directory, "proxymap", 4711, 1);
+        const SingleProcess first(directory, "proxymap", one, milliseconds(0));
         EXPECT_TRUE(first.alone());
-        EXPECT_FALSE(SingleProcess(directory, "proxymap", 4711, 1).alone());
-        EXPECT_TRUE(SingleProcess(directory, "proxymap", 4711, 2).alone()) << "after a reload";
-        EXPECT_TRUE(SingleProcess(directory, "proxymap", 4712, 1).alone()) << "another master";
-        EXPECT_TRUE(SingleProcess(directory, "proxywrite", 4711, 1).alone());
+        EXPECT_FALSE(SingleProcess(directory, "proxymap", one_inherited, milliseconds(0)).alone());
+        EXPECT_TRUE(SingleProcess(directory, "proxymap", other, milliseconds(0)).alone())
+            << "another service with -n proxymap, or another master";
+        EXPECT_TRUE(SingleProcess(directory, "proxywrite", one, milliseconds(0)).alone());
     }
-    EXPECT_TRUE(SingleProcess(directory, "proxymap", 4711, 1).alone()) << "the first has ended";
+    EXPECT_TRUE(SingleProcess(directory, "proxymap", one, milliseconds(0)).alone()) << "the first has ended";
+    for (const int fd : {one, other, one_inherited}) ::close(fd);
+    std::filesystem::remove_all(directory);
+}
+
+// A reload: the process that master knows ends a moment after the next one has been started.
+TEST(SingleProcessTest, TheNextOneWaitsForTheEndOfTheLast) {
+    const auto directory = std::filesystem::temp_directory_path() / ("proxyd-single-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(directory / "pid");
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    std::optional<SingleProcess> last(std::in_place, directory, "proxymap", fd, std::chrono::milliseconds(0));
+    std::thread end([&last] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        last.reset();
+    });
+    EXPECT_TRUE(SingleProcess(directory, "proxymap", fd, seconds(20)).alone());
+    end.join();
+    ::close(fd);
     std::filesystem::remove_all(directory);
 }
 
 }  // namespace proxyd::master
-
