@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backends/pgsql/connector.h"
 #include "backends/pgsql/shape.h"
@@ -95,9 +96,9 @@ class Connection final : public pool::Connection {
     std::unique_ptr<FdWatch> watch_;  // destroyed before the connection
     int watched_fd_ = -1;
     std::deque<Sent> sent_;
-    std::size_t answered_ = 0;   // of sent_: their results are there, the sync behind them is not
-    std::deque<Sent> finished_;  // read, and not reported yet
-    int unsynced_ = 0;           // the last of sent_, of one statement
+    std::size_t answered_ = 0;    // of sent_: their results are there, the sync behind them is not
+    std::vector<Sent> finished_;  // read, and not reported yet
+    int unsynced_ = 0;            // the last of sent_, of one statement
     // By Statement::server_name(). The name on the server has the number behind it.
     struct Preparation {
         std::weak_ptr<const Statement> statement;  // gone: of a table that has changed

@@ -204,15 +204,15 @@ void Connection::finish(std::size_t count) {
 // Reports what is finished; false: nothing was.
 bool Connection::deliver() {
     if (in_doubt_ || finished_.empty()) return false;
-    while (!closed_ && !finished_.empty()) {
-        const Sent sent = std::move(finished_.front());
-        finished_.pop_front();
+    for (std::size_t i = 0; i < finished_.size() && !closed_; ++i) {
+        const Sent sent = std::move(finished_[i]);
         if (sent.token == 0) {
             observer_.connected(Clock::now() - probed_at_);
         } else {
             report(sent);
         }
     }
+    finished_.clear();
     if (closed_ || lost_ || !sent_.empty()) return true;
     // What such a statement has set or begun would change the answers of other tables.
     const auto transaction = PQtransactionStatus(connection_.get());
