@@ -124,6 +124,7 @@ int Connection::begin_check() {
 int Connection::begin_send() {
     step_ = Step::sending;
     begun_ = driver_.loop().now();
+    packets_ = 0;
     auto* mysql = handle_->get();
     return handle_->start(
         [&] { return mysql_send_query_start(&call_result_, mysql, text_.data(), text_.size()); },
@@ -209,6 +210,7 @@ std::optional<int> Connection::sent() {
 
 std::optional<int> Connection::answer_begun() {
     if (mysql_field_count(handle_->get()) > 0) return begin_store();
+    ++packets_;
     return next_statement();
 }
 
@@ -218,6 +220,7 @@ std::optional<int> Connection::stored() {
         query_done(true);
         return std::nullopt;
     }
+    packets_ += handle_->packets_of(result.get());
     several_results_ = several_results_ || result_;
     result_ = std::move(result);
     return next_statement();
@@ -249,6 +252,12 @@ void Connection::query_done(bool failed) {
         return;
     }
     const bool several_results = std::exchange(several_results_, false);
+    if (!failed && !handle_->numbered_to(packets_)) {
+        broken(
+            "answers do not fit the queries: a packet is missing, or there are too many -- the connection is "
+            "closed");
+        return;
+    }
     if (!failed) {
         report(several_results);
         return;

@@ -81,6 +81,7 @@ class Connection final : public pool::Connection {
     TimePoint begun_{};  // the sending; the server began with it some time after that
     Result result_;
     bool several_results_ = false;
+    std::size_t packets_ = 0;  // of the answer, as far as it has been read
     TimePoint checked_at_{};
     // Results of the library's calls.
     int call_result_ = 0;

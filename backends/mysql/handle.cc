@@ -13,6 +13,32 @@ namespace {
 
 thread_local Handle* stepping = nullptr;
 
+// A capability that some releases of the library do not name: columns have no packet for their end.
+constexpr unsigned long deprecate_eof = 1UL << 24;
+
+// What is longer goes on in the next packet.
+constexpr std::size_t most_in_a_packet = 0xffffff;
+
+// Packets beyond one for each row.
+std::size_t further_packets(MYSQL_RES* rows) {
+    std::size_t longest = 0;
+    const auto columns = mysql_num_fields(rows);
+    for (unsigned i = 0; i < columns; ++i) longest += 9 + mysql_fetch_field_direct(rows, i)->max_length;
+    if (longest < most_in_a_packet) return 0;
+    const auto length = [](std::size_t value) {
+        return value + (value < 251 ? 1 : value < 0x10000 ? 3 : value < 0x1000000 ? 4 : 9);
+    };
+    std::size_t further = 0;
+    while (MYSQL_ROW row = mysql_fetch_row(rows)) {
+        const auto* lengths = mysql_fetch_lengths(rows);
+        std::size_t size = 0;
+        for (unsigned i = 0; i < columns; ++i) size += row[i] == nullptr ? 1 : length(lengths[i]);
+        further += size / most_in_a_packet;
+    }
+    mysql_data_seek(rows, 0);
+    return further;
+}
+
 }  // namespace
 
 Handle::Handle() {
@@ -36,6 +62,17 @@ bool Handle::has_surplus() const {
     const auto* const received = mysql_.net.pvio;
     return received != nullptr && received->cache != nullptr &&
            received->cache_pos < received->cache + received->cache_size;
+}
+
+// With compression the numbers are those of the compressed packets.
+bool Handle::numbered_to(std::size_t packets) const {
+    return mysql_.net.compress != 0 || mysql_.net.pkt_nr % 256 == (packets + 1) % 256;
+}
+
+// The count of columns, each of them, their end, the rows, their end.
+std::size_t Handle::packets_of(MYSQL_RES* rows) const {
+    const std::size_t ends = (mysql_.client_flag & deprecate_eof) != 0 ? 1 : 2;
+    return 1 + mysql_num_fields(rows) + mysql_num_rows(rows) + ends + further_packets(rows);
 }
 
 std::string_view Handle::out_of_step() {

@@ -30,6 +30,11 @@ class Handle {
     [[nodiscard]] bool is_busy() const { return bool(next_); }
     // Whether the library has received more than it has read. Between two calls.
     [[nodiscard]] bool has_surplus() const;
+    // Whether the last packet has the number that it must have after so many. The library does not look at
+    // it.
+    [[nodiscard]] bool numbered_to(std::size_t packets) const;
+    // How many packets an answer has with these rows, which have not been fetched yet.
+    [[nodiscard]] std::size_t packets_of(MYSQL_RES* rows) const;
     // While the server has nothing to say: what it has said or done nevertheless, for the log; "": nothing.
     [[nodiscard]] std::string_view out_of_step();
 

@@ -99,6 +99,28 @@ TEST_F(MysqlState, ADescriptorThatTheLibraryHasClosedIsNotWatched) {
     EXPECT_EQ(client->fired(), 1);
 }
 
+// The client library does not look at the numbers of packets.
+TEST_F(MysqlState, ARowThatIsMissingOrCameTwiceEndsTheConnection) {
+    settings.pool_size = 1;
+    const auto server = willing_server();
+    const auto name = table_of_willing(*server);
+    const auto whole = ScriptedServer::rows("second");
+    constexpr std::size_t end = 9;
+    const auto begin = ScriptedServer::no_rows().size() - end;  // of the rows
+    const auto row = whole.substr(begin, whole.size() - end - begin);
+    int queries = 1;
+    for (const auto& rows : {std::string(), row + row}) {
+        const auto one = start(name, "b");
+        EXPECT_TRUE(heard(++queries));
+        server->say(whole.substr(0, begin) + rows + whole.substr(whole.size() - end));
+        EXPECT_TRUE(heard(++queries)) << "it connects again";
+        EXPECT_EQ(one->answers, 0) << shown(*one);
+        server->say(whole);
+        EXPECT_TRUE(run_until([&] { return one->answers > 0; }, 2s));
+        EXPECT_EQ(shown(*one), "second") << recorded.text();
+    }
+}
+
 // The client library does not notice an answer too many. It may be this one that nobody asked for.
 TEST_F(MysqlState, AnAnswerTooManyEndsTheConnection) {
     settings.pool_size = 1;
