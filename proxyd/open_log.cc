@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "backends/log.h"
+#include "backends/trouble_log.h"
 #include "proxyd/logging/line_format.h"
 
 namespace proxyd {
@@ -59,6 +60,7 @@ void open_first_log(int argc, const char* const* argv) {
     daemon_log().set_sinks(std::move(sinks));
     daemon_log().set_verbose(environment.verbose);
     set_log(daemon_log());
+    set_trouble_log(daemon_log());
 }
 
 void open_final_log(const DaemonArguments& arguments, const Environment& environment, const Site& site) {

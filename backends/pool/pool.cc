@@ -5,10 +5,15 @@
 
 #include <fmt/format.h>
 
-#include "backends/log.h"
+#include "backends/trouble_log.h"
 
 namespace proxyd::pool {
 namespace {
+
+// Whose trouble it is, for the log.
+std::string trouble_subject(const std::string& pool, const Host& host) {
+    return fmt::format("{} {}", pool, host.info().label);
+}
 
 // A request that was being worked on when so many connections broke is likely to be what breaks them.
 constexpr int losses_allowed = 5;
@@ -141,7 +146,8 @@ void Pool::slot_connected(Slot& slot, Duration round_trip) {
     if (slot.state != SlotState::connecting) return;
     auto& host = hosts_[slot.host];
     if (host.health() == HostHealth::down || host.health() == HostHealth::misconfigured) {
-        log().info(fmt::format("{}: host {} answers again", name_, host.info().label));
+        trouble_log().works_again(trouble_subject(name_, host),
+                                  fmt::format("{}: host {} answers again", name_, host.info().label));
     }
     host.connected();
     slot.state = SlotState::ready;
@@ -215,8 +221,10 @@ void Pool::slot_closed(Slot& slot, const Failure& failure) {
     if (was_connecting || !not_serving || !host.is_failing()) host.failed(seen, loop_.now(), random_);
     if (not_serving) retire_all_to(slot.host);
     if (was_connecting || !lost.empty()) {
-        log().warning(
-            fmt::format("{} {} {}", name_, host.info().label, was_connecting ? seen.message : "lost"),
+        const bool fails = host.health() == HostHealth::down || host.health() == HostHealth::misconfigured;
+        trouble_log().failed(
+            trouble_subject(name_, host), was_connecting ? without_numbers(seen.message) : "lost",
+            fails ? Trouble::lasting : Trouble::passing,
             fmt::format("{}: host {}: {}{}", name_, host.info().label, seen.message,
                         lost.empty() ? "" : fmt::format(" ({} lookups are asked again)", lost.size())));
     }

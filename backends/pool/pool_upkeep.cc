@@ -17,6 +17,9 @@ constexpr std::chrono::milliseconds rebalance_interval{500};
 // Those that were sent behind a query that works for so long are asked again on other connections.
 constexpr std::chrono::milliseconds rescue_after{50};
 
+// A query that a host has not answered for so long may be why no connection is free.
+constexpr std::chrono::seconds worth_naming{1};
+
 // Quick queries are gathered on fewer connections again when that sufficed for so long.
 constexpr std::chrono::seconds sharing_shrinks_after{5};
 constexpr std::size_t least_sharing = 2;
@@ -65,7 +68,17 @@ void Pool::expire(Request& request, TimePoint now, std::optional<std::size_t> as
 
 std::string Pool::why_expired(const Request& request, std::optional<std::size_t> asked_host) const {
     if (asked_host) return fmt::format(": host {} has not answered", hosts_[*asked_host].info().label);
-    if (request.last_failure.message.empty()) return ": no connection was free";
+    if (request.last_failure.message.empty()) {
+        const Slot* silent = nullptr;
+        for (const auto& slot : slots_) {
+            if (slot->in_flight.empty() || loop_.now() - slot->head_started() < worth_naming) continue;
+            if (silent == nullptr || slot->head_started() < silent->head_started()) silent = slot.get();
+        }
+        return ": no connection was free" +
+               (silent == nullptr
+                    ? std::string()
+                    : fmt::format(", as host {} does not answer", hosts_[silent->host].info().label));
+    }
     return fmt::format("; last attempt, at host {}: {}", hosts_[request.last_host].info().label,
                        request.last_failure.message);
 }

@@ -23,7 +23,7 @@ spdlog::level::level_enum spdlog_level(Severity severity) {
 }  // namespace
 
 DaemonLog::DaemonLog(Duration repeat_interval, Now now)
-    : now_(std::move(now)), limiter_(repeat_interval), logger_("proxyd") {
+    : now_(std::move(now)), limiter_(repeat_interval), troubles_(repeat_interval), logger_("proxyd") {
     logger_.set_level(spdlog::level::info);
 }
 
@@ -45,6 +45,17 @@ void DaemonLog::write(Severity severity, std::string_view topic, std::string_vie
     if (verdict.write) {
         emit(severity, text, verdict.repeats);
     }
+}
+
+void DaemonLog::failed(std::string_view subject, std::string_view kind, Trouble trouble,
+                       std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    emit(troubles_.failed(subject, kind, trouble, text, now_()));
+}
+
+void DaemonLog::works_again(std::string_view subject, std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    emit(troubles_.works_again(subject, text, now_()));
 }
 
 void DaemonLog::set_sinks(std::vector<std::shared_ptr<LineSink>> sinks) {
@@ -69,6 +80,7 @@ void DaemonLog::set_keep_utf8(bool keep_utf8) {
 void DaemonLog::set_repeat_interval(Duration interval) {
     const std::lock_guard lock(mutex_);
     limiter_.set_interval(interval);
+    troubles_.set_interval(interval);
 }
 
 void DaemonLog::entered_chroot(std::string_view root) {
@@ -83,6 +95,7 @@ void DaemonLog::write_due() {
     for (const auto& summary : limiter_.due(now_())) {
         emit(summary);
     }
+    emit(troubles_.due(now_()));
 }
 
 std::optional<TimePoint> DaemonLog::next_due() const {
@@ -95,6 +108,7 @@ void DaemonLog::write_all_counts() {
     for (const auto& summary : limiter_.drain(now_())) {
         emit(summary);
     }
+    emit(troubles_.drain(now_()));
 }
 
 std::uint64_t DaemonLog::lost() const {
@@ -116,6 +130,10 @@ void DaemonLog::emit(Severity severity, std::string_view text, const Repeats& re
 
 void DaemonLog::emit(const RepeatLimiter::Summary& summary) {
     emit(summary.severity, summary.repeats.prefix(), summary.text, {});
+}
+
+void DaemonLog::emit(const Troubles::Lines& lines) {
+    for (const auto& line : lines) emit(line.severity, {}, line.text, {});
 }
 
 void DaemonLog::emit(Severity severity, std::string_view prefix, std::string_view text,

@@ -12,14 +12,16 @@
 #include <spdlog/logger.h>
 
 #include "backends/log.h"
+#include "backends/trouble_log.h"
 #include "proxyd/logging/repeat_limiter.h"
 #include "proxyd/logging/sinks.h"
+#include "proxyd/logging/troubles.h"
 
 namespace proxyd::logging {
 
 // May be written to by any thread. Nothing in it waits or throws once constructed. Without a sink it drops
 // everything. Texts must come without passwords (backends/redact.h).
-class DaemonLog final : public Log {
+class DaemonLog final : public Log, public TroubleLog {
   public:
     using Now = std::function<TimePoint()>;
 
@@ -28,6 +30,10 @@ class DaemonLog final : public Log {
 
     // Lines of a topic beyond the first are counted; fatal and debug lines never are.
     void write(Severity severity, std::string_view topic, std::string_view text) override;
+
+    void failed(std::string_view subject, std::string_view kind, Trouble trouble,
+                std::string_view text) override;
+    void works_again(std::string_view subject, std::string_view text) override;
 
     // Replaces the sinks: a provisional one at the start, the final ones when main.cf is known.
     void set_sinks(std::vector<std::shared_ptr<LineSink>> sinks);
@@ -49,11 +55,13 @@ class DaemonLog final : public Log {
   private:
     void emit(Severity severity, std::string_view text, const Repeats& repeats);
     void emit(const RepeatLimiter::Summary& summary);
+    void emit(const Troubles::Lines& lines);
     void emit(Severity severity, std::string_view prefix, std::string_view text, std::string_view suffix);
 
     mutable std::mutex mutex_;
     Now now_;
     RepeatLimiter limiter_;
+    Troubles troubles_;
     bool keep_utf8_ = false;
     std::vector<std::shared_ptr<LineSink>> sinks_;
     spdlog::logger logger_;

@@ -1,0 +1,134 @@
+#include "proxyd/logging/troubles.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "proxyd/logging/repeat_limiter.h"
+
+namespace proxyd::logging {
+namespace {
+
+// In one interval.
+constexpr int most_returns = 3;
+
+std::string duration_text(Duration length) {
+    return fmt::format("{:.1f} s", std::chrono::duration<double>(length).count());
+}
+
+std::string with_suffix(std::string_view text, const Repeats& repeats) {
+    const auto suffix = repeats.suffix();
+    return suffix.empty() ? std::string(text) : fmt::format("{} {}", text, suffix);
+}
+
+}  // namespace
+
+std::uint64_t Troubles::Subject::counted() const {
+    std::uint64_t sum = 0;
+    for (const auto& [name, kind] : kinds) sum += kind.counted;
+    return sum;
+}
+
+Troubles::Lines Troubles::failed(std::string_view name, std::string_view kind_name, Trouble trouble,
+                                 std::string_view text, TimePoint now) {
+    auto found = subjects_.find(name);
+    if (found == subjects_.end()) {
+        make_room();
+        found = subjects_.emplace(name, Subject{}).first;
+    }
+    auto& subject = found->second;
+    subject.heard_at = now;
+    subject.last_failure = text;
+    if (trouble == Trouble::lasting && !subject.failing_since) subject.failing_since = now;
+    const auto known = subject.kinds.find(kind_name);
+    if (known != subject.kinds.end() && now < known->second.written_at + interval_) {
+        ++known->second.counted;
+        known->second.last = text;
+        return {};
+    }
+    auto& kind = known != subject.kinds.end() ? known->second : subject.kinds[std::string(kind_name)];
+    const Repeats repeats{kind.counted, now - kind.written_at};
+    kind = {now, 0, {}};
+    return {{Severity::warning, with_suffix(text, repeats)}};
+}
+
+Troubles::Lines Troubles::works_again(std::string_view name, std::string_view text, TimePoint now) {
+    const auto found = subjects_.find(name);
+    if (found == subjects_.end() || !found->second.failing_since) return {};
+    auto& subject = found->second;
+    const auto length = now - *std::exchange(subject.failing_since, std::nullopt);
+    subject.heard_at = now;
+    Lines lines;
+    if (now >= subject.returned_at + interval_) {
+        if (subject.returns_counted > 0) write_due(subject, now, true, lines);
+        subject.returned_at = now;
+        subject.returns_written = 0;
+    }
+    subject.last_return = text;
+    if (subject.returns_written >= most_returns && interval_ > Duration::zero()) {
+        ++subject.returns_counted;
+        return lines;
+    }
+    ++subject.returns_written;
+    const auto counted = subject.counted();
+    subject.kinds.clear();
+    const auto more = counted == 0   ? std::string()
+                      : counted == 1 ? ", in which 1 more message was counted"
+                                     : fmt::format(", in which {} more messages were counted", counted);
+    lines.push_back({Severity::info, fmt::format("{} after {}{}", text, duration_text(length), more)});
+    return lines;
+}
+
+// What was counted of one subject, once its interval has ended, or at once.
+void Troubles::write_due(Subject& subject, TimePoint now, bool all, Lines& lines) const {
+    if (subject.returns_counted > 0) {
+        if (!all && now < subject.returned_at + interval_) return;
+        const auto since = now - subject.returned_at;
+        lines.push_back({subject.failing_since ? Severity::warning : Severity::info,
+                         fmt::format("{}{}; it failed and came back {} more times in the last {}, the last time: {}",
+                                     subject.last_return, subject.failing_since ? ", and has failed again" : "",
+                                     subject.returns_counted, duration_text(since), subject.last_failure)});
+        subject.returns_counted = 0;
+        subject.returns_written = 0;
+        subject.kinds.clear();
+        return;
+    }
+    for (auto& [name, kind] : subject.kinds) {
+        if (!all && now < kind.written_at + interval_) continue;
+        if (kind.counted > 0) {
+            const Repeats repeats{kind.counted, now - kind.written_at};
+            lines.push_back({Severity::warning, repeats.prefix() + kind.last});
+        }
+        if (kind.counted > 0) kind = {now, 0, {}};
+    }
+}
+
+Troubles::Lines Troubles::due(TimePoint now) {
+    Lines lines;
+    for (auto at = subjects_.begin(); at != subjects_.end();) {
+        auto& subject = at->second;
+        write_due(subject, now, false, lines);
+        const bool over = !subject.failing_since && now >= subject.heard_at + interval_ && subject.counted() == 0 &&
+                          subject.returns_counted == 0;
+        at = over ? subjects_.erase(at) : std::next(at);
+    }
+    return lines;
+}
+
+Troubles::Lines Troubles::drain(TimePoint now) {
+    Lines lines;
+    for (auto& [name, subject] : subjects_) write_due(subject, now, true, lines);
+    subjects_.clear();
+    return lines;
+}
+
+void Troubles::make_room() {
+    if (subjects_.size() < most_) return;
+    subjects_.erase(std::min_element(subjects_.begin(), subjects_.end(), [](const auto& one, const auto& other) {
+        return one.second.heard_at < other.second.heard_at;
+    }));
+}
+
+}  // namespace proxyd::logging
