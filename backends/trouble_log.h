@@ -11,8 +11,8 @@ enum class Trouble {
     lasting,  // until works_again()
 };
 
-// A subject is named by a text that no other one has. What repeats is counted instead of written, and the count
-// comes with the end of the trouble.
+// A subject is named by a text that no other one has. What repeats is counted instead of written, and the
+// count comes with the end of the trouble.
 class TroubleLog {
   public:
     virtual ~TroubleLog() = default;
@@ -25,7 +25,8 @@ class TroubleLog {
     virtual void works_again(std::string_view subject, std::string_view text) = 0;
 };
 
-// The process-wide one. Until set_trouble_log() is called all is passed to log(). It must outlive all callers.
+// The process-wide one. Until set_trouble_log() is called all is passed to log(). It must outlive all
+// callers.
 [[nodiscard]] TroubleLog& trouble_log();
 void set_trouble_log(TroubleLog& log);
 

@@ -260,8 +260,9 @@ class Daemon {
         try {
             control_.emplace(loop_, channel::path_beside(service_socket));
         } catch (const std::exception& error) {
-            log().error(fmt::format("{} -- there is no control socket, and proxyctl status and flush get no answer",
-                                    error.what()));
+            log().error(
+                fmt::format("{} -- there is no control socket, and proxyctl status and flush get no answer",
+                            error.what()));
             return;
         }
         control_->add("status", [this](const nlohmann::json&, const channel::Caller& caller) {
@@ -385,8 +386,7 @@ int run_daemon(const DaemonArguments& arguments) {
     if (arguments.mode == RunMode::listen) {
         sockets = open_alone(*arguments.listen_path);
         const auto tables = plural(site.approved.tables().size(), "table");
-        if (sockets.own)
-            log().info(fmt::format("listening on {} ({} allowed)", sockets.own->path(), tables));
+        if (sockets.own) log().info(fmt::format("listening on {} ({} allowed)", sockets.own->path(), tables));
     }
 
     std::optional<master::Heartbeat> heartbeat;

@@ -42,8 +42,8 @@ struct QuerySettings {
     // empty.
     std::function<std::string()> table_fault{};
     bool tell_misses = false;  // a key that is not found becomes a line of warnings
-    // Of the server, as far as is known. One that takes the first request for malformed, and complains of it in
-    // its log, is asked in the other one.
+    // Of the server, as far as is known. One that takes the first request for malformed, and complains of it
+    // in its log, is asked in the other one.
     protocol::Layout layout = protocol::Layout::flags;
 };
 

@@ -86,10 +86,11 @@ void Troubles::write_due(Subject& subject, TimePoint now, bool all, Lines& lines
     if (subject.returns_counted > 0) {
         if (!all && now < subject.returned_at + interval_) return;
         const auto since = now - subject.returned_at;
-        lines.push_back({subject.failing_since ? Severity::warning : Severity::info,
-                         fmt::format("{}{}; it failed and came back {} more times in the last {}, the last time: {}",
-                                     subject.last_return, subject.failing_since ? ", and has failed again" : "",
-                                     subject.returns_counted, duration_text(since), subject.last_failure)});
+        lines.push_back(
+            {subject.failing_since ? Severity::warning : Severity::info,
+             fmt::format("{}{}; it failed and came back {} more times in the last {}, the last time: {}",
+                         subject.last_return, subject.failing_since ? ", and has failed again" : "",
+                         subject.returns_counted, duration_text(since), subject.last_failure)});
         subject.returns_counted = 0;
         subject.returns_written = 0;
         subject.kinds.clear();
@@ -110,8 +111,8 @@ Troubles::Lines Troubles::due(TimePoint now) {
     for (auto at = subjects_.begin(); at != subjects_.end();) {
         auto& subject = at->second;
         write_due(subject, now, false, lines);
-        const bool over = !subject.failing_since && now >= subject.heard_at + interval_ && subject.counted() == 0 &&
-                          subject.returns_counted == 0;
+        const bool over = !subject.failing_since && now >= subject.heard_at + interval_ &&
+                          subject.counted() == 0 && subject.returns_counted == 0;
         at = over ? subjects_.erase(at) : std::next(at);
     }
     return lines;
@@ -126,9 +127,9 @@ Troubles::Lines Troubles::drain(TimePoint now) {
 
 void Troubles::make_room() {
     if (subjects_.size() < most_) return;
-    subjects_.erase(std::min_element(subjects_.begin(), subjects_.end(), [](const auto& one, const auto& other) {
-        return one.second.heard_at < other.second.heard_at;
-    }));
+    subjects_.erase(std::min_element(
+        subjects_.begin(), subjects_.end(),
+        [](const auto& one, const auto& other) { return one.second.heard_at < other.second.heard_at; }));
 }
 
 }  // namespace proxyd::logging

@@ -17,10 +17,11 @@ namespace proxyd::logging {
 
 // Pure: time is handed in and must not go backwards. Each call returns the lines to write now.
 //
-// A failure is written when it is the first of its kind since the subject worked, and else once an interval, with
-// the count of the others. A return is written with the length of the trouble and what was counted in it; it ends
-// the counting, so that the next failure is written at once. Where failures and returns follow each other often,
-// only the first few of an interval are written, and one line at its end tells how many there were.
+// A failure is written when it is the first of its kind since the subject worked, and else once an interval,
+// with the count of the others. A return is written with the length of the trouble and what was counted in
+// it; it ends the counting, so that the next failure is written at once. Where failures and returns follow
+// each other often, only the first few of an interval are written, and one line at its end tells how many
+// there were.
 class Troubles {
   public:
     struct Line {
@@ -55,8 +56,8 @@ class Troubles {
         TimePoint heard_at;
         std::optional<TimePoint> failing_since;
         std::map<std::string, Kind, std::less<>> kinds;
-        TimePoint returned_at{};       // the first time in this interval
-        int returns_written = 0;       // in this interval
+        TimePoint returned_at{};  // the first time in this interval
+        int returns_written = 0;  // in this interval
         std::uint64_t returns_counted = 0;
         std::string last_return;
         std::string last_failure;

@@ -185,9 +185,10 @@ class Front {
         if (now < *killed_at_ + unkillable_interval) return;
         killed_at_ = now;
         const auto state = process_state(child_);
-        log().error(fmt::format("the serving process {} cannot be killed, as the system does not let go of it{} "
-                                "-- its connections to databases may be open, and no other one is started",
-                                child_, state.words.empty() ? "" : ": " + state.words));
+        log().error(
+            fmt::format("the serving process {} cannot be killed, as the system does not let go of it{} "
+                        "-- its connections to databases may be open, and no other one is started",
+                        child_, state.words.empty() ? "" : ": " + state.words));
     }
 
     const FrontSettings& settings_;

@@ -17,16 +17,16 @@
 namespace proxyd::master {
 
 struct ServingProcess {
-    pid_t front_pid = 0;  // what status records name
-    int front_fd = -1;    // readable (end of file) when the front process has ended, for whatever reason
+    pid_t front_pid = 0;    // what status records name
+    int front_fd = -1;      // readable (end of file) when the front process has ended, for whatever reason
     bool replaces = false;  // another one that stood still
 };
 
 struct FrontSettings {
-    int status_fd = -1;           // of master; -1: on its own
+    int status_fd = -1;             // of master; -1: on its own
     std::vector<int> listen_fds{};  // stay open, so that clients can wait while a process is replaced
-    Duration standstill_limit{};  // zero: the serving process is not watched
-    Duration stop_limit{};        // how long it may take to end after SIGTERM, when it is watched
+    Duration standstill_limit{};    // zero: the serving process is not watched
+    Duration stop_limit{};          // how long it may take to end after SIGTERM, when it is watched
     // Lets go of what only the process that master knows is to hold; called in the one that goes on watching
     // after that has ended.
     std::function<void()> leave_to_next{};

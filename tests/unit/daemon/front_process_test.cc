@@ -32,7 +32,8 @@ constexpr auto second = std::chrono::duration_cast<Duration>(1s);
 class StandstillClockTest : public testing::Test {
   protected:
     // Asks as often as it should for so long; the first moment at which it stands still, if any.
-    std::optional<Duration> ask(Duration length, const std::function<void()>& meanwhile = [] {}) {
+    std::optional<Duration> ask(
+        Duration length, const std::function<void()>& meanwhile = [] {}) {
         const auto interval = StandstillClock::interval(8 * second);
         for (Duration passed{}; passed < length;) {
             passed += interval;
@@ -209,10 +210,11 @@ TEST_F(FrontProcessTest, AStopEndsWhatStandsStillToo) {
 TEST_F(FrontProcessTest, WhatStandsStillAtAReloadIsKilledToo) {
     std::array<int, 2> status{};
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, status.data()), 0);
-    start({.status_fd = status[0], .standstill_limit = second}, [this, &status](const ServingProcess& serving) {
-        close(status[1]);
-        return serve(serving);
-    });
+    start({.status_fd = status[0], .standstill_limit = second},
+          [this, &status](const ServingProcess& serving) {
+              close(status[1]);
+              return serve(serving);
+          });
     const auto serving = log.next();
     kill(std::stoi(serving), SIGSTOP);
     shutdown(status[1], SHUT_RDWR);

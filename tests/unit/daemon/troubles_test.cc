@@ -17,7 +17,9 @@ class TroublesTest : public testing::Test {
     std::vector<std::string> fail(const std::string& text, Trouble trouble = Trouble::lasting) {
         return texts(troubles.failed("host a", without_numbers(text), trouble, "host a: " + text, now));
     }
-    std::vector<std::string> return_() { return texts(troubles.works_again("host a", "host a answers again", now)); }
+    std::vector<std::string> return_() {
+        return texts(troubles.works_again("host a", "host a answers again", now));
+    }
     std::vector<std::string> due() { return texts(troubles.due(now)); }
     static std::vector<std::string> texts(const Troubles::Lines& lines) {
         std::vector<std::string> out;
@@ -35,7 +37,8 @@ TEST_F(TroublesTest, TheReturnCarriesLengthAndCount) {
         now += milliseconds(500);
         EXPECT_THAT(fail("Connection refused"), IsEmpty());
     }
-    EXPECT_THAT(return_(), ElementsAre("host a answers again after 13.0 s, in which 26 more messages were counted"));
+    EXPECT_THAT(return_(),
+                ElementsAre("host a answers again after 13.0 s, in which 26 more messages were counted"));
     now += seconds(120);
     EXPECT_THAT(due(), IsEmpty()) << "the host is long back";
     EXPECT_EQ(troubles.subjects(), 0U);
@@ -53,7 +56,8 @@ TEST_F(TroublesTest, TheNextFailureIsWrittenAtOnce) {
 
 TEST_F(TroublesTest, NoReturnWithoutAFailure) {
     EXPECT_THAT(return_(), IsEmpty());
-    EXPECT_THAT(fail("a connection was lost", Trouble::passing), ElementsAre("host a: a connection was lost"));
+    EXPECT_THAT(fail("a connection was lost", Trouble::passing),
+                ElementsAre("host a: a connection was lost"));
     EXPECT_THAT(return_(), IsEmpty());
     EXPECT_THAT(fail("Connection refused"), ElementsAre("host a: Connection refused"));
     EXPECT_THAT(return_(), ElementsAre("host a answers again after 0.0 s"));
@@ -80,7 +84,8 @@ TEST_F(TroublesTest, WhatIsCountedComesWhenNothingFollows) {
     now += seconds(59);
     EXPECT_THAT(due(), IsEmpty());
     now += seconds(1);
-    EXPECT_THAT(due(), ElementsAre("2 earlier messages like this in the last 60 s were counted: host a: lost"));
+    EXPECT_THAT(due(),
+                ElementsAre("2 earlier messages like this in the last 60 s were counted: host a: lost"));
     now += seconds(60);
     EXPECT_THAT(due(), IsEmpty());
     EXPECT_EQ(troubles.subjects(), 0U);
@@ -103,14 +108,16 @@ TEST_F(TroublesTest, ManyReturnsAreCounted) {
     now += seconds(60);
     keep(due());
     ASSERT_EQ(lines.size(), 1U);
-    EXPECT_THAT(lines.front(), testing::MatchesRegex("host a answers again; it failed and came back 497 more times in "
-                                                     "the last .*, the last time: host a: reset by peer"));
+    EXPECT_THAT(lines.front(),
+                testing::MatchesRegex("host a answers again; it failed and came back 497 more times in "
+                                      "the last .*, the last time: host a: reset by peer"));
     EXPECT_THAT(fail("reset by peer"), ElementsAre("host a: reset by peer"));
     EXPECT_THAT(return_(), ElementsAre("host a answers again after 0.0 s"));
 }
 
 TEST_F(TroublesTest, MessagesThatDifferInIdsAreOneKind) {
-    EXPECT_EQ(without_numbers("odyssey: c1a2b3: server 10.0.0.1 is full"), "odyssey: #: server #.#.#.# is full");
+    EXPECT_EQ(without_numbers("odyssey: c1a2b3: server 10.0.0.1 is full"),
+              "odyssey: #: server #.#.#.# is full");
     EXPECT_THAT(fail("odyssey: c1a2b3: no route"), ElementsAre("host a: odyssey: c1a2b3: no route"));
     EXPECT_THAT(fail("odyssey: c99d00f: no route"), IsEmpty());
     EXPECT_THAT(fail("odyssey: too many clients"), ElementsAre("host a: odyssey: too many clients"));
@@ -119,14 +126,16 @@ TEST_F(TroublesTest, MessagesThatDifferInIdsAreOneKind) {
 TEST_F(TroublesTest, OneSubjectTellsNothingOfAnother) {
     EXPECT_THAT(fail("Connection refused"), ElementsAre("host a: Connection refused"));
     EXPECT_THAT(texts(troubles.works_again("host b", "host b answers again", now)), IsEmpty());
-    EXPECT_THAT(texts(troubles.failed("host b", "x", Trouble::lasting, "host b: x", now)), ElementsAre("host b: x"));
+    EXPECT_THAT(texts(troubles.failed("host b", "x", Trouble::lasting, "host b: x", now)),
+                ElementsAre("host b: x"));
 }
 
 TEST_F(TroublesTest, AtTheEndAllIsTold) {
     (void)fail("Connection refused");
     EXPECT_THAT(fail("Connection refused"), IsEmpty());
     now += seconds(5);
-    EXPECT_THAT(texts(troubles.drain(now)), ElementsAre("once more in the last 5 s: host a: Connection refused"));
+    EXPECT_THAT(texts(troubles.drain(now)),
+                ElementsAre("once more in the last 5 s: host a: Connection refused"));
 }
 
 TEST_F(TroublesTest, WithoutAnIntervalAllIsWritten) {
