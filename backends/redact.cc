@@ -136,6 +136,7 @@ std::string redact_text(std::string_view text, bool uris) {
             continue;
         }
         const auto value = std::min(text.find_first_not_of(blanks, equals + 1), text.size());
+        if (text.substr(value).starts_with(hidden)) continue;  // what follows is no part of it
         out.append(text.substr(at, value - at)).append(hidden);
         at = value_end(text, value);
     }
@@ -170,9 +171,31 @@ std::string redact_uri(std::string_view uri) {
 
 std::string redact_host(std::string_view host) {
     if (host.find("://") != std::string_view::npos) return redact_uri(host);
-    const auto at = host.rfind('@');
-    if (at == std::string_view::npos || at == 0 || host.starts_with("unix:")) return std::string(host);
-    return std::string(hidden).append(host.substr(at));
+    if (host.starts_with("unix:") || host.starts_with('/')) return std::string(host);
+    std::string out;
+    if (const auto at = host.rfind('@'); at != std::string_view::npos && at != 0) {
+        out = hidden;
+        host.remove_prefix(at);
+    }
+    const auto equals = host.find('=');
+    if (equals == std::string_view::npos) return out.append(host);
+    const auto keyword = host.substr(0, equals);
+    if (names_a_password(keyword) || is_harmless(keyword)) out.append(keyword).append("=");
+    return out.append(hidden);
+}
+
+std::string redact_host_and_port(std::string_view host) {
+    const auto shown = redact_host(host);
+    if (shown != host || host.find("://") != std::string_view::npos) return shown;
+    const auto prefix = host.starts_with("unix:") || host.starts_with("inet:") ? std::size_t{5} : 0;
+    const auto rest = host.substr(prefix);
+    if (rest.starts_with('/')) {
+        return rest.find_first_of("@=") == std::string_view::npos ? shown : std::string(hidden);
+    }
+    const bool is_ipv6 = rest.find_first_not_of("0123456789abcdefABCDEF:.[]") == std::string_view::npos;
+    const auto colon = rest.find(':');
+    if (is_ipv6 || colon == std::string_view::npos) return shown;
+    return shown.substr(0, prefix + colon + 1).append(hidden);
 }
 
 std::string redact_conninfo(std::string_view text) {

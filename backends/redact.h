@@ -10,9 +10,12 @@ namespace proxyd {
 // malformed (a raw `@`, `/` or `?` in the password) it hides too much rather than too little.
 [[nodiscard]] std::string redact_uri(std::string_view uri);
 
-// One item of a table's `hosts`: a URI as above. No table type understands user:password@host, but some try
-// it: what stands in front of the '@' is hidden.
+// One item of a table's `hosts`: a URI as above. No table type understands user:password@host or
+// password=..., but some try it: what stands in front of the '@' and behind the '=' is hidden.
 [[nodiscard]] std::string redact_host(std::string_view host);
+
+// The same of an item whose port is no port, and may be a password: it is hidden, too.
+[[nodiscard]] std::string redact_host_and_port(std::string_view host);
 
 // libpq connection text (`host=x password='a b'`, blanks around `=` allowed) with the values of all keywords
 // that end in "password" or "passwd" replaced by `***`.

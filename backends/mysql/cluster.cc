@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <strings.h>
 
+#include "backends/cluster/host_name.h"
 #include "backends/redact.h"
 
 namespace proxyd::mysql {
@@ -46,8 +47,19 @@ std::optional<Endpoint> parse_host(const std::string& host, std::string& error) 
         endpoint.socket_path = host.substr(unix_prefix.size());
         return endpoint;
     }
+    if (host.find("://") != std::string::npos) {
+        error = fmt::format(
+            "host {}: a MySQL host is no URI: write host, host:port or unix:/path; user, password and "
+            "dbname have parameters of their own",
+            redact_host(host));
+        return std::nullopt;
+    }
     std::string name = host.starts_with(inet_prefix) ? host.substr(inet_prefix.size()) : host;
     std::string port;
+    if (auto fault = proxyd::cluster::secret_fault(name); !fault.empty()) {
+        error = fmt::format("host {}: {}", redact_host_and_port(host), fault);
+        return std::nullopt;
+    }
     if (name.starts_with('[') && name.find(']') != std::string::npos) {
         const auto close = name.find(']');
         if (close + 1 < name.size() && name[close + 1] == ':') port = name.substr(close + 2);
@@ -57,13 +69,32 @@ std::optional<Endpoint> parse_host(const std::string& host, std::string& error) 
         name.erase(colon);
     }
     endpoint.host = name;
+    auto fault = name.empty() ? std::string() : cluster::host_name_fault(name);
+    if (name.starts_with('/')) fault = fmt::format("a UNIX-domain socket is written unix:{}", name);
+    if (!fault.empty()) {
+        error = fmt::format("host {}: {}", redact_host_and_port(host), fault);
+        return std::nullopt;
+    }
     if (!port.empty() && !parse_port(port, endpoint.port)) {
         // A part of what is no host may be a part of a password.
-        error =
-            fmt::format("host {}: the port is neither a number nor a known TCP service", redact_host(host));
+        error = fmt::format("host {}: the port is neither a number nor a known TCP service",
+                            redact_host_and_port(host));
         return std::nullopt;
     }
     return endpoint;
+}
+
+proxyd::cluster::Secrets secrets_of(const ClusterIdentity& cluster) {
+    proxyd::cluster::Secrets secrets;
+    secrets.add_public(cluster.user);
+    secrets.add_public(cluster.dbname);
+    for (const auto& host : cluster.hosts) secrets.add_public(host);
+    secrets.add(cluster.password);
+    if (const auto password = proxyd::cluster::password_before_at(cluster.user); !password.empty()) {
+        secrets.add(password);
+        secrets.add_whole(cluster.user, redact_host(cluster.user));
+    }
+    return secrets;
 }
 
 pool::HostInfo host_info(const std::string& host) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/cluster/secrets.h"
 #include "backends/pool/host.h"
 
 namespace proxyd::mysql {
@@ -39,9 +40,12 @@ struct Endpoint {
     [[nodiscard]] bool local() const;
 };
 
-// No value, and `error` says what would be right, when the item's port is neither a number nor a known
-// service.
+// No value, and `error` says what would be right, when the item can be no host or its port is neither a
+// number nor a known service. The error holds no password.
 [[nodiscard]] std::optional<Endpoint> parse_host(const std::string& host, std::string& error);
+
+// What is hidden in the texts of these servers.
+[[nodiscard]] proxyd::cluster::Secrets secrets_of(const ClusterIdentity& cluster);
 
 // For the log and for the order of preference: UNIX sockets, then TCP.
 [[nodiscard]] pool::HostInfo host_info(const std::string& host);

@@ -18,6 +18,9 @@ class Driver final : public pool::Driver {
 
     [[nodiscard]] std::unique_ptr<pool::Connection> make_connection(
         std::size_t host, pool::ConnectionObserver& observer) override;
+    [[nodiscard]] std::string without_secrets(const std::string& text) const override {
+        return secrets_.hide(text);
+    }
     // The protocol has one query answered before the next one is sent. Some proxies mix up what is sent
     // ahead.
     [[nodiscard]] bool pipelines() const override { return false; }
@@ -34,6 +37,7 @@ class Driver final : public pool::Driver {
     Loop& loop_;
     Resolver& resolver_;
     ClusterIdentity cluster_;
+    proxyd::cluster::Secrets secrets_{secrets_of(cluster_)};
     std::shared_ptr<const pool::DriverSettings> settings_;
     OmittedSteps omitted_steps_;
 };

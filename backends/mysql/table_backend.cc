@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <mysql.h>
 
+#include "backends/cluster/host_name.h"
 #include "backends/config/list.h"
 #include "backends/mysql/driver.h"
 #include "backends/mysql/statement.h"
@@ -14,6 +15,22 @@ namespace proxyd::mysql {
 namespace {
 
 using pool::OutcomeCallback;
+
+// A database may have almost any name, so only what is surely meant for a connection is not taken for one.
+bool is_connection_text(const std::string& dbname) {
+    for (const std::string_view scheme :
+         {"mysql://", "mariadb://", "jdbc:", "postgresql://", "postgres://"}) {
+        if (dbname.starts_with(scheme)) return true;
+    }
+    const auto equals = dbname.find('=');
+    if (equals == std::string::npos) return false;
+    const auto keyword = config::trim(std::string_view(dbname).substr(0, equals));
+    for (const std::string_view known :
+         {"dbname", "database", "host", "port", "user", "password", "passwd"}) {
+        if (keyword == known) return true;
+    }
+    return false;
+}
 
 class Runner final : public table::QueryRunner {
   public:
@@ -76,15 +93,20 @@ ClusterIdentity read_cluster(table::TableParameters& parameters) {
     ClusterIdentity cluster;
     cluster.hosts = config::split_list(parameters.text("hosts", "localhost"));
     if (cluster.hosts.empty()) cluster.hosts.emplace_back("localhost");
-    for (const auto& host : cluster.hosts) {
+    proxyd::cluster::drop_useless_hosts(cluster.hosts, parameters, [](const std::string& host) {
         std::string error;
-        if (!parse_host(host, error)) parameters.error("hosts", error);
-    }
+        return parse_host(host, error) ? std::string() : error;
+    });
     cluster.user = parameters.text("user", "");
     cluster.password = parameters.text("password", "");
     cluster.dbname = parameters.text("dbname", "");
     if (cluster.dbname.empty())
         parameters.error("dbname", "dbname is missing: give the name of the database");
+    else if (is_connection_text(cluster.dbname))
+        parameters.error(
+            "dbname",
+            "dbname is a URI or connection text, which MySQL does not take: give the name of the "
+            "database alone; hosts, user and password have parameters of their own");
     cluster.charset = parameters.required("charset", "utf8mb4");
     cluster.option_file = parameters.text("option_file", "");
     cluster.option_group = parameters.raw("option_group").value_or("client");

@@ -6,8 +6,10 @@
 #include <memory>
 #include <optional>
 
+#include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include "backends/cluster/host_name.h"
 #include "backends/redact.h"
 
 namespace proxyd::pgsql {
@@ -70,6 +72,24 @@ bool is_port(const std::string& text) {
     return problem == std::errc() && stop == text.data() + text.size() && number >= 1 && number <= 65535;
 }
 
+// Slips in items of `hosts` that are no URIs; what would be right, or "".
+std::string slip_in(std::string_view name) {
+    constexpr std::string_view socket_name = ".s.PGSQL.";
+    if (const auto slash = name.rfind('/'); name.starts_with('/') && slash != std::string_view::npos &&
+                                            name.substr(slash + 1).starts_with(socket_name)) {
+        const auto directory = name.substr(0, slash);
+        const auto port = name.substr(slash + 1 + socket_name.size());
+        return fmt::format(
+            "it is the socket itself: write its directory, {}{}", directory,
+            port == "5432" ? std::string()
+                           : fmt::format(", and the port in dbname, as dbname = dbname=mail port={}", port));
+    }
+    const bool plain = name.find_first_not_of("0123456789abcdefABCDEF:.[]") == std::string_view::npos;
+    if (plain && std::count(name.begin(), name.end(), ':') > 1)
+        return "an IPv6 address stands in a URI: write postgresql://[::1]:5432/dbname";
+    return {};
+}
+
 std::string item_or_only(const std::vector<std::string>& items, std::size_t index) {
     if (index < items.size()) return items[index];
     return items.size() == 1 ? items.front() : "";
@@ -91,6 +111,27 @@ pool::HostInfo host_info(const std::string& host) {
     return {redact_host(host), is_uri(host) ? rank_uri : is_unix(host) ? rank_unix : rank_inet};
 }
 
+proxyd::cluster::Secrets secrets_of(const ClusterIdentity& cluster) {
+    proxyd::cluster::Secrets secrets;
+    secrets.add_public(cluster.user);
+    secrets.add_public(cluster.dbname);
+    for (const auto& host : cluster.hosts) secrets.add_public(host);
+    secrets.add(cluster.password);
+    if (const auto password = proxyd::cluster::password_before_at(cluster.user); !password.empty()) {
+        secrets.add(password);
+        secrets.add_whole(cluster.user, redact_host(cluster.user));
+    }
+    for (const auto& host : cluster.hosts) {
+        ConnectParameters read;
+        std::string ignored;
+        const auto& text = is_uri(host) ? host : cluster.dbname;
+        if (is_uri(host) || is_connection_text(text)) (void)merge_connection_text(read, text, ignored);
+        for (const auto* keyword : {"password", "sslpassword"})
+            if (read.contains(keyword)) secrets.add(read[keyword]);
+    }
+    return secrets;
+}
+
 std::vector<Endpoint> endpoints(const ClusterIdentity& cluster, const std::string& host, std::string& error) {
     ConnectParameters base;
     if (is_uri(host)) {
@@ -102,6 +143,10 @@ std::vector<Endpoint> endpoints(const ClusterIdentity& cluster, const std::strin
             base["dbname"] = cluster.dbname;
         }
         const auto name = without_prefix(host);
+        error = slip_in(name);
+        if (error.empty() && !is_unix(host) && !base.contains("hostaddr") && !name.starts_with('@'))
+            error = proxyd::cluster::secret_fault(name);
+        if (!error.empty()) return {};
         if (is_unix(host)) {
             if (!name.empty()) base["host"] = name;
         } else {
@@ -126,7 +171,8 @@ std::vector<Endpoint> endpoints(const ClusterIdentity& cluster, const std::strin
     const auto ports = split_commas(base.contains("port") ? base["port"] : "");
     for (const auto& port : ports) {
         if (!port.empty() && !is_port(port)) {
-            error = "port " + redact_host(port) + " is not a number from 1 to 65535";
+            // Not shown: of what is no host, a part of a password may stand there.
+            error = "the port is not a number from 1 to 65535";
             return {};
         }
     }
@@ -148,6 +194,8 @@ std::vector<Endpoint> endpoints(const ClusterIdentity& cluster, const std::strin
         // '/' and '@' (abstract) start UNIX socket names.
         if (address.empty() && !name.empty() && name.front() != '/' && name.front() != '@')
             endpoint.host = name;
+        error = proxyd::cluster::host_name_fault(endpoint.host);
+        if (!error.empty()) return {};
         result.push_back(std::move(endpoint));
     }
     return result;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/cluster/secrets.h"
 #include "backends/pool/host.h"
 
 namespace proxyd::pgsql {
@@ -37,8 +38,12 @@ struct Endpoint {
 // For the log and for the order of preference: UNIX sockets, then TCP, then URIs.
 [[nodiscard]] pool::HostInfo host_info(const std::string& host);
 
+// What is hidden in the texts of these servers.
+[[nodiscard]] proxyd::cluster::Secrets secrets_of(const ClusterIdentity& cluster);
+
 // What to connect to for one item of `hosts`. Returns nothing, and `error` says why (without passwords), when
-// libpq cannot make sense of a URI or of connection text in dbname.
+// libpq cannot make sense of a URI or of connection text in dbname, or what would have to be resolved can be
+// no host name.
 [[nodiscard]] std::vector<Endpoint> endpoints(const ClusterIdentity& cluster, const std::string& host,
                                               std::string& error);
 

@@ -21,10 +21,10 @@ std::unique_ptr<pool::Connection> Driver::make_connection(std::size_t host,
 void Driver::pooler_noticed(const std::string& why) {
     if (behind_pooler_) return;
     behind_pooler_ = true;
-    log().info(
+    log().info(without_secrets(
         fmt::format("database {}: {}: there seems to be a pooler in between, so statements are not prepared "
                     "and the server gets no statement_timeout",
-                    cluster_.dbname, why));
+                    cluster_.dbname, why)));
 }
 
 std::vector<pool::HostInfo> host_infos(const ClusterIdentity& cluster) {

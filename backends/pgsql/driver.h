@@ -21,6 +21,9 @@ class Driver final : public pool::Driver {
 
     [[nodiscard]] std::unique_ptr<pool::Connection> make_connection(
         std::size_t host, pool::ConnectionObserver& observer) override;
+    [[nodiscard]] std::string without_secrets(const std::string& text) const override {
+        return secrets_.hide(text);
+    }
     [[nodiscard]] bool pipelines() const override { return true; }
 
     [[nodiscard]] Loop& loop() const { return loop_; }
@@ -40,6 +43,7 @@ class Driver final : public pool::Driver {
     Loop& loop_;
     Resolver& resolver_;
     ClusterIdentity cluster_;
+    proxyd::cluster::Secrets secrets_{secrets_of(cluster_)};
     std::shared_ptr<const pool::DriverSettings> settings_;
     bool behind_pooler_ = false;
     cluster::AddressMemory addresses_;

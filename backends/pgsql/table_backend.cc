@@ -7,9 +7,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "backends/cluster/host_name.h"
 #include "backends/config/list.h"
 #include "backends/pgsql/driver.h"
 #include "backends/pgsql/statement.h"
+#include "backends/redact.h"
 #include "backends/table/pool_directory.h"
 
 namespace proxyd::pgsql {
@@ -115,11 +117,15 @@ ClusterIdentity read_cluster(table::TableParameters& parameters) {
     }
     for (const auto& host : cluster.hosts) {
         std::string error;
-        if (endpoints(cluster, host, error).empty()) {
-            parameters.error(is_about_dbname(cluster, host) ? "dbname" : "hosts",
-                             fmt::format("host {}: {}", host_info(host).label, error));
-        }
+        if (!endpoints(cluster, host, error).empty() || !is_about_dbname(cluster, host)) continue;
+        parameters.error("dbname", fmt::format("dbname: {}", error));
+        return cluster;
     }
+    proxyd::cluster::drop_useless_hosts(cluster.hosts, parameters, [&cluster](const std::string& host) {
+        std::string error;
+        if (!endpoints(cluster, host, error).empty()) return std::string();
+        return fmt::format("host {}: {}", redact_host_and_port(host), error);
+    });
     return cluster;
 }
 

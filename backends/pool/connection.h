@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "backends/clock.h"
 #include "backends/pool/failure.h"
@@ -63,6 +64,9 @@ class Driver {
     // A connection to the host with this index; the observer outlives it.
     [[nodiscard]] virtual std::unique_ptr<Connection> make_connection(std::size_t host,
                                                                       ConnectionObserver& observer) = 0;
+
+    // What a server or a library said, without the passwords that the driver knows.
+    [[nodiscard]] virtual std::string without_secrets(const std::string& text) const { return text; }
 
     // Whether several queries can be under way on one connection.
     [[nodiscard]] virtual bool pipelines() const = 0;

@@ -25,11 +25,15 @@ void Slot::connected(Duration trip) {
 }
 
 void Slot::finished(QueryToken token, const Outcome& outcome) {
-    pool_.slot_finished(*this, token, outcome);
+    if (outcome.ok()) {
+        pool_.slot_finished(*this, token, outcome);
+    } else {
+        pool_.slot_finished(*this, token, {nullptr, pool_.without_secrets(outcome.failure)});
+    }
 }
 
 void Slot::closed(const Failure& failure) {
-    pool_.slot_closed(*this, failure);
+    pool_.slot_closed(*this, pool_.without_secrets(failure));
 }
 
 Pool::Pool(Loop& loop, std::string name, std::vector<HostInfo> hosts, std::unique_ptr<Driver> driver,
@@ -154,6 +158,12 @@ void Pool::slot_connected(Slot& slot, Duration round_trip) {
     slot.since = slot.opened_at = loop_.now();
     slot.round_trip = round_trip;
     dispatch();
+}
+
+// What comes from servers and libraries passes here.
+Failure Pool::without_secrets(Failure failure) const {
+    failure.message = driver_->without_secrets(failure.message);
+    return failure;
 }
 
 void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {

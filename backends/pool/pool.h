@@ -77,6 +77,7 @@ class Pool {
     void slot_connected(Slot& slot, Duration round_trip);
     void slot_finished(Slot& slot, QueryToken token, const Outcome& outcome);
     void slot_closed(Slot& slot, const Failure& failure);
+    [[nodiscard]] Failure without_secrets(Failure failure) const;
     void give_up(Slot& slot, const Failure& failure);
     void bury(Slot& slot);
     void queue_up(const std::shared_ptr<Lane>& lane);

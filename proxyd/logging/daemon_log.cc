@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "backends/redact.h"
 #include "proxyd/logging/line_format.h"
 #include "proxyd/logging/printable.h"
 
@@ -141,7 +142,7 @@ void DaemonLog::emit(Severity severity, std::string_view prefix, std::string_vie
     std::string line(severity_prefix(severity));
     line += prefix;
     // The count must survive the cut, so the text gives way to it.
-    line += clipped(printable(text, keep_utf8_), text_limit - line.size() - suffix.size());
+    line += clipped(printable(redact(text), keep_utf8_), text_limit - line.size() - suffix.size());
     line += suffix;
     logger_.log(spdlog_level(severity), spdlog::string_view_t(line.data(), line.size()));
 }

@@ -20,7 +20,7 @@
 namespace proxyd::logging {
 
 // May be written to by any thread. Nothing in it waits or throws once constructed. Without a sink it drops
-// everything. Texts must come without passwords (backends/redact.h).
+// everything. Texts come without passwords; what looks like one is hidden all the same (backends/redact.h).
 class DaemonLog final : public Log, public TroubleLog {
   public:
     using Now = std::function<TimePoint()>;

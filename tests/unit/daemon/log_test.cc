@@ -154,11 +154,24 @@ TEST(Printable, ReplacesWhatCouldBreakALine) {
         {"Connection refused\n\tIs the server running?\n", "Connection refused Is the server running?",
          "Connection refused Is the server running?"},
         {"\xc3\nx", "? x", "? x"},
+        // U+202E, U+2066, U+200F, U+2028: texts that look like others
+        {"a\xe2\x80\xae"
+         "b",
+         "a???b", "a???b"},
+        {"\xe2\x81\xa6 \xe2\x80\x8f \xe2\x80\xa8 \xd8\x9c", "??? ??? ??? ??", "??? ??? ??? ??"},
     };
     for (const auto& c : cases) {
         EXPECT_EQ(printable(c.text, false), c.ascii);
         EXPECT_EQ(printable(c.text, true), c.utf8);
     }
+}
+
+TEST(Printable, PlainTextIsWhatTerminalsOnlyShow) {
+    EXPECT_EQ(plain_text("one\ttwo\nf\xc3\xbcnf\n"), "one\ttwo\nf\xc3\xbcnf\n");
+    EXPECT_EQ(plain_text("\x1b[2J \a \r \b \x7f \xc2\x9b"
+                         "1m \xfc"),
+              "?[2J ? ? ? ? ??1m ?");
+    EXPECT_EQ(plain_text("\xe2\x80\xae"), "???");
 }
 
 TEST(Printable, ClipsBetweenCharacters) {
@@ -191,6 +204,12 @@ TEST_F(DaemonLogTest, SeveritiesArePrefixedAsPostfixDoes) {
     log_.set_verbose(false);
     log_.debug("e");
     EXPECT_EQ(sink_->lines.back(), "d");
+}
+
+TEST_F(DaemonLogTest, PasswordsInWhatALibrarySaidAreHidden) {
+    log_.write(Severity::warning, "", "cannot connect to postgresql://u:pw@h: password=pw");
+    EXPECT_THAT(sink_->lines,
+                testing::ElementsAre("warning: cannot connect to postgresql://u:***@h: password=***"));
 }
 
 TEST_F(DaemonLogTest, TextIsTakenLiterallyAndMadePrintable) {
@@ -227,8 +246,7 @@ TEST_F(DaemonLogTest, RepeatsOfATopicAreCountedOthersAreNot) {
     now_ += seconds(5);
     log_.warning("host db1", "db1 is down");
     log_.write_all_counts();
-    EXPECT_EQ(sink_->lines.back(),
-              "warning: once more in the last 5 s: db1 is down");
+    EXPECT_EQ(sink_->lines.back(), "warning: once more in the last 5 s: db1 is down");
 }
 
 TEST_F(DaemonLogTest, LostLinesAreToldWhenTheReceiverIsBack) {

@@ -51,6 +51,17 @@ TEST(RedactHost, HidesWhatStandsBeforeAnAt) {
     EXPECT_EQ(redact_host("u:secret@h:5432"), "***@h:5432");
     EXPECT_EQ(redact_host("h:u:se@cret@x"), "***@x");
     EXPECT_EQ(redact_host("mysql://u:secret@h/d"), "mysql://u:***@h/d");
+    EXPECT_EQ(redact_host("password=secret"), "password=***");
+    EXPECT_EQ(redact_host("secret=secret"), "***");
+}
+
+TEST(RedactHost, HidesAPortThatIsNone) {
+    for (const auto* harmless : {"h", "/run/s", "unix:/run/s", "[::1]:5432", "::1"})
+        EXPECT_EQ(redact_host_and_port(harmless), harmless);
+    EXPECT_EQ(redact_host_and_port("mail:secret"), "mail:***");
+    EXPECT_EQ(redact_host_and_port("inet:mail:secret"), "inet:mail:***");
+    EXPECT_EQ(redact_host_and_port("/x/secret@h"), "***");
+    EXPECT_EQ(redact_host_and_port("u:secret@h"), "***@h");
 }
 
 TEST(RedactConninfo, HidesPasswordValuesOfAnyQuoting) {
@@ -81,6 +92,7 @@ TEST(Redact, FindsBothFormsInAMessage) {
     EXPECT_EQ(redact("bad URI \"postgresql://u:a\"b@h/db\" in x.cf"),
               "bad URI \"postgresql://u:***@h/db\" in x.cf");
     EXPECT_EQ(redact("://"), "://");
+    EXPECT_EQ(redact("host password=***: no host"), "host password=***: no host");
     EXPECT_EQ(redact("plain text, nothing to hide = 1"), "plain text, nothing to hide = 1");
 }
 

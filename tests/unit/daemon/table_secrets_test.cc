@@ -89,6 +89,16 @@ INSTANTIATE_TEST_SUITE_P(
                     "hosts = h:u:" + secret + "@x\ndbname = d\nquery = SELECT '%z'\n",
                     "hosts = h:x\ndbname = host=h password=" + secret + " nosuch=1\nquery = SELECT 1\n",
                     "dbname host=h password=" + secret + "\n" + rest,
+                    "hosts = mysql://mail:" + secret + "@127.0.0.1\ndbname = d\nquery = SELECT 1\n",
+                    "hosts = mail:" + secret + "@127.0.0.1:5432\ndbname = d\nquery = SELECT 1\n",
+                    "hosts = mail:" + secret + "\ndbname = d\nquery = SELECT 1\n",
+                    "hosts = password=" + secret + "\ndbname = d\nquery = SELECT 1\n",
+                    "hosts = host=h;password=" + secret + "\ndbname = d\nquery = SELECT 1\n",
+                    "hosts = /x/" + secret + "@h, " + secret + "=x\ndbname = d\nquery = SELECT 1\n",
+                    "hosts = 127.0.0.1:1,password=" + secret + "\ndbname = d\nquery = SELECT 1\n",
+                    "hosts = postgresql://u:x@" + secret + "@h/d\nquery = SELECT 1\n",
+                    rest + "dbname = mysql://mail:" + secret + "@h/mail\n",
+                    rest + "dbname = password=" + secret + "\n",
                     rest + "expansion_limit = many\npassword = " + secret + "\n"));
 
 }  // namespace
