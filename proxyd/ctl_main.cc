@@ -21,6 +21,7 @@
 #include "proxyd/control/config_place.h"
 #include "proxyd/control/flush.h"
 #include "proxyd/control/given_words.h"
+#include "proxyd/control/plain_output.h"
 #include "proxyd/control/postfix_instance.h"
 #include "proxyd/control/proxied_tables.h"
 #include "proxyd/control/proxymap_connection.h"
@@ -173,7 +174,7 @@ int run_status(const Arguments& arguments, const master::Environment& environmen
     const auto place = control::find_config(arguments.config, environment);
     const auto status = control::find_status(arguments.socket, place, environment);
     if (!arguments.json) return control::print_status(status, std::cout);
-    std::cout << status.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+    std::cout << status.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) << '\n';
     return status["answers"] == "proxyd" ? 0 : 1;
 }
 
@@ -282,7 +283,11 @@ class CommandLine {
         }
         const auto environment = master::read_environment([](const char* name) { return std::getenv(name); });
         for (const auto& [command, action] : commands_) {
-            if (command->parsed()) return action(arguments_, environment);
+            if (!command->parsed()) continue;
+            // Programs get the values of lookups as they are.
+            std::optional<control::PlainOutput> plain;
+            if (command->get_name() != "query" || isatty(STDOUT_FILENO) != 0) plain.emplace(std::cout);
+            return action(arguments_, environment);
         }
         return 1;
     }
@@ -360,6 +365,7 @@ class CommandLine {
 }  // namespace
 
 int main(int argc, char** argv) {
+    const control::PlainOutput plain_errors(std::cerr);
     try {
         return CommandLine().run(argc, argv);
     } catch (const std::exception& error) {

@@ -14,6 +14,13 @@ bool is_break(char c) {
     return c == '\n' || c == '\r' || c == '\t';
 }
 
+// What lets a text look like another one: marks, embeddings, overrides and isolates of the direction, and the
+// separators of lines and paragraphs.
+bool changes_lines(std::uint32_t code) {
+    return code == 0x61c || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2066 && code <= 0x2069);
+}
+
 // The length of the valid, printable multi-byte sequence that `text` begins with, or 0.
 std::size_t sequence_length(std::string_view text) {
     const auto lead = static_cast<unsigned char>(text.front());
@@ -34,7 +41,7 @@ std::size_t sequence_length(std::string_view text) {
     const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
     const bool surrogate = code >= 0xd800 && code <= 0xdfff;
     const bool control = code < 0xa0;  // U+0080 to U+009F: terminals obey some of them
-    return overlong || surrogate || control || code > 0x10ffff ? 0 : length;
+    return overlong || surrogate || control || changes_lines(code) || code > 0x10ffff ? 0 : length;
 }
 
 }  // namespace
@@ -65,6 +72,23 @@ std::string printable(std::string_view text, bool keep_utf8) {
             out.append(text.substr(0, length));
         }
         text.remove_prefix(length);
+    }
+    return out;
+}
+
+std::string plain_text(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty()) {
+        const char c = text.front();
+        const bool plain = (c >= 0x20 && c < 0x7f) || c == '\n' || c == '\t';
+        const auto length = plain ? 1 : sequence_length(text);
+        if (length == 0) {
+            out += '?';
+        } else {
+            out.append(text.substr(0, length));
+        }
+        text.remove_prefix(std::max<std::size_t>(length, 1));
     }
     return out;
 }

@@ -3,6 +3,7 @@
 
 import json
 import os
+import pty
 import socket
 import subprocess
 import sys
@@ -13,7 +14,9 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from functional.proxyctl_scene import ProxyctlScene
 from harness import processes
+from harness.fake_servers import RefusingMysql
 from harness.postfix import age
+from harness.stand_alone import StandAlone
 from harness.waiting import wait_until
 
 _NOBODY = 65534
@@ -301,6 +304,36 @@ class ProxyctlTest(ProxyctlScene):
         self.assertEqual(f"{self.directory}/none: nobody answers ({self.directory}/none: there is no such socket)\n",
                          done.stdout.decode())
         self.assertIn("--socket PATH", self.run_proxyctl("status").stderr.decode())
+
+    def test_bytes_that_terminals_obey_are_not_written(self):
+        hostile = "\x1b[2J\x07 one\rtwo \x9b31m \u202eevil ü".encode()
+        refusing = RefusingMysql(hostile)
+        self.addCleanup(refusing.close)
+        name = self.write("hostile.cf", f"hosts = 127.0.0.1:{refusing.port}\nuser = u\ndbname = d\nquery = SELECT 1\n")
+        site = StandAlone(self.workspace, self.proxyd, "hostile", "lookup_timeout = 1s\n", [f"mysql:{name}"])
+        site.start().wait_for_socket()
+        self.addCleanup(site.stop)
+        self.run_proxyctl("query", "--socket", site.socket, f"mysql:{name}", "key")
+        check = self.run_proxyctl("check", "--connect", "--config", site.config)
+        for done in (check, self.run_proxyctl("status", "--socket", site.socket),
+                     self.run_proxyctl("status", "--json", "--socket", site.socket),
+                     self.run_proxyctl("flush", "--socket", site.socket, f"mysql:{name}", "\x1b[2J"),
+                     self.run_proxyctl("query", "--socket", f"{self.directory}/\x1b[2J", "mysql:/x", "key")):
+            text = done.stdout.decode() + done.stderr.decode()
+            odd = [c for c in text if not (c.isprintable() or c == "\n")]
+            self.assertEqual(odd, [], repr(text))
+        self.assertIn("one", check.stdout.decode() + check.stderr.decode())
+        told = json.loads(self.run_proxyctl("status", "--json", "--socket", site.socket).stdout)
+        self.assertIn("one", told["daemon"]["databases"][0]["hosts"][0]["problem"])
+
+    def test_values_on_a_terminal(self):
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        command = [self.proxyctl, "query", "--socket", self.socket, self.echo, "\x1b[2J\x07"]
+        with os.fdopen(theirs, "wb") as terminal:
+            subprocess.run(command, stdout=terminal, check=True, timeout=60)
+        self.assertEqual(os.read(ours, 1000), b"<?[2J?>\r\n")
+        self.expect(self.query(self.echo, "\x1b[2J\x07"), 0, "<\x1b[2j\x07>\n")
 
     def test_status_for_programs_is_always_json(self):
         done = self.run_proxyctl("status", "--json", "--socket", b"/none\xfc")

@@ -39,6 +39,18 @@ class SilentServer:
             connection.close()
 
 
+class RefusingMysql(SilentServer):
+    """A MySQL server that greets with an error, whose text may be any bytes."""
+
+    def __init__(self, text):
+        self._text = text
+        super().__init__()
+
+    def serve(self, connection):
+        error = b"\xff" + (1130).to_bytes(2, "little") + self._text
+        connection.sendall(len(error).to_bytes(3, "little") + b"\0" + error)
+
+
 class SilentSocketmap(SilentServer):
     """A socketmap server that takes requests and answers none."""
 
