@@ -27,6 +27,13 @@ struct ClusterIdentity {
     std::string tls_ciphers;
     std::optional<bool> tls_verify_cert;
 
+    // Whether one of tls_cert_file, tls_key_file, tls_CAfile, tls_CApath and tls_ciphers is set.
+    [[nodiscard]] bool names_tls_files() const {
+        return !tls_cert_file.empty() || !tls_key_file.empty() || !tls_ca_file.empty() ||
+               !tls_ca_path.empty() || !tls_ciphers.empty();
+    }
+    [[nodiscard]] bool asks_for_tls() const { return names_tls_files() || tls_verify_cert.value_or(false); }
+
     auto operator<=>(const ClusterIdentity&) const = default;
 };
 

@@ -21,6 +21,8 @@ constexpr std::chrono::milliseconds longest_patience{500};
 // Each step twice, and once more where others have lost theirs meanwhile.
 constexpr int most_steps_lost = 6;
 
+constexpr unsigned access_denied = 1045;
+
 }  // namespace
 
 Connector::Connector(Driver& driver, const std::string& host, Connected connected, Failed failed)
@@ -28,8 +30,10 @@ Connector::Connector(Driver& driver, const std::string& host, Connected connecte
       host_(host),
       connected_callback_(std::move(connected)),
       failed_callback_(std::move(failed)),
+      walk_(driver.addresses(), driver.loop().now(), driver.settings().connect_timeout),
       watch_(driver.loop(), [this](int ready) { woken(ready); }),
-      patience_timer_(driver.loop().make_timer([this] { optional_step_lost("not answered"); })) {}
+      patience_timer_(driver.loop().make_timer([this] { optional_step_lost("not answered"); })),
+      share_timer_(driver.loop().make_timer([this] { share_is_over(); })) {}
 
 Connector::~Connector() {
     watch_.stop();
@@ -41,34 +45,47 @@ void Connector::start() {
     std::string error;
     const auto endpoint = parse_host(host_, error);
     if (!endpoint) {
-        last_failure_ = {FailureClass::configuration, error};
+        walk_.keep({FailureClass::configuration, error}, false);
         later([this] { next_address(); });
         return;
     }
     endpoint_ = *endpoint;
     if (endpoint_.local()) {
-        // The library knows it in lower case only.
-        later([this] { try_address("localhost"); });
+        walk_.begin("", {""}, 0);
+        later([this] { next_address(); });
         return;
     }
     resolving_ = driver_.resolver().resolve(endpoint_.host, [this](const Addresses& answer) {
-        addresses_ = answer.addresses;
-        std::reverse(addresses_.begin(), addresses_.end());
-        last_failure_ = {FailureClass::unreachable, answer.error};
+        if (answer.addresses.empty()) walk_.keep({FailureClass::unreachable, answer.error}, false);
+        walk_.begin(endpoint_.host, answer.addresses, 0);
         next_address();
     });
 }
 
 void Connector::next_address() {
-    if (addresses_.empty()) {
+    auto step = walk_.next(driver_.loop().now());
+    if (!step) {
         over_ = true;
         const auto callback = std::move(failed_callback_);
-        callback(pool::Failure(last_failure_));
+        callback(pool::Failure(walk_.failure()));
         return;
     }
-    auto address = std::move(addresses_.back());
-    addresses_.pop_back();
-    try_address(std::move(address));
+    if (step->share) share_timer_->start(*step->share);
+    // The library knows the local one in lower case only.
+    try_address(endpoint_.local() ? "localhost" : std::move(step->address));
+}
+
+void Connector::share_is_over() {
+    if (moving_) {
+        // To the same address once more: soon enough afterwards.
+        share_timer_->start(std::chrono::milliseconds(1));
+        return;
+    }
+    watch_.stop();
+    patience_timer_->stop();
+    if (step_ == Step::connecting) driver_.omitted_steps().unreachable(host_);
+    walk_.timed_out();
+    move_later([this] { next_address(); });
 }
 
 void Connector::try_address(std::string address) {
@@ -89,10 +106,7 @@ void Connector::set_options() {
         mysql_options(mysql, MYSQL_READ_DEFAULT_FILE, cluster.option_file.c_str());
     if (!cluster.option_group.empty())
         mysql_options(mysql, MYSQL_READ_DEFAULT_GROUP, cluster.option_group.c_str());
-    const bool tls = !cluster.tls_key_file.empty() || !cluster.tls_cert_file.empty() ||
-                     !cluster.tls_ca_file.empty() || !cluster.tls_ca_path.empty() ||
-                     !cluster.tls_ciphers.empty();
-    if (tls) {
+    if (cluster.names_tls_files()) {
         mysql_ssl_set(mysql, text(cluster.tls_key_file), text(cluster.tls_cert_file),
                       text(cluster.tls_ca_file), text(cluster.tls_ca_path), text(cluster.tls_ciphers));
     }
@@ -220,7 +234,7 @@ std::optional<int> Connector::optional_step_done() {
     const bool failed = call_result_ != 0;
     if (failed && is_of_library(handle_->error_number())) {
         optional_step_lost(handle_->error_text());
-    } else if (failed && of_no_use()) {
+    } else if (failed && (of_no_use() || is_of_account(handle_->error_number()))) {
         attempt_failed();
     } else if (!failed && (mysql_field_count(handle_->get()) > 0 || mysql_more_results(handle_->get()) != 0 ||
                            handle_->has_surplus())) {
@@ -239,9 +253,9 @@ void Connector::optional_step_lost(const std::string& why) {
     watch_.stop();
     driver_.omitted_steps().lost(host_, optional_step(), why, begun_, driver_.loop().now());
     if (++steps_lost_ > most_steps_lost) {
-        attempt_failed({FailureClass::unreachable, fmt::format("{}: {}", text_, why)});
+        attempt_failed({FailureClass::unreachable, fmt::format("{}: {}", text_, why)}, false);
     } else {
-        later([this] { try_address(address_); });
+        move_later([this] { try_address(address_); });
     }
 }
 
@@ -252,7 +266,9 @@ void Connector::woken(int ready) {
 void Connector::established() {
     over_ = true;
     patience_timer_->stop();
+    share_timer_->stop();
     watch_.stop();
+    walk_.worked();
     insist(handle_->get());
     for (const auto& [step, why] : driver_.omitted_steps().served(host_, driver_.loop().now())) {
         log().info(
@@ -270,21 +286,35 @@ void Connector::attempt_failed() {
     } else if (failure.message.find("(using password: NO)") != std::string::npos &&
                driver_.cluster().password.empty()) {
         failure.message += "; password is not set in the table file";
+    } else if (handle_->error_number() == access_denied && !driver_.cluster().asks_for_tls()) {
+        failure.message +=
+            "; a server says the same of an account that requires TLS, which this table does not ask for "
+            "(no tls_ parameter)";
     }
-    attempt_failed(std::move(failure));
+    const bool said = !is_of_library(handle_->error_number()) || failure.kind == FailureClass::configuration;
+    attempt_failed(failure, said);
 }
 
-void Connector::attempt_failed(pool::Failure failure) {
-    last_failure_ = std::move(failure);
+void Connector::attempt_failed(const pool::Failure& failure, bool said_by_server) {
+    share_timer_->stop();
     watch_.stop();
+    walk_.failed(failure, said_by_server);
     // This runs inside a call of the handle's.
-    later([this] { next_address(); });
+    move_later([this] { next_address(); });
 }
 
 // Whether the last error leaves nothing to be done with the connection.
 bool Connector::of_no_use() const {
     const auto kind = classify(handle_->error_number(), Phase::querying, {});
     return kind == FailureClass::lost || kind == FailureClass::not_serving;
+}
+
+void Connector::move_later(std::function<void()> move) {
+    moving_ = true;
+    later([this, move = std::move(move)] {
+        moving_ = false;
+        move();
+    });
 }
 
 void Connector::later(std::function<void()> work) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/cluster/address_walk.h"
 #include "backends/event/resolver.h"
 #include "backends/mysql/cluster.h"
 #include "backends/mysql/handle.h"
@@ -71,9 +72,11 @@ class Connector {
     void woken(int ready);
     void established();
     void attempt_failed();
-    void attempt_failed(pool::Failure failure);
+    void attempt_failed(const pool::Failure& failure, bool said_by_server);
+    void share_is_over();
     void optional_step_lost(const std::string& why);
     void later(std::function<void()> work);
+    void move_later(std::function<void()> move);
 
     Driver& driver_;
     std::string host_;
@@ -81,12 +84,13 @@ class Connector {
     Failed failed_callback_;
     Endpoint endpoint_;
     std::shared_ptr<Resolver::Handle> resolving_;
-    std::vector<std::string> addresses_;  // still to be tried, last first
-    std::string address_;                 // being tried
-    std::string host_given_;              // what the library reads until it is connected
+    proxyd::cluster::AddressWalk walk_;
+    std::string address_;     // being tried
+    std::string host_given_;  // what the library reads until it is connected
     std::unique_ptr<Handle> handle_;
     HandleWatch watch_;                      // destroyed before the handle
     std::unique_ptr<Timer> patience_timer_;  // for steps that can be done without
+    std::unique_ptr<Timer> share_timer_;     // of the address, with all steps
     Step step_ = Step::connecting;
     MYSQL* connected_ = nullptr;  // results of the library's calls
     int call_result_ = 0;
@@ -97,7 +101,7 @@ class Connector {
     Duration round_trip_{};
     std::chrono::milliseconds time_limit_{};
     bool over_ = false;
-    pool::Failure last_failure_;
+    bool moving_ = false;  // to another connection, which begins when what runs now has returned
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

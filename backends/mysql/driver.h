@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "backends/cluster/address_walk.h"
 #include "backends/event/resolver.h"
 #include "backends/mysql/cluster.h"
 #include "backends/mysql/omitted_steps.h"
@@ -28,6 +29,9 @@ class Driver final : public pool::Driver {
     // Of all connections of the cluster.
     [[nodiscard]] OmittedSteps& omitted_steps() { return omitted_steps_; }
 
+    // Of the hosts' addresses.
+    [[nodiscard]] proxyd::cluster::AddressMemory& addresses() { return addresses_; }
+
     [[nodiscard]] Loop& loop() const { return loop_; }
     [[nodiscard]] Resolver& resolver() const { return resolver_; }
     [[nodiscard]] const ClusterIdentity& cluster() const { return cluster_; }
@@ -40,6 +44,7 @@ class Driver final : public pool::Driver {
     proxyd::cluster::Secrets secrets_{secrets_of(cluster_)};
     std::shared_ptr<const pool::DriverSettings> settings_;
     OmittedSteps omitted_steps_;
+    proxyd::cluster::AddressMemory addresses_;
 };
 
 }  // namespace proxyd::mysql

@@ -1,6 +1,8 @@
 #include "backends/mysql/error_class.h"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 
 #include <errmsg.h>
@@ -89,6 +91,12 @@ bool is_network_trouble(std::string_view tls_text) {
     return tls_text.find("unexpected eof") != std::string_view::npos;
 }
 
+bool contains_no_case(std::string_view text, std::string_view lower) {
+    return std::search(text.begin(), text.end(), lower.begin(), lower.end(), [](char a, char b) {
+               return std::tolower(static_cast<unsigned char>(a)) == b;
+           }) != text.end();
+}
+
 }  // namespace
 
 FailureClass classify(unsigned error_number, Phase phase, std::string_view text) {
@@ -104,6 +112,10 @@ FailureClass classify(unsigned error_number, Phase phase, std::string_view text)
 bool is_of_library(unsigned error_number) {
     return error_number == 0 || (error_number >= CR_MIN_ERROR && error_number <= CR_MAX_ERROR) ||
            (error_number >= CER_MIN_ERROR && error_number <= CER_MAX_ERROR);
+}
+
+bool is_of_account(unsigned error_number) {
+    return error_number == 1820 || error_number == 1862 || error_number == 3118 || error_number == 4151;
 }
 
 std::string_view parameter_at_fault(unsigned error_number) {
@@ -122,14 +134,35 @@ std::string_view parameter_at_fault(unsigned error_number) {
     }
 }
 
-std::string_view hint(unsigned error_number) {
+std::string_view hint(unsigned error_number, std::string_view text) {
     switch (error_number) {
+        case 1305:
+            // Functions of MySQL before 9.7
+            for (const std::string_view name : {".md5 ", ".sha ", ".sha1 "}) {
+                if (contains_no_case(text, name))
+                    return "since MySQL 9.7 this function is a component: INSTALL COMPONENT "
+                           "'file://component_classic_hashing'";
+            }
+            return "";
+        case 1820:
+        case 1862:
+            return "the password of the account has expired: ALTER USER ... IDENTIFIED BY ..., with PASSWORD "
+                   "EXPIRE NEVER "
+                   "for an account of a program";
+        case 3118:
+        case 4151: return "unlock the account: ALTER USER ... ACCOUNT UNLOCK";
+        case 3159: return "set tls_verify_cert = yes, or tls_CAfile";
         case 2059:
         case 2061:
         case 1251:
             return "the client library lacks the authentication plugin of this account: on Debian the "
                    "package libmariadb3 has caching_sha2_password, client_ed25519 and sha256_password";
-        case tls_error: return "see tls_CAfile and tls_verify_cert";
+        case tls_error:
+            // The library's words; the server is not to blame for anything else.
+            if (text.find("server does not support it") != std::string_view::npos)
+                return "have TLS set up on the server (ssl_cert and ssl_key), or remove tls_verify_cert = "
+                       "yes";
+            return "see TLS in proxyd_table(5)";
         default: return "";
     }
 }
@@ -139,7 +172,8 @@ pool::Failure failure_of(Handle& handle, Phase phase) {
     const auto said = handle.error_text();
     const auto kind = classify(number, phase, said);
     auto text = fmt::format("{} (error {})", said, number);
-    if (const auto what_to_do = hint(number); kind == FailureClass::configuration && !what_to_do.empty())
+    const bool lasting = kind == FailureClass::configuration || kind == FailureClass::query;
+    if (const auto what_to_do = hint(number, said); lasting && !what_to_do.empty())
         text += fmt::format("; {}", what_to_do);
     return {kind, text, phase == Phase::connecting ? parameter_at_fault(number) : std::string_view{}};
 }

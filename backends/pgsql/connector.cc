@@ -178,6 +178,8 @@ void Connector::poll() {
         return;
     }
     Failure failure{classify(sqlstate, Phase::connecting), text, parameter_at_fault(sqlstate)};
+    if (const auto what_to_do = hint(sqlstate, text); !what_to_do.empty())
+        failure.message += fmt::format("; {}", what_to_do);
     // invalid_parameter_value, which only the text says the name of
     if (sqlstate == "22023" && text.find("client_encoding") != std::string::npos)
         failure.parameter = "encoding";

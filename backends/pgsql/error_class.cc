@@ -51,6 +51,16 @@ std::string_view parameter_at_fault(std::string_view sqlstate) {
     return {};
 }
 
+std::string_view hint(std::string_view sqlstate, std::string_view text) {
+    if (sqlstate != "28000" || text.find("pg_hba.conf") == std::string_view::npos) return {};
+    if (text.find("no encryption") != std::string_view::npos ||
+        text.find("SSL off") != std::string_view::npos)
+        return "the connection was not encrypted, which entries of pg_hba.conf that begin with hostssl ask "
+               "for: see "
+               "sslmode";
+    return "an entry of the server's pg_hba.conf must let this user in";
+}
+
 Remedy remedy(std::string_view sqlstate, std::string_view source, bool while_preparing) {
     const auto from = [source](std::string_view function) { return source.empty() || source == function; };
     // invalid_sql_statement_name, duplicate_prepared_statement

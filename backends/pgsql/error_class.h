@@ -17,6 +17,10 @@ enum class Phase { connecting, querying };
 // certain.
 [[nodiscard]] std::string_view parameter_at_fault(std::string_view sqlstate);
 
+// What an administrator can do about a failure to connect, to be added to the message; "" when the message
+// says it all. `text` is the server's.
+[[nodiscard]] std::string_view hint(std::string_view sqlstate, std::string_view text);
+
 // Codes that say that the statement must be sent in another way, with the same meaning.
 enum class Remedy {
     none,

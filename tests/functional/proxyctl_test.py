@@ -332,7 +332,7 @@ class ProxyctlTest(ProxyctlScene):
         command = [self.proxyctl, "query", "--socket", self.socket, self.echo, "\x1b[2J\x07"]
         with os.fdopen(theirs, "wb") as terminal:
             subprocess.run(command, stdout=terminal, check=True, timeout=60)
-        self.assertEqual(os.read(ours, 1000), b"<?[2J?>\r\n")
+        self.assertEqual(os.read(ours, 1000), b"<?[2j?>\r\n")
         self.expect(self.query(self.echo, "\x1b[2J\x07"), 0, "<\x1b[2j\x07>\n")
 
     def test_status_for_programs_is_always_json(self):

@@ -32,6 +32,31 @@ TEST(MysqlErrorClass, Numbers) {
     }
 }
 
+TEST(MysqlErrorClass, OfTheAccount) {
+    for (const unsigned number : {1820U, 1862U, 3118U, 4151U}) {
+        EXPECT_TRUE(is_of_account(number)) << number;
+        EXPECT_EQ(classify(number, Phase::connecting, {}), FailureClass::configuration) << number;
+        EXPECT_NE(hint(number, {}), "") << number;
+    }
+    EXPECT_FALSE(is_of_account(1226));  // max_user_connections: there will be room again
+    EXPECT_EQ(classify(1226, Phase::connecting, {}), FailureClass::too_many_connections);
+}
+
+TEST(MysqlErrorClass, FunctionsThatBecameAComponent) {
+    for (const auto* said : {"FUNCTION mail.md5 does not exist", "FUNCTION mail.SHA1 does not exist",
+                             "FUNCTION mail.sha does not exist"})
+        EXPECT_NE(hint(1305, said).find("component_classic_hashing"), std::string_view::npos) << said;
+    for (const auto* said : {"FUNCTION mail.md5_of does not exist", "PROCEDURE mail.lookup does not exist"})
+        EXPECT_EQ(hint(1305, said), "") << said;
+}
+
+TEST(MysqlErrorClass, AServerWithoutTls) {
+    EXPECT_NE(hint(2026, "TLS/SSL error: SSL is required, but the server does not support it")
+                  .find("on the server"),
+              std::string_view::npos);
+    EXPECT_EQ(hint(2026, "TLS/SSL error: certificate verify failed"), "see TLS in proxyd_table(5)");
+}
+
 // After a reply that the library could not read (it says 2027, or nothing at all) the connection was kept.
 // What was left of that reply went to the next lookup, and all later ones got each other's answers.
 TEST(MysqlErrorClass, AnErrorOfTheLibraryEndsTheConnection) {
