@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <fmt/format.h>
+#include <mysql.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -101,9 +102,17 @@ void ParameterCheck::check_tls() {
     if (strcasecmp(parameters_.text("tls_verify_cert", "no").c_str(), "yes") == 0) return;
     for (const char* parameter : {"tls_CAfile", "tls_CApath"}) {
         if (!parameters_.text(parameter)) continue;
+        // Of MariaDB Connector/C; see TLS in proxyd_table(5).
+        const bool verifies_names = mysql_get_client_version() >= 30400;
         findings_.warning(
             file_, parameters_.line(parameter),
-            fmt::format("{} verifies nothing as long as tls_verify_cert = yes is missing", parameter));
+            fmt::format("{} without tls_verify_cert = yes: a server that offers no TLS is talked to in "
+                        "clear text. {}",
+                        parameter,
+                        verifies_names
+                            ? "Where it offers TLS, its certificate must name the host"
+                            : "From MariaDB Connector/C 3.4 (Debian 13) on, a certificate that does not "
+                              "name the host is refused, by the stock server, too"));
     }
 }
 

@@ -190,7 +190,9 @@ TEST_F(CheckTest, CertificatesThatAreMissingOrVerifyNothing) {
     EXPECT_THAT(findings("mysql", table + "/dev/null" + verify + "tls_key_file = /none\n"),
                 ElementsAre(HasSubstr("t.cf:6: error: tls_key_file = /none: ")));
     EXPECT_THAT(findings("mysql", table + "/dev/null\n"),
-                ElementsAre(HasSubstr("t.cf:4: warning: tls_CAfile verifies nothing")));
+                ElementsAre(HasSubstr(
+                    "t.cf:4: warning: tls_CAfile without tls_verify_cert = yes: a server that offers no "
+                    "TLS is talked to in clear text")));
     EXPECT_THAT(findings("mysql", table + "/dev/null" + verify), IsEmpty());
 }
 
