@@ -176,10 +176,12 @@ TEST_F(CheckTest, PasswordsThatAllCanReadAreNamedButNotShown) {
 
 TEST_F(CheckTest, HostsAreNamedByTheirLine) {
     const std::string table = "dbname = mail\nquery = SELECT 1\nhosts = db:port\n";
-    EXPECT_THAT(findings("pgsql", table), ElementsAre(HasSubstr("t.cf:3: error: host db:port: ")));
-    EXPECT_THAT(findings("mysql", table), ElementsAre(HasSubstr("t.cf:3: error: host db:port: ")));
+    EXPECT_THAT(findings("pgsql", table),
+                ElementsAre(HasSubstr("t.cf:3: error: hosts: host db:***: the port ")));
+    EXPECT_THAT(findings("mysql", table),
+                ElementsAre(HasSubstr("t.cf:3: error: hosts: host db:***: the port ")));
     EXPECT_THAT(findings("pgsql", "query = SELECT 1\ndbname = nosuchkeyword=x\nhosts = db\n"),
-                ElementsAre(HasSubstr("t.cf:2: error: host db: ")));
+                ElementsAre(HasSubstr("t.cf:2: error: dbname: libpq cannot read ")));
 }
 
 TEST_F(CheckTest, CertificatesThatAreMissingOrVerifyNothing) {

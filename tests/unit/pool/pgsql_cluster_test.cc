@@ -191,5 +191,15 @@ TEST(StatementName, StandsForOneText) {
     EXPECT_TRUE(make("SELECT %s").exclusive());
 }
 
+TEST(PgsqlErrorClass, WhatPgHbaConfAsksFor) {
+    const std::string refused =
+        "FATAL: no pg_hba.conf entry for host \"192.0.2.1\", user \"mail\", database \"mail\", ";
+    EXPECT_NE(hint("28000", refused + "no encryption").find("hostssl"), std::string_view::npos);
+    EXPECT_NE(hint("28000", refused + "SSL off").find("hostssl"), std::string_view::npos);
+    EXPECT_NE(hint("28000", refused + "SSL encryption").find("must let this user in"),
+              std::string_view::npos);
+    EXPECT_EQ(hint("28P01", "password authentication failed for user \"mail\""), "");
+}
+
 }  // namespace
 }  // namespace proxyd::pgsql
