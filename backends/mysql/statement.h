@@ -2,18 +2,23 @@
 #pragma once
 
 #include "backends/pool/query.h"
+#include "backends/table/sql_literals.h"
 #include "backends/table/template.h"
 
 namespace proxyd::mysql {
 
 class Statement final : public pool::Statement {
   public:
-    Statement(table::Template query, bool may_write, bool require_result_set)
-        : query_(std::move(query)), repeatable_(!may_write), require_result_set_(require_result_set) {}
+    Statement(table::Template query, const table::SqlAnalysis& analysis, bool require_result_set)
+        : query_(std::move(query)),
+          repeatable_(!analysis.may_write),
+          leaves_state_(analysis.leaves_state),
+          require_result_set_(require_result_set) {}
 
     // What only reads gives one result set; anything else may give several, or do anything.
-    [[nodiscard]] bool exclusive() const override { return !repeatable_; }
+    [[nodiscard]] bool exclusive() const override { return !repeatable_ || leaves_state_; }
     [[nodiscard]] bool repeatable() const override { return repeatable_; }
+    [[nodiscard]] bool leaves_state() const override { return leaves_state_; }
 
     [[nodiscard]] const table::Template& query() const { return query_; }
     // A query that gives no result set (not: no rows) is an error.
@@ -22,6 +27,7 @@ class Statement final : public pool::Statement {
   private:
     table::Template query_;
     bool repeatable_;
+    bool leaves_state_;
     bool require_result_set_;
 };
 

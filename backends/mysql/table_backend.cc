@@ -39,8 +39,7 @@ class Runner final : public table::QueryRunner {
            const table::TableSettings& settings)
         : plannable_(definition.analysis.unquoted.empty() &&
                      table::is_safe_to_explain(definition.query, definition.analysis)),
-          statement_(std::make_shared<Statement>(definition.query, definition.analysis.may_write,
-                                                 require_result_set)),
+          statement_(std::make_shared<Statement>(definition.query, definition.analysis, require_result_set)),
           share_(std::move(shared), settings, table_name) {}
 
     void run(const table::KeyParts& key, Deadline deadline, OutcomeCallback callback) override {
@@ -60,7 +59,7 @@ class Runner final : public table::QueryRunner {
         } else {
             query.parts.front().text.insert(0, "EXPLAIN ");
         }
-        auto explained = std::make_shared<Statement>(std::move(query), false, true);
+        auto explained = std::make_shared<Statement>(std::move(query), table::SqlAnalysis{}, true);
         share_.submit({explained, "check@proxyd.invalid", "check"}, deadline, std::move(callback));
     }
 

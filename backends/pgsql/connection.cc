@@ -54,13 +54,40 @@ void Connection::established(ConnectionHandle handle) {
     watch_ = driver_.loop().watch(watched_fd_, [this](Ready what) { ready(what); });
     watch_->want(true, false);
     if (PQsetnonblocking(connection, 1) != 0 || PQenterPipelineMode(connection) != 1 ||
-        PQpipelineSync(connection) != 1) {
+        !send_own(nullptr, true)) {
         broken(PQerrorMessage(connection));
         return;
     }
-    probed_at_ = Clock::now();
-    sent_.emplace_back();
     flush();
+}
+
+// Has a sync of its own.
+bool Connection::send_own(const char* command, bool makes_ready) {
+    auto* connection = connection_.get();
+    if (command != nullptr &&
+        PQsendQueryParams(connection, command, 0, nullptr, nullptr, nullptr, nullptr, 0) != 1)
+        return false;
+    if (PQpipelineSync(connection) != 1) return false;
+    probed_at_ = Clock::now();
+    Sent sent;
+    sent.command = command;
+    sent.makes_ready = makes_ready;
+    sent.synced = true;
+    sent_.push_back(std::move(sent));
+    return true;
+}
+
+// What a pooler in between does with such commands, and to which session, is not known.
+bool Connection::reset() {
+    if (closed_ || lost_ || !sent_.empty() || finished_.size() > 1 || driver_.behind_pooler()) return false;
+    if (something_waits()) return false;
+    const bool in_transaction = PQtransactionStatus(connection_.get()) != PQTRANS_IDLE;
+    if (in_transaction && !send_own("ROLLBACK", false)) return false;
+    if (!send_own("DISCARD ALL", true)) return false;
+    prepared_.clear();
+    preparations_ = 0;
+    flush();
+    return true;
 }
 
 void Connection::send(pool::QueryToken token, const pool::Query& query) {
@@ -253,7 +280,8 @@ void Connection::ready(Ready what) {
         return;
     }
     if (!asked && what.read && !lost_) out_of_step("bytes came while nothing was asked");
-    if (lost_ && !in_doubt_ && answered_ < sent_.size() && sent_[answered_].failed) {
+    if (lost_ && !in_doubt_ && answered_ < sent_.size() && sent_[answered_].failed &&
+        sent_[answered_].token != 0) {
         const auto place = sent_.begin() + static_cast<std::ptrdiff_t>(answered_);
         const Sent culprit = std::move(*place);
         sent_.erase(place);

@@ -28,6 +28,7 @@ class Connection final : public pool::Connection {
 
     void connect() override;
     void send(pool::QueryToken token, const pool::Query& query) override;
+    [[nodiscard]] bool reset() override;
     [[nodiscard]] std::size_t answered_together() const override;
     [[nodiscard]] bool worn() const override;
 
@@ -40,9 +41,11 @@ class Connection final : public pool::Connection {
     // What the server is asked to do for one query, in this order.
     enum class Step { prepare, describe, run };
 
-    // A query that was sent; token 0 is the empty exchange after connecting.
+    // A query that was sent; token 0: of our own.
     struct Sent {
         pool::QueryToken token = 0;
+        const char* command = nullptr;  // of our own; null: an empty exchange
+        bool makes_ready = false;       // of our own: when it is done, the connection is ready for lookups
         std::shared_ptr<const Statement> statement;
         Path path = Path::prepared;
         Step step = Step::run;       // the next one without an answer
@@ -58,6 +61,8 @@ class Connection final : public pool::Connection {
         bool asked_for = false;  // it comes before the sync
         bool synced = false;     // a sync is behind it
         bool undone = false;     // left out after an error before it
+
+        [[nodiscard]] bool is_empty() const { return token == 0 && command == nullptr; }
     };
 
     void established(ConnectionHandle handle);
@@ -66,6 +71,8 @@ class Connection final : public pool::Connection {
     void ready(Ready what);
     void join_last();
     void sync();
+    [[nodiscard]] bool send_own(const char* command, bool makes_ready);
+    void own_done(const Sent& sent);
     void flush();
     void drop_dead_watch();
     [[nodiscard]] bool something_waits() const;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/log.h"
 #include "backends/pgsql/connection.h"
 #include "backends/pgsql/driver.h"
 #include "backends/pgsql/error_class.h"
@@ -86,7 +87,7 @@ void Connection::collect() {
         const bool sync_due = answered_ > 0 && sent_[answered_ - 1].synced;
         if (PQresultStatus(result.get()) == PGRES_PIPELINE_SYNC) {
             take_sync();
-        } else if (answered_ == sent_.size() || sync_due || sent_[answered_].token == 0) {
+        } else if (answered_ == sent_.size() || sync_due || sent_[answered_].is_empty()) {
             lost_or_out_of_step("there is an answer too many");
         } else {
             take(sent_[answered_], std::move(result));
@@ -120,7 +121,7 @@ void Connection::take_end(bool again) {
 }
 
 void Connection::take_sync() {
-    if (answered_ == 0 && sent_.front().token == 0) {
+    if (answered_ == 0 && sent_.front().is_empty()) {
         finish(1);
     } else if (answered_ > 0 && sent_[answered_ - 1].synced) {
         finish(std::exchange(answered_, 0));
@@ -133,7 +134,7 @@ void Connection::take(Sent& sent, ResultHandle result) {
     const auto status = PQresultStatus(result.get());
     const bool second = std::exchange(sent.step_answered, true);
     // Of several statements each has a result.
-    if (second && !sent.statement->several_statements()) {
+    if (second && !(sent.statement && sent.statement->several_statements())) {
         lost_or_out_of_step("a query has two answers");
         return;
     }
@@ -172,8 +173,8 @@ void Connection::take_success(Sent& sent, ResultHandle result) {
         case Step::prepare: sign = misfit_of_preparation(result.get()); break;
         case Step::describe: sign = misfit_of_description(result.get()); break;
         case Step::run:
-            sign =
-                misfit_of_answer(result.get(), sent.statement->repeatable(), sent.shape.get(), sent.format);
+            sign = misfit_of_answer(result.get(), sent.statement && sent.statement->repeatable(),
+                                    sent.shape.get(), sent.format);
             break;
     }
     if (sign != nullptr) {
@@ -207,7 +208,7 @@ bool Connection::deliver() {
     for (std::size_t i = 0; i < finished_.size() && !closed_; ++i) {
         const Sent sent = std::move(finished_[i]);
         if (sent.token == 0) {
-            observer_.connected(Clock::now() - probed_at_);
+            own_done(sent);
         } else {
             report(sent);
         }
@@ -219,6 +220,20 @@ bool Connection::deliver() {
     const bool in_transaction = transaction == PQTRANS_INTRANS || transaction == PQTRANS_INERROR;
     if (in_transaction) lost("the connection is renewed");
     return true;
+}
+
+void Connection::own_done(const Sent& sent) {
+    if (sent.failed) {
+        lost(PQresultErrorMessage(sent.result.get()));
+        const auto label = host_info(host_).label;
+        log().warning(
+            fmt::format("pgsql {} reset", label),
+            fmt::format("database {}: host {}: {}: {} -- connections are renewed after queries that "
+                        "may leave something behind",
+                        driver_.cluster().dbname, label, sent.command, lost_why_));
+    } else if (sent.makes_ready) {
+        observer_.connected(Clock::now() - probed_at_);
+    }
 }
 
 void Connection::report(const Sent& sent) {

@@ -28,9 +28,7 @@ class Statement final : public pool::Statement {
     [[nodiscard]] bool exclusive() const override { return path_ == Path::text; }
     [[nodiscard]] bool repeatable() const override { return !analysis_.may_write; }
 
-    [[nodiscard]] bool leaves_state() const override {
-        return analysis_.may_write || analysis_.several_statements;
-    }
+    [[nodiscard]] bool leaves_state() const override { return analysis_.leaves_state; }
 
     // Otherwise the server is to refuse what a key may add where it is not quoted.
     [[nodiscard]] bool several_statements() const { return analysis_.several_statements; }

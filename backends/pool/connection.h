@@ -21,7 +21,8 @@ class ConnectionObserver {
   public:
     virtual ~ConnectionObserver() = default;
 
-    // Ready for queries. `round_trip` is the time that an empty exchange with the server took.
+    // Ready for queries, at first and again after reset(). `round_trip` is the time that an empty exchange
+    // with the server took.
     virtual void connected(Duration round_trip) = 0;
 
     // The outcome of one query; outcomes come in any order.
@@ -42,6 +43,10 @@ class Connection {
 
     // Sends a query; only after connected() and before closed().
     virtual void send(QueryToken token, const Query& query) = 0;
+
+    // Begins to undo what queries have left in its session; nothing is under way then, and nothing is sent
+    // before connected() or closed() has told the outcome. False: it cannot; only a new connection is clean.
+    [[nodiscard]] virtual bool reset() { return false; }
 
     // How many of the queries under way, from the first, are answered together, so that any of them may be
     // the one that takes long.

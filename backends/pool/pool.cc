@@ -117,11 +117,11 @@ void Pool::change(const PoolSettings& settings) {
 }
 
 void Pool::renew() {
-    std::vector<Slot*> connecting;
+    std::vector<Slot*> coming;
     for (const auto& slot : slots_) {
-        if (slot->state == SlotState::connecting) connecting.push_back(slot.get());
+        if (slot->coming()) coming.push_back(slot.get());
     }
-    for (auto* slot : connecting) bury(*slot);
+    for (auto* slot : coming) bury(*slot);
     for (std::size_t host = 0; host < hosts_.size(); ++host) retire_all_to(host);
 }
 
@@ -147,6 +147,11 @@ PoolStats Pool::stats() const {
 }
 
 void Pool::slot_connected(Slot& slot, Duration round_trip) {
+    if (slot.state == SlotState::resetting) {
+        slot.state = SlotState::ready;
+        slot.since = loop_.now();
+        dispatch();
+    }
     if (slot.state != SlotState::connecting) return;
     auto& host = hosts_[slot.host];
     if (host.health() == HostHealth::down || host.health() == HostHealth::misconfigured) {
@@ -183,9 +188,12 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
 
     auto& request = *entry.request;
     // Before the answer, which may bring the next lookup.
-    if (slot.state == SlotState::ready &&
-        (request.query.statement->leaves_state() || slot.connection->worn())) {
-        slot.state = SlotState::retiring;
+    if (slot.state == SlotState::ready) {
+        if (slot.connection->worn()) {
+            slot.state = SlotState::retiring;
+        } else if (request.query.statement->leaves_state()) {
+            slot.state = SlotState::resetting;
+        }
     }
     if (outcome.ok() || outcome.failure.kind == FailureClass::query) {
         entry.lane->sample(std::max(Duration::zero(), was_alone ? taken - slot.round_trip : taken));
@@ -211,6 +219,7 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
             answer(request, outcome);
         }
     }
+    if (slot.state == SlotState::resetting && !slot.connection->reset()) slot.state = SlotState::retiring;
     if (slot.state == SlotState::retiring && slot.in_flight.empty()) bury(slot);
     dispatch();
 }

@@ -148,11 +148,12 @@ void Pool::send(Slot& slot, const std::shared_ptr<Lane>& lane, std::shared_ptr<R
 // Called when lookups wait that no connection can take now.
 void Pool::open_more() {
     const auto now = loop_.now();
-    const bool any_ready = std::any_of(slots_.begin(), slots_.end(),
-                                       [](const auto& slot) { return slot->state == SlotState::ready; });
+    const bool any_ready = std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) {
+        return slot->state == SlotState::ready || slot->state == SlotState::resetting;
+    });
     std::size_t attempts = 0;  // under way, and likely to succeed: each will take one of those that wait
     for (const auto& slot : slots_) {
-        if (slot->state == SlotState::connecting && now - slot->since < patience) ++attempts;
+        if (slot->coming() && now - slot->since < patience) ++attempts;
     }
     std::size_t wanted = any_ready ? 0 : 1;
     auto oldest = TimePoint::max();

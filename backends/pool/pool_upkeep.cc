@@ -117,6 +117,10 @@ void Pool::look_after(Slot& slot, TimePoint now) {
         }
         return;
     }
+    if (slot.state == SlotState::resetting) {
+        if (now - slot.since >= settings_.connect_timeout) give_up(slot, {FailureClass::lost, "not reset"});
+        return;
+    }
     if (slot.in_flight.empty()) {
         if (slot.state == SlotState::retiring || now - slot.since >= settings_.idle_interval) bury(slot);
         return;
@@ -271,11 +275,10 @@ void Pool::shrink() {
         }));
     };
     while (staying() > settings_.size) {
-        const auto connecting = std::find_if(slots_.begin(), slots_.end(), [](const auto& slot) {
-            return slot->state == SlotState::connecting;
-        });
-        if (connecting != slots_.end()) {
-            bury(**connecting);
+        const auto coming =
+            std::find_if(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->coming(); });
+        if (coming != slots_.end()) {
+            bury(**coming);
         } else {
             retire_one_of([](const Slot&) { return true; });
         }
@@ -284,7 +287,7 @@ void Pool::shrink() {
 
 void Pool::schedule_sweep() {
     const auto busy = waiting_ > 0 || std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) {
-                          return slot->state == SlotState::connecting || !slot->in_flight.empty();
+                          return slot->coming() || !slot->in_flight.empty();
                       });
     if (busy && !(sweeping_often_ && sweep_timer_->running())) {
         sweeping_often_ = true;

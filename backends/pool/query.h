@@ -26,7 +26,8 @@ class Statement {
     // for the same question.
     [[nodiscard]] virtual bool repeatable() const = 0;
 
-    // May leave a setting or a transaction behind: its connection serves nobody after it.
+    // May leave a setting or a transaction behind: its connection is reset before it serves anybody else.
+    // Such a statement is exclusive.
     [[nodiscard]] virtual bool leaves_state() const { return !repeatable(); }
 };
 

@@ -26,8 +26,9 @@ struct InFlight {
 enum class SlotState {
     connecting,
     ready,
-    retiring,  // gets no more queries and is closed when its last one has its outcome
-    closed,    // waits for its destruction
+    resetting,  // gets no queries until what the last one may have left in the session is undone
+    retiring,   // gets no more queries and is closed when its last one has its outcome
+    closed,     // waits for its destruction
 };
 
 class Slot final : public ConnectionObserver {
@@ -39,6 +40,11 @@ class Slot final : public ConnectionObserver {
     void closed(const Failure& failure) override;
 
     [[nodiscard]] bool idle() const { return state == SlotState::ready && in_flight.empty(); }
+
+    // Likely to be ready within a moment.
+    [[nodiscard]] bool coming() const {
+        return state == SlotState::connecting || state == SlotState::resetting;
+    }
 
     // When the query that the server works on now began to be worked on.
     [[nodiscard]] TimePoint head_started() const { return std::max(in_flight.front().sent, last_finished); }

@@ -46,6 +46,7 @@ std::optional<SqlDefinition> read_sql_definition(TableParameters& parameters, Sq
                            fmt::format("{} not inside '...': the key is not safely quoted there: write '{}'",
                                        fmt::join(specifiers, " "), fmt::join(specifiers, "' '")));
     }
+    for (const auto& advice : definition.analysis.session_advice) parameters.warning("query", advice);
     if (!definition.analysis.double_quoted.empty()) {
         const auto& specifiers = definition.analysis.double_quoted;
         parameters.warning("query",

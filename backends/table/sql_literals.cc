@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "backends/table/session_state.h"
 #include "backends/table/sql_lexer.h"
 #include "backends/table/sql_words.h"
 
@@ -101,6 +102,9 @@ class Analyser {
                                          : statements_.size();
         for (std::size_t i = 0; i < executed; ++i)
             if (writes(statements_[i])) result_.may_write = true;
+        auto state = session_state(units_, lexed_, dialect_);
+        result_.leaves_state = state.left;
+        result_.session_advice = std::move(state.advice);
     }
 
     void find_functions() {
@@ -150,6 +154,7 @@ class Analyser {
             for (const TemplatePart* part : specifiers(tokens()[i]))
                 refuse(specifier_text(*part) + " stands behind the first statement");
         if (result_.may_write) refuse("the statement is not one that only reads");
+        if (result_.leaves_state) refuse("the statement may leave something in its session");
     }
 
     void check_tokens() {

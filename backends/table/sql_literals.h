@@ -32,11 +32,13 @@ struct SqlAnalysis {
     std::string why_not;              // when not bound: for check and the log
     bool several_statements = false;  // text after a ';' that is more than blanks and comments
     bool may_write = false;        // does not begin with SELECT, WITH, VALUES or TABLE (or holds INSERT, ...)
+    bool leaves_state = false;     // pgsql, mysql: something may stay in the session when it is answered
     bool calls_functions = false;  // other than well-known ones that do nothing but compute
     std::vector<std::string>
         unquoted;  // the specifiers that stand outside '...' (in mysql also outside "..."): unsafe
     std::vector<std::string>
         double_quoted;  // mysql: those inside "...", a name where sql_mode has ANSI_QUOTES
+    std::vector<std::string> session_advice;  // on functions and variables that live in the session
 };
 
 [[nodiscard]] SqlAnalysis analyse(const Template& query, SqlDialect dialect);

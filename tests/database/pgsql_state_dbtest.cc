@@ -36,6 +36,52 @@ TEST_F(PgsqlState, ASettingOrATransactionIsSeenByNoOtherTable) {
     }
 }
 
+TEST_F(PgsqlState, NothingStaysInASessionThatIsKept) {
+    settings.pool_size = 1;
+    const auto clean = table(
+        "query = SELECT concat_ws(' ', pg_backend_pid(), current_setting('application_name'),"
+        " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), to_regclass('pg_temp.rest'),"
+        " (SELECT count(*) FROM pg_cursors WHERE is_holdable), (SELECT count(*) FROM "
+        "pg_listening_channels()),"
+        " current_setting('client_encoding'), '%s')",
+        "clean.cf");
+    const auto before = answer(clean, "x");
+    EXPECT_TRUE(before.ends_with(" proxyd 0 0 0 UTF8 x")) << before;
+    int count = 0;
+    for (const std::string query :
+         {"SET application_name = 'left'", "SELECT 1 AS a INTO TEMP rest", "BEGIN; SELECT '%s'",
+          "BEGIN; SELECT 1 / 0", "CREATE TEMP TABLE rest (a int); SELECT '%s'", "LISTEN news",
+          "SELECT pg_advisory_lock(42), '%s'", "SELECT set_config('application_name', '%s', false)",
+          "BEGIN; DECLARE held CURSOR WITH HOLD FOR SELECT 1; COMMIT; SELECT '%s'",
+          "SET client_encoding = 'LATIN1'; SELECT '%s'", "CALL leave('%s')"}) {
+        if (++count == 1)
+            admin.sql(
+                "CREATE PROCEDURE leave(a text) LANGUAGE plpgsql AS "
+                "$$ BEGIN PERFORM pg_advisory_lock(7); SET application_name = 'left'; END $$",
+                dbname);
+        (void)answer(table("query = " + query, fmt::format("l{}.cf", count)), "x");
+        EXPECT_EQ(answer(clean, "x"), before) << query;
+    }
+    EXPECT_EQ(connections(), 1);
+}
+
+TEST_F(PgsqlState, LookupsThatWriteKeepTheirConnection) {
+    admin.sql("CREATE TABLE log (key text, session int); CREATE TABLE sessions (session int)", dbname);
+    for (const std::string query :
+         {"INSERT INTO log VALUES ('%s', pg_backend_pid()) RETURNING session",
+          "WITH w AS (INSERT INTO log VALUES ('%s', pg_backend_pid()) RETURNING session) SELECT session FROM "
+          "w",
+          "SET application_name = 'left'; SELECT pg_backend_pid() WHERE '%s' <> ''"}) {
+        const auto name = table("query = " + query);
+        reload();
+        std::set<std::string> sessions;
+        for (int i = 0; i < 50; ++i) sessions.insert(answer(name, fmt::format("k{}", i)));
+        // A server that is slow to clean up may have seen another one opened.
+        EXPECT_LE(sessions.size(), query.starts_with("SET") ? 3U : 1U) << query;
+        EXPECT_FALSE(sessions.contains("RETRY")) << recorded.text();
+    }
+}
+
 // PostgreSQL makes a point in time of these words when it parses them, so a prepared statement would keep the
 // first.
 TEST_F(PgsqlState, WordsForAPointInTimeAreReadEachTime) {

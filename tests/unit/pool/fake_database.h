@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,14 +38,16 @@ struct SentQuery {
 
 class FakeStatement final : public Statement {
   public:
-    explicit FakeStatement(bool exclusive = false, bool repeatable = true)
-        : exclusive_(exclusive), repeatable_(repeatable) {}
+    explicit FakeStatement(bool exclusive = false, bool repeatable = true, bool leaves_state = false)
+        : exclusive_(exclusive), repeatable_(repeatable), leaves_state_(leaves_state) {}
     [[nodiscard]] bool exclusive() const override { return exclusive_; }
     [[nodiscard]] bool repeatable() const override { return repeatable_; }
+    [[nodiscard]] bool leaves_state() const override { return leaves_state_; }
 
   private:
     bool exclusive_;
     bool repeatable_;
+    bool leaves_state_;
 };
 
 class OneCell final : public Rows {
@@ -75,6 +78,8 @@ struct FakeDatabase {
     bool answers_together = false;  // those that may wait, with what is sent right behind them
     std::size_t may_wait = 0;       // how many of those that were sent
     std::size_t worn_after = 0;     // so many queries a connection has served long enough; 0: never
+    std::optional<Reaction> resets = Reaction{};  // what connections do when reset; no value: they cannot be
+    std::size_t connections_made = 0;
 
     std::vector<SentQuery> sent;
     std::vector<FakeConnection*> connections;  // that exist
@@ -96,6 +101,7 @@ class FakeConnection final : public Connection {
     FakeConnection(FakeDatabase& database, std::size_t host_index, ConnectionObserver& observer)
         : host(host_index), database_(database), observer_(observer) {
         database_.connections.push_back(this);
+        ++database_.connections_made;
         database_.most_connections = std::max(database_.most_connections, database_.connections.size());
     }
     ~FakeConnection() override { std::erase(database_.connections, this); }
@@ -111,6 +117,7 @@ class FakeConnection final : public Connection {
 
     void send(QueryToken token, const Query& query) override {
         if (!connected_ || closed_) database_.violations.push_back("sent before connected or after closed");
+        if (dirty_) database_.violations.push_back("sent into what another one has left behind");
         if (query.statement->exclusive() && !work_.empty())
             database_.violations.push_back("exclusive, not alone");
         if (!work_.empty() && work_.back().exclusive)
@@ -127,7 +134,21 @@ class FakeConnection final : public Connection {
         work_.push_back({token, query.key, query.statement->exclusive(), database_.loop.now(),
                          shares && query.may_wait, false});
         database_.deepest = std::max(database_.deepest, work_.size());
+        dirty_ = query.statement->leaves_state();
         if (work_.size() == 1) start_head();
+    }
+
+    [[nodiscard]] bool reset() override {
+        if (!database_.resets) return false;
+        if (!work_.empty() || closed_) database_.violations.push_back("reset while something is under way");
+        if (database_.resets->kind == Reaction::Kind::never) return true;
+        database_.loop.after(database_.resets->time, alive_, [this, kind = database_.resets->kind] {
+            if (closed_) return;
+            if (kind == Reaction::Kind::breaks) return break_now();
+            dirty_ = false;
+            observer_.connected(database_.hosts[host].round_trip);
+        });
+        return true;
     }
 
     [[nodiscard]] std::size_t answered_together() const override {
@@ -224,6 +245,7 @@ class FakeConnection final : public Connection {
     std::size_t served_ = 0;
     bool connected_ = false;
     bool closed_ = false;
+    bool dirty_ = false;
 };
 
 class FakeDriver final : public Driver {

@@ -76,7 +76,10 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
         if (what < 70) {
             const auto table = below(4);
             const auto patience = std::chrono::milliseconds(5 + below(below(5) == 0 ? 4000 : 300));
-            const auto statement = below(10) == 0 ? exclusive : below(12) == 0 ? writing : plain;
+            const auto statement = below(10) == 0   ? exclusive
+                                   : below(12) == 0 ? writing
+                                   : below(15) == 0 ? leaving
+                                                    : plain;
             const auto key = (table == 0 ? "s" : "k") + std::to_string(below(60));
             all.push_back({ask(tables[table], key, patience, statement), loop.now() + patience});
         } else if (what < 95) {
@@ -88,6 +91,10 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
                 HostMode::not_serving, HostMode::full, HostMode::silent, HostMode::wrong_password};
             host(index).mode = modes[below(7)];
             if (below(3) == 0) db().break_connections(index);
+            const Reaction resets[] = {
+                {}, {Reaction::Kind::rows, 2ms}, {Reaction::Kind::never}, {Reaction::Kind::breaks}};
+            db().resets = resets[below(4)];
+            if (below(4) == 0) db().resets.reset();
         } else if (what == 97) {
             const auto index = below(4);
             loop.event([&] { tables[index] = pool->make_lane("again"); });
@@ -106,6 +113,7 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
         if (HasFatalFailure()) FAIL() << "in step " << step << " of seed " << GetParam();
     }
     for (auto& one : db().hosts) one.mode = HostMode::up;
+    db().resets = Reaction{};
     db().react = [](auto, const auto&) { return Reaction{}; };
     loop.advance(10s);
     check();

@@ -115,6 +115,7 @@ class PoolScene : public testing::Test {
     std::shared_ptr<const Statement> plain = std::make_shared<FakeStatement>();
     std::shared_ptr<const Statement> exclusive = std::make_shared<FakeStatement>(true, true);
     std::shared_ptr<const Statement> writing = std::make_shared<FakeStatement>(false, false);
+    std::shared_ptr<const Statement> leaving = std::make_shared<FakeStatement>(true, false, true);
 };
 
 #define EXPECT_FOUND(asked, key)    \

@@ -230,6 +230,81 @@ INSTANTIATE_TEST_SUITE_P(
         Flags{mysql, "SELECT `%s` # %9", false, false, List{"%s", "%9"}},
         Flags{sqlite, "SELECT \"%s\", [%d]", false, false, List{"%s", "%d"}}));
 
+// What a query leaves in its session, and on how much of it there is something to say.
+struct Traces {
+    SqlDialect dialect;
+    std::string_view query;
+    bool leaves_state;
+    std::vector<std::string> about;  // how each advice begins
+};
+
+class Session : public testing::TestWithParam<Traces> {};
+
+TEST_P(Session, KeepsNothingOfWhatOnlyReadsOrWritesRows) {
+    const SqlAnalysis analysis = analyse(parsed(GetParam().query), GetParam().dialect);
+    EXPECT_EQ(analysis.leaves_state, GetParam().leaves_state) << GetParam().query;
+    if (GetParam().leaves_state) {
+        EXPECT_FALSE(analysis.bound) << GetParam().query;
+    }
+    ASSERT_EQ(analysis.session_advice.size(), GetParam().about.size()) << GetParam().query;
+    for (std::size_t i = 0; i < GetParam().about.size(); ++i)
+        EXPECT_TRUE(analysis.session_advice[i].starts_with(GetParam().about[i]))
+            << analysis.session_advice[i];
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rows, Session,
+    testing::Values(
+        Traces{pgsql, "SELECT a FROM t WHERE b='%s'", false, {}},
+        Traces{pgsql, "(SELECT a FROM t WHERE b='%s' FOR UPDATE)", false, {}},
+        Traces{pgsql, "INSERT INTO t VALUES ('%s') RETURNING 'ok';", false, {}},
+        Traces{pgsql, "MERGE INTO t USING u ON t.a=u.a WHEN MATCHED THEN DELETE", false, {}},
+        Traces{pgsql, "WITH w AS (INSERT INTO t VALUES ('%s') RETURNING a) SELECT a FROM w", false, {}},
+        Traces{pgsql, "SELECT \"into\", 'SET x', set_config FROM t", false, {}},
+        Traces{mysql, "INSERT LOW_PRIORITY IGNORE INTO t VALUES ('%s')", false, {}},
+        Traces{mysql, "REPLACE DELAYED INTO t SET a='%s'", false, {}},
+        Traces{mysql, "INSERT t VALUES ('%s') ON DUPLICATE KEY UPDATE n=n+1", false, {}},
+        Traces{mysql, "UPDATE t SET n=n+1 WHERE a='%s'", false, {}},
+        Traces{mysql, "DELETE FROM t WHERE a='%s' RETURNING a", false, {}},
+        Traces{mysql, "SELECT a FROM t WHERE b='%s' LOCK IN SHARE MODE", false, {}},
+        Traces{mysql, "SELECT @@version, @x, ':='", false, {}}, Traces{mysql, "", false, {}},
+        Traces{sqlite, "PRAGMA x; SELECT nextval('s')", false, {}}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Statements, Session,
+    testing::Values(
+        Traces{pgsql, "SELECT a INTO TEMP u FROM t", true, {}},
+        Traces{pgsql, "WITH w AS (INSERT INTO t VALUES (1) RETURNING a) SELECT a INTO u FROM w", true, {}},
+        Traces{pgsql, "SELECT 1; SELECT 2", true, {}}, Traces{pgsql, "BEGIN", true, {}},
+        Traces{pgsql, "SET a = 'b'", true, {}}, Traces{pgsql, "CALL p('%s')", true, {}},
+        Traces{pgsql, "DO $$ BEGIN END $$", true, {}}, Traces{pgsql, "SELEKT 1", true, {}},
+        Traces{pgsql, "SELECT 'without an end", true, {}}, Traces{mysql, "SELECT a INTO @x FROM t", true, {}},
+        Traces{mysql, "SELECT 1 /*! INTO @x */", true, {}}, Traces{mysql, "CALL p('%s')", true, {}},
+        Traces{mysql, "LOCK TABLES t WRITE", true, {}},
+        Traces{mysql, "SET STATEMENT max_statement_time=1 FOR SELECT 1", true, {}}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Functions, Session,
+    testing::Values(
+        Traces{pgsql, "SELECT pg_advisory_lock(1), Pg_Advisory_Lock (2)", true, {"pg_advisory_lock() takes"}},
+        Traces{
+            pgsql, "SELECT pg_catalog.\"pg_try_advisory_lock\"(1)", true, {"pg_try_advisory_lock() takes"}},
+        Traces{pgsql, "SELECT pg_advisory_xact_lock(1)", false, {}},
+        Traces{pgsql, "SELECT set_config('a', '%s', false)", true, {"set_config() changes"}},
+        Traces{pgsql, "SELECT set_config('a', f(1,2), $$t$$::bool)", true, {"set_config() changes"}},
+        Traces{pgsql, "SELECT set_config('a', '%s', not true)", true, {"set_config() changes"}},
+        Traces{pgsql, "SELECT set_config('a', f(1,2), true)", false, {}},
+        Traces{pgsql, "SELECT lastval(), currval('s')", true, {"lastval() tells", "currval() tells"}},
+        Traces{pgsql, "INSERT INTO t VALUES (nextval('s'), '%s')", true, {}},
+        Traces{mysql, "SELECT @n := @n+1 FROM t", true, {":= sets"}},
+        Traces{mysql, "SELECT get_lock('%s',1)", true, {"GET_LOCK() takes"}},
+        Traces{mysql, "SELECT `get_lock`('%s',1)", true, {"GET_LOCK() takes"}},
+        Traces{mysql,
+               "INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE id=LAST_INSERT_ID(id)",
+               true,
+               {"LAST_INSERT_ID() is"}},
+        Traces{mysql, "SELECT NEXTVAL(s)", true, {}}, Traces{mysql, "SELECT NEXT VALUE FOR s", true, {}}));
+
 TEST(Functions, ThatMayDoMoreThanCompute) {
     for (const auto* query :
          {"SELECT a FROM t WHERE b IN ('%s', lower('%s'))", "SELECT count(*) FROM (SELECT 1) AS t",
