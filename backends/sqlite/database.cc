@@ -1,15 +1,13 @@
 #include "backends/sqlite/database.h"
 
 #include <algorithm>
-#include <deque>
 #include <filesystem>
 #include <iterator>
-#include <random>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
-
-#include "backends/sqlite/handle.h"
+#include <unistd.h>
 
 namespace proxyd::sqlite {
 namespace {
@@ -17,21 +15,16 @@ namespace {
 using pool::FailureClass;
 
 constexpr std::chrono::milliseconds sweep_interval{20};
-constexpr std::chrono::milliseconds grace{20};  // the worker knows better why it could not answer
 
-// How long the end of a database waits for its worker: what runs is stopped, so it takes longer only where
+// What was given to a thread that works on one lookup for so long goes to another.
+constexpr std::chrono::milliseconds stuck_after{20};
+
+// How long the end of a database waits for its threads: what runs is stopped, so it takes longer only where
 // the system does not return from a call (a network file system whose server is away).
 constexpr std::chrono::milliseconds last_moment{50};
 
-// So many lookups, or answers, are handed over before the rest has come: then both threads have work.
+// So many lookups are handed over before the rest has come: then both threads have work.
 constexpr std::size_t portion = 32;
-
-// How long lookups go on sharing one lock of the file, which keeps writers out.
-constexpr std::chrono::milliseconds longest_batch{1};
-
-pool::Failure busy_too_long() {
-    return {FailureClass::lost, "the database file was busy until the deadline"};
-}
 
 class AnswerRows final : public pool::Rows {
   public:
@@ -49,258 +42,343 @@ class AnswerRows final : public pool::Rows {
     const Answer& answer_;
 };
 
+void tell(const Lookup& lookup) {
+    if (!lookup.asked.callback) return;
+    if (lookup.job.answer.failed) {
+        lookup.asked.callback({nullptr, lookup.job.answer.failure});
+    } else {
+        const AnswerRows rows(lookup.job.answer);
+        lookup.asked.callback({&rows, {}});
+    }
+}
+
 }  // namespace
 
-struct Database::Job {
-    std::shared_ptr<const Statement> statement;
-    std::string key;
-    Deadline deadline;
-    bool prepare_only = false;
-    Answer answer;
-};
-
-// What the two threads share. `waiting_` goes to the worker, `done_` comes back to the loop. What one pass of
-// the loop brings is handed over in one go, or a portion at a time, and so are their answers: waking a thread
-// costs more than a query.
-class Database::Worker : public std::enable_shared_from_this<Database::Worker> {
-  public:
-    Worker(Loop& loop, std::string path)
-        : loop_(loop),
-          handle_(path, [this] { (void)wake_loop(); }),
-          timer_(loop.make_timer([this] { expire(); })),
-          file_({std::move(path)}) {}
-
-    // In the loop's thread. False: too many wait already; the callback is left alone.
-    [[nodiscard]] bool put(Job job, std::size_t queue_limit, pool::OutcomeCallback& callback) {
-        if (asked_.size() >= queue_limit) return false;
-        asked_.push_back({job.deadline, std::move(callback)});
-        if (fresh_.empty()) loop_.defer([self = shared_from_this()] { self->hand_over(); });
-        fresh_.push_back(std::move(job));
-        if (fresh_.size() >= portion) hand_over();
-        if (!timer_->running()) timer_->start(sweep_interval);
-        return true;
-    }
-
-    // In the loop's thread: the worker answers in time unless the disk hangs or another lookup, with a later
-    // deadline, is being worked on. Then answers from before it may be there, too.
-    void expire() {
-        const auto self = shared_from_this();
-        deliver();
-        std::vector<pool::OutcomeCallback> late;
-        bool some_wait = false;
-        for (auto& asked : asked_) {
-            if (!asked.callback) continue;
-            if (asked.deadline.at + grace > loop_.now()) {
-                some_wait = true;
-            } else {
-                late.push_back(std::exchange(asked.callback, nullptr));
-            }
-        }
-        if (!late.empty()) note_failure(busy_too_long());
-        if (some_wait) timer_->start(sweep_interval);
-        for (const auto& callback : late) {
-            callback({nullptr, busy_too_long()});
-        }
-    }
-
-    // In the loop's thread. The worker runs one query at a time.
-    [[nodiscard]] table::DatabaseReport report() const {
-        pool::PoolStats stats;
-        stats.in_flight = asked_.empty() ? 0 : 1;
-        stats.waiting = asked_.size() - stats.in_flight;
-        const auto name = std::filesystem::path(file_.info().label).filename().string();
-        return {"sqlite database " + name, 0, stats, {file_}};
-    }
-
-    // From now on the worker touches nothing but itself. Returns whether it ends within the time.
-    [[nodiscard]] bool stop(Duration within) {
-        timer_->stop();
-        handle_.stop();
-        std::unique_lock lock(mutex_);
-        stopping_ = true;
-        wake_.notify_all();
-        return wake_.wait_for(lock, within, [this] { return ended_; });
-    }
-
-    // The worker's thread.
-    void work() {
-        while (take()) {
-            const Handle::Batch batch(handle_, taken_.size() > 1);
-            TimePoint now = Clock::now();
-            const TimePoint end = now + longest_batch;
-            std::size_t answered = 0;
-            while (!taken_.empty() && now < end && !handle_.stopped()) {
-                work_on(taken_.front(), now);
-                keep_answer(std::move(taken_.front()));
-                taken_.pop_front();
-                if (++answered % portion == 0 && !wake_loop()) break;
-                now = Clock::now();
-            }
-            if (!wake_loop()) break;
-        }
-        const std::lock_guard lock(mutex_);
-        ended_ = true;
-        wake_.notify_all();
-    }
-
-    // In the loop's thread, again.
-    void deliver() {
-        std::vector<Job> done;
-        {
-            const std::lock_guard lock(mutex_);
-            done.swap(done_);
-            loop_woken_ = false;
-        }
-        // All before the first callback, which may be the last that the database lives for.
-        const auto end = asked_.begin() + static_cast<std::ptrdiff_t>(done.size());
-        std::vector<Asked> answered(std::make_move_iterator(asked_.begin()), std::make_move_iterator(end));
-        asked_.erase(asked_.begin(), end);
-        for (const auto& job : done) note(job.answer);
-        for (std::size_t i = 0; i < done.size(); ++i) {
-            const auto callback = std::move(answered[i].callback);
-            const auto& answer = done[i].answer;
-            if (!callback) continue;
-            if (answer.failed) {
-                callback({nullptr, answer.failure});
-            } else {
-                const AnswerRows rows(answer);
-                callback({&rows, {}});
-            }
-        }
-    }
-
-    // After stop(): who still waits gets a failure.
-    void give_up() {
-        deliver();
-        timer_.reset();
-        for (const auto& asked : std::exchange(asked_, {})) {
-            if (!asked.callback) continue;
-            asked.callback({nullptr, {FailureClass::lost, "the database file is being closed"}});
-        }
-    }
-
-  private:
-    struct Asked {
-        Deadline deadline;
-        pool::OutcomeCallback callback;  // empty once answered
-    };
-
-    // In the loop's thread. That a query is wrong is not the file's fault.
-    void note(const Answer& answer) {
-        if (answer.failed && pool::is_trouble_with_hosts(answer.failure.kind)) {
-            note_failure(answer.failure);
-        } else {
-            file_.connected();
-        }
-    }
-
-    // A file has no connection to lose: until a lookup tells otherwise it is down.
-    void note_failure(const pool::Failure& failure) {
-        file_.failed({FailureClass::unreachable, failure.message}, loop_.now(), random_);
-    }
-
-    // In the loop's thread.
-    void hand_over() {
-        if (fresh_.empty()) return;
-        {
-            const std::lock_guard lock(mutex_);
-            std::move(fresh_.begin(), fresh_.end(), std::back_inserter(waiting_));
-        }
-        fresh_.clear();
-        wake_.notify_one();
-    }
-
-    // In the worker's thread: waits for queries. False when told to stop.
-    [[nodiscard]] bool take() {
-        std::unique_lock lock(mutex_);
-        if (taken_.empty()) wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-        std::move(waiting_.begin(), waiting_.end(), std::back_inserter(taken_));
-        waiting_.clear();
-        return !stopping_;
-    }
-
-    // In the worker's thread.
-    void work_on(Job& job, TimePoint now) {
-        // The loop answers those whose deadline has passed while they waited; working on them helps nobody.
-        if (job.deadline.passed(now)) {
-            job.answer.failed = true;
-            job.answer.failure = busy_too_long();
-        } else {
-            job.answer = handle_.run(job.statement, job.key, job.deadline, job.prepare_only);
-        }
-    }
-
-    // In the worker's thread. After stop() nobody waits for it.
-    void keep_answer(Job job) {
-        const std::lock_guard lock(mutex_);
-        if (!stopping_) done_.push_back(std::move(job));
-    }
-
-    // In the worker's thread, at the end of a portion or batch and before anything that is known to take
-    // long. False when told to stop: then the loop may be gone.
-    [[nodiscard]] bool wake_loop() {
-        const std::lock_guard lock(mutex_);
-        if (stopping_) return false;
-        if (!done_.empty() && !loop_woken_) {
-            loop_woken_ = true;
-            loop_.post([self = shared_from_this()] { self->deliver(); });
-        }
-        return true;
-    }
-
-    Loop& loop_;
-    Handle handle_;
-    // Of the loop's thread. The worker answers in the order in which it was asked.
-    std::unique_ptr<Timer> timer_;
-    std::deque<Asked> asked_;
-    std::vector<Job> fresh_;
-    pool::Host file_;
-    std::minstd_rand random_;  // for its back-off, which nobody waits for
-    // Of the worker's thread.
-    std::deque<Job> taken_;
-    // Of both.
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    std::vector<Job> waiting_;
-    std::vector<Job> done_;
-    bool loop_woken_ = false;  // for what is in done_
-    bool stopping_ = false;
-    bool ended_ = false;
-};
-
-Database::Database(Loop& loop, std::string path)
+Database::Database(Loop& loop, std::shared_ptr<OpenFiles> files, std::string path)
     : loop_(loop),
+      files_(std::move(files)),
       path_(std::move(path)),
-      worker_(std::make_shared<Worker>(loop_, path_)),
-      thread_([worker = worker_] { worker->work(); }) {}
+      timer_(loop.make_timer([this] { sweep(); })),
+      file_({path_}) {
+    files_->add(*this);
+}
 
 Database::~Database() {
     stop();
-    worker_->give_up();
-}
-
-table::DatabaseReport Database::report() const {
-    return worker_->report();
+    std::vector<Lookup> left;
+    for (const auto& worker : workers_) {
+        auto lookups = worker->left_over();
+        std::move(lookups.begin(), lookups.end(), std::back_inserter(left));
+    }
+    const auto unanswered = [&left](auto& lookups) {
+        for (auto& lookup : lookups) {
+            lookup.job.answer.failed = true;
+            lookup.job.answer.failure = {FailureClass::lost, "the database file is being closed"};
+            left.push_back(std::move(lookup));
+        }
+        lookups.clear();
+    };
+    unanswered(fresh_);
+    for (const auto& lane : slow_lanes_) unanswered(lane->waiting);
+    for (const auto& lookup : left) tell(lookup);
 }
 
 void Database::stop() {
-    if (!thread_.joinable()) return;
-    if (worker_->stop(last_moment)) {
-        thread_.join();
+    timer_->stop();
+    files_->remove(*this);
+    for (const auto& worker : workers_) worker->stop(last_moment);
+}
+
+std::shared_ptr<Lane> Database::make_lane(Limits limits) {
+    auto lane = std::make_shared<Lane>(limits);
+    std::erase_if(lanes_, [](const auto& known) { return known.expired(); });
+    lanes_.push_back(lane);
+    return lane;
+}
+
+Limits Database::limits() const {
+    std::optional<Limits> least;
+    for (const auto& known : lanes_) {
+        const auto lane = known.lock();
+        if (!lane) continue;
+        if (!least) least = lane->limits();
+        least->handles = std::min(least->handles, lane->limits().handles);
+        least->idle = std::min(least->idle, lane->limits().idle);
+    }
+    return least.value_or(Limits{});
+}
+
+table::DatabaseReport Database::report() const {
+    pool::PoolStats stats;
+    stats.in_flight = static_cast<std::size_t>(
+        std::count_if(workers_.begin(), workers_.end(), [](const auto& one) { return !one->idle(); }));
+    stats.in_flight = std::min(std::max<std::size_t>(1, stats.in_flight), asked_);
+    stats.waiting = asked_ - stats.in_flight;
+    const auto name = std::filesystem::path(path_).filename().string();
+    return {"sqlite database " + name, 0, stats, {file_}};
+}
+
+void Database::run(const std::shared_ptr<Lane>& lane, Job job, pool::OutcomeCallback callback) {
+    const auto most = lane->limits().queue;
+    if (asked_ >= most) {
+        loop_.defer([callback = std::move(callback), most] {
+            callback({nullptr,
+                      {FailureClass::too_many_connections,
+                       fmt::format("{} lookups are waiting already (queue_limit)", most)}});
+        });
+        return;
+    }
+    ++asked_;
+    some_wait_ = true;
+    const auto deadline = job.deadline;
+    Lookup lookup{std::move(job), {lane, deadline, std::move(callback)}};
+    if (lane->slow()) {
+        if (lane->waiting.empty()) slow_lanes_.push_back(lane);
+        lane->waiting.push_back(std::move(lookup));
     } else {
-        thread_.detach();
+        fresh_.push_back(std::move(lookup));
+        if (fresh_.size() >= portion && quick_ != nullptr) hand_over();
+    }
+    if (!std::exchange(handing_over_, true)) {
+        loop_.defer([weak = weak_from_this()] {
+            const auto self = weak.lock();
+            if (!self) return;
+            self->handing_over_ = false;
+            self->hand_over();
+            self->hand_over_slow();
+        });
+    }
+    watch();
+}
+
+// Quick ones.
+void Database::hand_over() {
+    if (quick_ != nullptr && quick_->retiring()) quick_ = nullptr;
+    if (fresh_.empty()) return;
+    if (quick_ == nullptr) quick_ = idle_worker();
+    if (quick_ == nullptr && !open()) return;
+    if (quick_ == nullptr) quick_ = workers_.back().get();
+    quick_->give(fresh_);
+}
+
+// Each slow table gets a thread in turn, those first that have fewest.
+void Database::hand_over_slow() {
+    std::erase_if(slow_lanes_, [](const auto& lane) { return lane->waiting.empty(); });
+    while (const auto lane = next_slow_lane()) {
+        auto* worker = worker_for_slow();
+        if (worker == nullptr) return;
+        give_slow(*worker, *lane);
+        std::erase(slow_lanes_, lane);
+        if (!lane->waiting.empty()) slow_lanes_.push_back(lane);
     }
 }
 
-void Database::run(std::shared_ptr<const Statement> statement, std::string key, Deadline deadline,
-                   std::size_t queue_limit, pool::OutcomeCallback callback, bool prepare_only) {
-    Job job{std::move(statement), std::move(key), deadline, prepare_only, {}};
-    if (worker_->put(std::move(job), queue_limit, callback)) return;
-    loop_.defer([callback = std::move(callback), queue_limit] {
-        callback({nullptr,
-                  {FailureClass::too_many_connections,
-                   fmt::format("{} lookups are waiting already (queue_limit)", queue_limit)}});
+std::shared_ptr<Lane> Database::next_slow_lane() const {
+    const auto fewest =
+        std::min_element(slow_lanes_.begin(), slow_lanes_.end(),
+                         [](const auto& a, const auto& b) { return a->running < b->running; });
+    if (fewest == slow_lanes_.end()) return nullptr;
+    // What a table may have leaves one for the next that shows to be slow.
+    const auto most = std::max<std::size_t>(1, workers_for_slow() * 2 / 3);
+    return static_cast<std::size_t>((*fewest)->running) < most ? *fewest : nullptr;
+}
+
+// Beside the one for quick lookups, and one for what shows only under way that it takes long.
+std::size_t Database::workers_for_slow() const {
+    const auto most = limits().handles;
+    return most > 2 ? most - 2 : 1;
+}
+
+Worker* Database::worker_for_slow() {
+    const auto busy =
+        static_cast<std::size_t>(std::count_if(workers_.begin(), workers_.end(), [this](const auto& one) {
+            return one.get() != quick_ && !one->idle();
+        }));
+    if (busy >= workers_for_slow()) return nullptr;
+    if (auto* idle = idle_worker(); idle != nullptr) return idle;
+    if (open()) return workers_.back().get();
+    // Better behind quick ones than not at all.
+    const bool alone = workers_.size() == 1 && quick_ != nullptr && quick_->idle() && !quick_->retiring();
+    return alone ? quick_ : nullptr;
+}
+
+void Database::give_slow(Worker& worker, Lane& lane) {
+    std::vector<Lookup> one;
+    one.push_back(std::move(lane.waiting.front()));
+    lane.waiting.pop_front();
+    one.front().asked.apart = &worker != quick_;
+    if (&worker != quick_) ++lane.running;
+    worker.give(one);
+}
+
+// Not the one for quick lookups.
+Worker* Database::idle_worker() const {
+    const auto found = std::find_if(workers_.begin(), workers_.end(), [this](const auto& one) {
+        return one->idle() && !one->retiring() && one.get() != quick_;
     });
+    return found != workers_.end() ? found->get() : nullptr;
+}
+
+// One more, the last of workers_.
+bool Database::open() {
+    if (workers_.size() >= limits().handles) return false;
+    if (!files_->open(shared_from_this(), loop_.now())) return false;
+    open_worker();
+    return true;
+}
+
+void Database::open_worker() {
+    const auto weak = weak_from_this();
+    Worker::Owner owner{[weak](Worker& worker, std::vector<Lookup> lookups) {
+                            if (const auto self = weak.lock()) self->answered(worker, std::move(lookups));
+                        },
+                        [weak, files = files_](Worker& worker) {
+                            if (const auto self = weak.lock()) self->worker_ended(worker);
+                            files->next();
+                        }};
+    workers_.push_back(
+        std::make_shared<Worker>(loop_, path_, std::move(owner), [files = files_] { files->closed(); }));
+    workers_.back()->begin();
+}
+
+bool Database::proceed() {
+    const bool wanted = (!fresh_.empty() && (quick_ == nullptr || quick_->retiring())) ||
+                        (next_slow_lane() != nullptr && idle_worker() == nullptr);
+    if (!wanted || workers_.size() >= limits().handles) return false;
+    open_worker();
+    hand_over();
+    hand_over_slow();
+    return true;
+}
+
+// The quick lookups' thread works on one that is not quick: the others go to another.
+void Database::free_quick() {
+    if (quick_ == nullptr || limits().handles < 2) return;
+    auto* const stuck = quick_->stuck_with(stuck_after);
+    if (stuck == nullptr) return;
+    if (idle_worker() == nullptr && workers_.size() >= limits().handles) return;
+    stuck->overdue = stuck->apart = true;
+    ++stuck->lane->overdue;
+    ++stuck->lane->running;
+    auto behind = quick_->take_back();
+    quick_ = nullptr;
+    std::vector<Lookup> quick;
+    for (auto& lookup : behind) {
+        const auto lane = lookup.asked.lane;
+        if (!lookup.asked.callback) {
+            --asked_;
+        } else if (lane->slow()) {
+            if (lane->waiting.empty()) slow_lanes_.push_back(lane);
+            lane->waiting.push_back(std::move(lookup));
+        } else {
+            quick.push_back(std::move(lookup));
+        }
+    }
+    fresh_.insert(fresh_.begin(), std::make_move_iterator(quick.begin()),
+                  std::make_move_iterator(quick.end()));
+    hand_over();
+    hand_over_slow();
+}
+
+void Database::answered(const Worker&, std::vector<Lookup> lookups) {
+    const auto self = shared_from_this();  // a callback may be the last that it lives for
+    for (const auto& [job, asked] : lookups) {
+        --asked_;
+        if (asked.apart) --asked.lane->running;
+        if (asked.overdue) --asked.lane->overdue;
+        if (!job.locked_out && !job.prepare_only) asked.lane->sample(job.took);
+        note(job.answer);
+    }
+    hand_over();
+    hand_over_slow();
+    for (const auto& lookup : lookups) tell(lookup);
+    watch();
+}
+
+void Database::worker_ended(const Worker& worker) {
+    if (quick_ == &worker) quick_ = nullptr;
+    std::erase_if(workers_, [&worker](const auto& one) { return one.get() == &worker; });
+    hand_over();
+    hand_over_slow();
+}
+
+void Database::sweep() {
+    const auto self = shared_from_this();
+    const auto now = loop_.now();
+    const auto workers = workers_;
+    for (const auto& worker : workers) worker->deliver();
+    expire(now);
+    free_quick();
+    if (!fresh_.empty() || !slow_lanes_.empty()) {
+        files_->make_room(now);
+        hand_over();
+        hand_over_slow();
+    }
+    close_idle(now);
+    sweeping_ = false;
+    timer_->stop();
+    watch();
+}
+
+// The threads answer in time unless the disk hangs or another lookup, with a later deadline, is being worked
+// on.
+void Database::expire(TimePoint now) {
+    std::vector<pool::OutcomeCallback> late;
+    some_wait_ = false;
+    const auto take_late = [&](auto& lookups) {
+        for (auto& lookup : lookups) {
+            if (!lookup.asked.deadline.passed(now)) continue;
+            if (lookup.asked.callback) late.push_back(std::exchange(lookup.asked.callback, nullptr));
+        }
+        asked_ -= static_cast<std::size_t>(
+            std::erase_if(lookups, [](const auto& lookup) { return !lookup.asked.callback; }));
+        some_wait_ = some_wait_ || !lookups.empty();
+    };
+    take_late(fresh_);
+    for (const auto& lane : slow_lanes_) take_late(lane->waiting);
+    for (const auto& worker : workers_) worker->take_late(now, late, some_wait_);
+    if (late.empty()) return;
+    note_failure(busy_too_long());
+    for (const auto& callback : late) callback({nullptr, busy_too_long()});
+}
+
+// One handle of a file in WAL mode stays: whoever closes it last takes away what others, who may not write to
+// the directory, need for opening it.
+void Database::close_idle(TimePoint now) {
+    const auto idle = limits().idle;
+    std::size_t staying = 0;
+    for (const auto& worker : workers_) staying += worker->retiring() ? 0 : 1;
+    for (const auto& worker : workers_) {
+        if (!worker->idle() || worker->retiring() || now - worker->used_at() < idle) continue;
+        if (staying == 1 && ::access((path_ + "-shm").c_str(), F_OK) == 0) return;
+        worker->retire();
+        --staying;
+    }
+}
+
+void Database::watch() {
+    const bool often = asked_ > 0 && some_wait_;
+    if (timer_->running() && (sweeping_ || !often)) return;
+    sweeping_ = often;
+    if (often) {
+        timer_->start(sweep_interval);
+    } else if (!workers_.empty()) {
+        timer_->start(std::max<Duration>(sweep_interval, limits().idle));
+    }
+}
+
+// That a query is wrong is not the file's fault.
+void Database::note(const Answer& answer) {
+    if (answer.failed && pool::is_trouble_with_hosts(answer.failure.kind)) {
+        note_failure(answer.failure);
+    } else {
+        file_.connected();
+    }
+}
+
+// A file has no connection to lose: until a lookup tells otherwise it is down.
+void Database::note_failure(const pool::Failure& failure) {
+    file_.failed({FailureClass::unreachable, failure.message}, loop_.now(), random_);
 }
 
 }  // namespace proxyd::sqlite

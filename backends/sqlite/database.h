@@ -1,59 +1,87 @@
-// One SQLite file and the thread that works on it: calls into the library may wait for locks and for the
-// disk.
+// One SQLite file, the threads that work on it, and which lookup goes to which of them.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
+#include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "backends/event/loop.h"
-#include "backends/pool/query.h"
-#include "backends/sqlite/statement.h"
+#include "backends/pool/host.h"
+#include "backends/sqlite/lane.h"
+#include "backends/sqlite/open_files.h"
+#include "backends/sqlite/worker.h"
 #include "backends/table/query_runner.h"
 
 namespace proxyd::sqlite {
 
-// The values of one answer, as they came from the worker. SQLite tables answer with the first column only.
-struct Answer {
-    std::vector<std::optional<std::string>> values;
-    bool failed = false;
-    pool::Failure failure;
-};
-
-// Opens the file read-only when it is first asked, again when another file has taken its name, and keeps one
-// prepared statement per table. A file that is locked is waited for until the deadline. Runs one query at a
-// time, in order.
-class Database {
+// Opens the file read-only when it is first asked, again when another file has taken its name, and closes it
+// when it is idle. A file that is locked is waited for until the deadline.
+//
+// Quick lookups of all tables share one thread, in order. Those of a table whose lookups take long get
+// threads of their own, and never all; while one shows only now that it takes long, the lookups behind it go
+// to another thread.
+class Database : public std::enable_shared_from_this<Database> {
   public:
     // The loop outlives the database.
-    Database(Loop& loop, std::string path);
+    Database(Loop& loop, std::shared_ptr<OpenFiles> files, std::string path);
     ~Database();
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
 
+    [[nodiscard]] std::shared_ptr<Lane> make_lane(Limits limits);
+
     // Calls back from the loop exactly once, soon after the deadline at the latest; never before run()
-    // returns. More than `queue_limit` waiting queries: the callback gets a failure.
-    void run(std::shared_ptr<const Statement> statement, std::string key, Deadline deadline,
-             std::size_t queue_limit, pool::OutcomeCallback callback, bool prepare_only = false);
+    // returns. More lookups under way than the limit of the lane: the callback gets a failure.
+    void run(const std::shared_ptr<Lane>& lane, Job job, pool::OutcomeCallback callback);
 
     // The file is its only host.
     [[nodiscard]] table::DatabaseReport report() const;
 
-    // Its thread ends, or at least uses the loop no more. Queries under way are answered only by the
+    // Its threads end, or at least use the loop no more. Queries under way are answered only by the
     // destructor.
     void stop();
 
+    // For OpenFiles: it may open one more handle. False: it needs none any more.
+    [[nodiscard]] bool proceed();
+    [[nodiscard]] const std::vector<std::shared_ptr<Worker>>& workers() const { return workers_; }
+
   private:
-    struct Job;
-    class Worker;
+    void hand_over();
+    void hand_over_slow();
+    [[nodiscard]] std::shared_ptr<Lane> next_slow_lane() const;
+    [[nodiscard]] Worker* worker_for_slow();
+    void give_slow(Worker& worker, Lane& lane);
+    [[nodiscard]] std::size_t workers_for_slow() const;
+    [[nodiscard]] Worker* idle_worker() const;
+    [[nodiscard]] bool open();
+    void open_worker();
+    void free_quick();
+    void answered(const Worker& worker, std::vector<Lookup> lookups);
+    void worker_ended(const Worker& worker);
+    void sweep();
+    void expire(TimePoint now);
+    void close_idle(TimePoint now);
+    void watch();
+    void note(const Answer& answer);
+    void note_failure(const pool::Failure& failure);
+    [[nodiscard]] Limits limits() const;
 
     Loop& loop_;
+    std::shared_ptr<OpenFiles> files_;
     std::string path_;
-    std::shared_ptr<Worker> worker_;  // shared with the loop's deliveries on their way
-    std::thread thread_;
+    std::vector<std::weak_ptr<Lane>> lanes_;
+    std::vector<std::shared_ptr<Lane>> slow_lanes_;  // with waiting lookups
+    std::vector<Lookup> fresh_;                      // quick ones that no worker has yet
+    std::vector<std::shared_ptr<Worker>> workers_;
+    Worker* quick_ = nullptr;  // of workers_: whom quick lookups go to
+    std::size_t asked_ = 0;    // lookups without an answer
+    bool handing_over_ = false;
+    std::unique_ptr<Timer> timer_;
+    bool sweeping_ = false;  // often
+    bool some_wait_ = false;
+    pool::Host file_;
+    std::minstd_rand random_;  // for its back-off, which nobody waits for
 };
 
 }  // namespace proxyd::sqlite

@@ -86,6 +86,15 @@ std::string advice_for_wal(const std::string& path) {
         slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1)));
 }
 
+// Lookups never write, so they cannot undo what a writer has left half done.
+std::string advice_for_journal(const std::string& path) {
+    return fmt::format(
+        ". A writer ended in the middle of a change, and {0}-journal holds what undoes it: open the file "
+        "once "
+        "for writing as its owner: sqlite3 {0} 'PRAGMA user_version'",
+        path);
+}
+
 std::string expanded(const Statement& statement, const table::KeyParts& key) {
     const auto quote = [](std::string_view value, std::string& out) {
         for (const char c : value) {
@@ -128,6 +137,7 @@ bool Handle::run_once(sqlite3_stmt* statement) {
 Answer Handle::run(const std::shared_ptr<const Statement>& statement, const std::string& key,
                    Deadline deadline, bool prepare_only) {
     deadline_ = deadline;
+    locked_out_ = was_locked_out_ = false;
     if (!database_) return failed(FailureClass::unreachable, not_open_);
     std::string error;
     const table::KeyParts parts(key);
@@ -246,12 +256,15 @@ std::string Handle::message() const {
     if (code == SQLITE_INTERRUPT)
         return fmt::format("database {}: the query was not done by the deadline", path_);
     auto text = fmt::format("database {}: {}", path_, sqlite3_errmsg(database_.get()));
-    if (sqlite3_extended_errcode(database_.get()) == SQLITE_READONLY_DIRECTORY) text += advice_for_wal(path_);
+    const int extended = sqlite3_extended_errcode(database_.get());
+    if (extended == SQLITE_READONLY_DIRECTORY) text += advice_for_wal(path_);
+    if (extended == SQLITE_READONLY_ROLLBACK) text += advice_for_journal(path_);
     return text;
 }
 
 int Handle::busy(void* self, int tries) {
-    const auto& handle = *static_cast<Handle*>(self);
+    auto& handle = *static_cast<Handle*>(self);
+    handle.locked_out_ = handle.was_locked_out_ = true;
     handle.before_long_();
     const auto left = handle.deadline_.left(Clock::now());
     if (left == Duration::zero() || handle.stopped_) return 0;
@@ -261,7 +274,8 @@ int Handle::busy(void* self, int tries) {
 }
 
 int Handle::progress(void* self) {
-    const auto& handle = *static_cast<Handle*>(self);
+    auto& handle = *static_cast<Handle*>(self);
+    handle.locked_out_ = false;
     handle.before_long_();
     return handle.stopped_ || handle.deadline_.passed(Clock::now()) ? 1 : 0;
 }

@@ -11,7 +11,7 @@
 
 #include "backends/clock.h"
 #include "backends/pool/failure.h"
-#include "backends/sqlite/database.h"
+#include "backends/sqlite/lookup.h"
 #include "backends/table/file_stamp.h"
 
 namespace proxyd::sqlite {
@@ -44,6 +44,13 @@ class Handle {
     void stop() { stopped_ = true; }
     [[nodiscard]] bool stopped() const { return stopped_; }
 
+    // Whether it waits for a lock that another process holds. Safe from any thread.
+    [[nodiscard]] bool locked_out() const { return locked_out_; }
+    // Whether the last query has.
+    [[nodiscard]] bool was_locked_out() const { return was_locked_out_; }
+
+    void close();
+
   private:
     struct DatabaseCloser {
         void operator()(sqlite3* database) const { sqlite3_close(database); }
@@ -58,7 +65,6 @@ class Handle {
     // Before a statement of a batch is stepped.
     void share_state(sqlite3_stmt* statement);
     void open();
-    void close();
     [[nodiscard]] StatementHandle prepare(const std::string& text, std::string& error);
     // The one that is kept for the table; null: it cannot be prepared.
     [[nodiscard]] sqlite3_stmt* prepared(const std::shared_ptr<const Statement>& statement,
@@ -85,6 +91,8 @@ class Handle {
     StatementHandle commit_;
     Deadline deadline_{};
     std::atomic<bool> stopped_{false};
+    std::atomic<bool> locked_out_{false};
+    bool was_locked_out_ = false;
 };
 
 }  // namespace proxyd::sqlite

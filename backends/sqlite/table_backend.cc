@@ -9,12 +9,14 @@ namespace {
 
 class Runner final : public table::QueryRunner {
   public:
-    Runner(std::shared_ptr<Database> database, std::shared_ptr<const Statement> statement,
-           std::size_t queue_limit)
-        : database_(std::move(database)), statement_(std::move(statement)), queue_limit_(queue_limit) {}
+    Runner(std::shared_ptr<Database> database, std::shared_ptr<const Statement> statement, Limits limits)
+        : database_(std::move(database)),
+          statement_(std::move(statement)),
+          lane_(database_->make_lane(limits)) {}
 
     void run(const table::KeyParts& key, Deadline deadline, pool::OutcomeCallback callback) override {
-        database_->run(statement_, std::string(key.key), deadline, queue_limit_, std::move(callback));
+        Job job{statement_, std::string(key.key), deadline};
+        database_->run(lane_, std::move(job), std::move(callback));
     }
 
     // Where a key stands outside quotes, a query with a key of nobody's is a mistake that it has not itself.
@@ -28,14 +30,15 @@ class Runner final : public table::QueryRunner {
             auto analysis = table::analyse(query, table::SqlDialect::sqlite);
             statement = std::make_shared<const Statement>(Statement{std::move(query), std::move(analysis)});
         }
-        database_->run(std::move(statement), "check@proxyd.invalid", deadline, queue_limit_,
-                       std::move(callback), true);
+        Job job{std::move(statement), "check@proxyd.invalid", deadline};
+        job.prepare_only = true;
+        database_->run(lane_, std::move(job), std::move(callback));
     }
 
   private:
     std::shared_ptr<Database> database_;
     std::shared_ptr<const Statement> statement_;
-    std::size_t queue_limit_;
+    std::shared_ptr<Lane> lane_;
 };
 
 }  // namespace
@@ -62,13 +65,14 @@ std::unique_ptr<table::QueryRunner> TableBackend::make_runner(const std::string&
     auto& known = databases_[*path];
     auto database = known.lock();
     if (!database) {
-        database = std::make_shared<Database>(loop_, *path);
+        database = std::make_shared<Database>(loop_, files_, *path);
         known = database;
         std::erase_if(databases_, [](const auto& item) { return item.second.expired(); });
     }
     auto statement = std::make_shared<const Statement>(Statement{definition.query, definition.analysis});
-    return std::make_unique<Runner>(std::move(database), std::move(statement),
-                                    static_cast<std::size_t>(settings.queue_limit));
+    const Limits limits{static_cast<std::size_t>(settings.pool_size),
+                        static_cast<std::size_t>(settings.queue_limit), settings.idle_interval};
+    return std::make_unique<Runner>(std::move(database), std::move(statement), limits);
 }
 
 std::vector<table::DatabaseReport> TableBackend::databases() const {

@@ -30,6 +30,7 @@ class TableBackend final : public table::TableBackend {
 
   private:
     Loop& loop_;
+    std::shared_ptr<OpenFiles> files_ = std::make_shared<OpenFiles>();
     std::map<std::string, std::weak_ptr<Database>> databases_;
 };
 

@@ -79,7 +79,8 @@ TEST_F(Sqlite, ALockedFileIsWaitedForAndDelaysNoOtherFile) {
     sqlite3_close(writer);
 }
 
-TEST_F(Sqlite, ALookupBehindALongOneIsAnsweredAtItsOwnDeadline) {
+TEST_F(Sqlite, WithOneHandleALookupBehindALongOneIsAnsweredAtItsOwnDeadline) {
+    settings.pool_size = 1;
     settings.lookup_timeout = 2000ms;
     const auto slow = table(
         "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c", "slow.cf");
@@ -244,6 +245,7 @@ TEST_F(Sqlite, ManyLookupsAtOnceLeaveTheFileUnlocked) {
 }
 
 TEST_F(Sqlite, ALookupBehindALongOneSeesWhatWasWrittenMeanwhile) {
+    settings.pool_size = 1;
     sql(path, "PRAGMA journal_mode = WAL");
     const auto name = table(by_name);
     const auto slow = table(

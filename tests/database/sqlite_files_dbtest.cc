@@ -93,6 +93,27 @@ TEST_F(SqliteFileReport, SaysWhatIsMissingOfAFileInWalMode) {
                                path, directory)));
 }
 
+// Its journal stays behind, and only who may write can undo the change.
+TEST_F(SqliteFileReport, SaysWhatUndoesTheChangeOfAWriterThatCrashed) {
+    sql(path, "INSERT INTO alias SELECT hex(randomblob(200)), 'x', 1 FROM alias, alias, alias, alias");
+    const auto name = table(by_name);
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    const auto writer = fork();
+    if (writer == 0) {
+        sqlite3* database = nullptr;
+        sqlite3_open(path.c_str(), &database);
+        sqlite3_exec(database, "PRAGMA cache_size = 1; BEGIN; UPDATE alias SET target = address || 'half'",
+                     nullptr, nullptr, nullptr);
+        _exit(0);
+    }
+    ASSERT_EQ(waitpid(writer, nullptr, 0), writer);
+    ASSERT_TRUE(std::filesystem::exists(path + "-journal"));
+    EXPECT_EQ(answer(name, "alice"), "RETRY");
+    EXPECT_THAT(recorded.text(), testing::HasSubstr("sqlite3 " + path + " 'PRAGMA user_version'"));
+    sql(path, "PRAGMA user_version");
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+}
+
 TEST_F(SqliteFileReport, CountsLookupsAndTellsOfALock) {
     settings.lookup_timeout = 300ms;
     const auto name = table(by_name);

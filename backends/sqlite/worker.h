@@ -1,0 +1,108 @@
+// A thread with one open handle of a file: calls into the library may wait for locks and for the disk.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "backends/event/loop.h"
+#include "backends/sqlite/handle.h"
+#include "backends/sqlite/lookup.h"
+
+namespace proxyd::sqlite {
+
+[[nodiscard]] pool::Failure busy_too_long();
+
+// Answers in the order in which it was asked. What one pass of the loop brings is handed over in one go, or a
+// portion at a time, and so are the answers: waking a thread costs more than a query.
+class Worker : public std::enable_shared_from_this<Worker> {
+  public:
+    // Both are called in the loop's thread: with lookups that are answered, and when the file is closed after
+    // retire().
+    struct Owner {
+        std::function<void(Worker&, std::vector<Lookup>)> answered;
+        std::function<void(Worker&)> ended;
+    };
+
+    // The loop outlives it, or stop() is called before the loop's end. `closed` is called in any thread, when
+    // the file's descriptors are free again.
+    Worker(Loop& loop, std::string path, Owner owner, std::function<void()> closed);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    // Starts the thread. Once, before anything else.
+    void begin();
+
+    // All below in the loop's thread.
+
+    // Takes the lookups over; the vector is empty then.
+    void give(std::vector<Lookup>& lookups);
+    // Those that it has not begun with.
+    [[nodiscard]] std::vector<Lookup> take_back();
+
+    [[nodiscard]] bool idle() const { return asked_.empty(); }
+    [[nodiscard]] TimePoint used_at() const { return used_at_; }
+    [[nodiscard]] TimePoint opened_at() const { return opened_at_; }
+
+    // The lookup that it works on, if it has done so for that long, not counting the time for which others
+    // lock the file.
+    [[nodiscard]] Asked* stuck_with(Duration time);
+
+    // The callbacks of those whose deadline has passed; the rest waits on. `some_wait` becomes true if some
+    // do.
+    void take_late(TimePoint now, std::vector<pool::OutcomeCallback>& late, bool& some_wait);
+
+    // Gives its owner what is answered: while one of its lookups takes long, those before it may be there.
+    void deliver();
+
+    // It ends when all that it was given is answered.
+    void retire();
+    [[nodiscard]] bool retiring() const { return retiring_; }
+
+    // From now on the thread touches nothing but itself. What runs now ends within a moment, where the system
+    // returns from its call; that is waited for at most that long.
+    void stop(Duration within);
+    // After stop(): those without an answer, and those whose answers have not been delivered.
+    [[nodiscard]] std::vector<Lookup> left_over();
+
+  private:
+    void end();
+    void work();
+    [[nodiscard]] bool wait_for_lookups();
+    [[nodiscard]] std::optional<Job> next(std::optional<Job> done, TimePoint now, bool wanted);
+    void look_up(Job& job, TimePoint now);
+    [[nodiscard]] bool wake_loop();
+
+    Loop& loop_;
+    Handle handle_;
+    Owner owner_;
+    std::function<void()> closed_;
+    std::thread thread_;
+    // Of the loop's thread.
+    std::deque<Asked> asked_;
+    TimePoint opened_at_;
+    TimePoint used_at_;
+    bool retiring_ = false;
+    // Of its own thread.
+    bool several_ = false;
+    // Of both.
+    mutable std::mutex mutex_;
+    std::condition_variable wake_;
+    std::deque<Job> queue_;
+    std::size_t batch_left_ = 0;  // the first of queue_: asked before the batch began
+    std::optional<TimePoint> under_way_since_;
+    std::vector<Job> done_;
+    bool loop_woken_ = false;  // for what is in done_
+    bool ending_ = false;      // once queue_ is empty
+    bool stopping_ = false;
+    bool ended_ = false;
+};
+
+}  // namespace proxyd::sqlite
