@@ -7,6 +7,7 @@
 
 #include <strings.h>
 
+#include "backends/config/byte_count.h"
 #include "backends/config/list.h"
 
 namespace proxyd {
@@ -15,21 +16,24 @@ namespace {
 using Duration = std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
-using Member = std::variant<int Options::*, bool Options::*, Duration Options::*, YesNoAuto Options::*,
-                            std::string Options::*, std::vector<std::string> Options::*>;
+using Member =
+    std::variant<int Options::*, std::size_t Options::*, bool Options::*, Duration Options::*,
+                 YesNoAuto Options::*, std::string Options::*, std::vector<std::string> Options::*>;
 
-// The declaration of an option: what people read, where its value goes, and what numbers and times it may
-// have.
+// The declaration of an option: what people read, where its value goes, and what numbers, sizes and times it
+// may have.
 struct Declaration {
     OptionInfo info;
     Member member;
-    long long minimum = 0;  // of a time: milliseconds
+    long long minimum = 0;  // of a time: milliseconds; of a size: bytes
     long long maximum = 0;
 };
 
 constexpr long long milliseconds_of(Duration duration) {
     return duration.count();
 }
+
+constexpr long long kibibyte = 1024;
 
 using enum OptionType;
 constexpr bool table_too = true, daemon_only = false;
@@ -74,6 +78,15 @@ const std::vector<Declaration>& declarations() {
          &Options::queue_limit,
          1,
          1000000},
+        {{"answer_size_limit", size, "4K to 1G", "16M", table_too, on_reload,
+          "The most bytes that an answer of the database may have, all values of all rows together, and 16 "
+          "more for each value and each row; and the most that the result may have. Beyond it the query is "
+          "given up while the answer still arrives, and the client is told to try again later. The letters "
+          "K, "
+          "M and G stand for 1024 bytes and their powers."},
+         &Options::answer_size_limit,
+         4 * kibibyte,
+         1024 * 1024 * kibibyte},
         {{"cache_ttl", duration, "0 to 24h", "0", table_too, on_reload,
           "How long an answer that was found may be given again without asking the database. Changes in the "
           "database show that much later; proxyctl flush makes them show at once. With 0 it is asked every "
@@ -119,13 +132,13 @@ const std::vector<Declaration>& declarations() {
           "Whether to greet a client before it asks, as Postfix does since 3.6. The value auto follows the "
           "version of the installed Postfix."},
          &Options::postfix_greeting},
-        {{"request_size_limit", integer, "4096 to 1073741824", "1048576", daemon_only, on_reload,
+        {{"request_size_limit", size, "4K to 1G", "1M", daemon_only, on_reload,
           "The longest request in bytes. The connection of a client that sends a longer one is closed. What "
           "all clients together leave unfinished or unread may take 64 MiB, or four such requests if that is "
           "more; beyond it, those that hold the most for the longest are closed."},
          &Options::request_size_limit,
-         4096,
-         1073741824},
+         4 * kibibyte,
+         1024 * 1024 * kibibyte},
         {{"request_timeout", duration, "100ms to 1h", "10s", daemon_only, on_reload,
           "How long a client may take to send the rest of a request that it has begun, and to read its "
           "reply."},
@@ -207,6 +220,15 @@ bool parse(std::string_view text, const Declaration& row, int& value) {
     return true;
 }
 
+bool parse(std::string_view text, const Declaration& row, std::size_t& value) {
+    const auto bytes = config::parse_byte_count(text);
+    if (!bytes || *bytes < static_cast<std::size_t>(row.minimum) ||
+        *bytes > static_cast<std::size_t>(row.maximum))
+        return false;
+    value = *bytes;
+    return true;
+}
+
 bool parse(std::string_view text, const Declaration& row, Duration& value) {
     long long number = 0;
     if (!take_number(text, number)) return false;
@@ -250,6 +272,9 @@ bool parse(std::string_view text, const Declaration&, std::vector<std::string>& 
 std::string format(int value) {
     return std::to_string(value);
 }
+std::string format(std::size_t value) {
+    return config::byte_count_text(value);
+}
 std::string format(bool value) {
     return value ? "yes" : "no";
 }
@@ -282,7 +307,8 @@ std::string format(const std::vector<std::string>& items) {
 
 std::string expectation(const OptionInfo& info) {
     const std::string range(info.range);
-    return info.type == duration ? "a time from " + range + ", such as 30s" : range;
+    if (info.type == duration) return "a time from " + range + ", such as 30s";
+    return info.type == size ? "a size from " + range + ", such as 16M" : range;
 }
 
 std::string unknown_name(std::string_view name) {

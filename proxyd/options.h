@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ struct Options {
     std::chrono::milliseconds lookup_timeout{10000};
     std::chrono::milliseconds idle_interval{60000};
     int queue_limit = 10000;
+    std::size_t answer_size_limit = std::size_t{16} << 20;
     std::chrono::milliseconds cache_ttl{0};
     std::chrono::milliseconds cache_negative_ttl{0};
     std::chrono::milliseconds stale_ttl{0};
@@ -36,7 +38,7 @@ struct Options {
 
     // clients
     YesNoAuto postfix_greeting = YesNoAuto::automatic;
-    int request_size_limit = 1048576;
+    std::size_t request_size_limit = std::size_t{1} << 20;
     std::chrono::milliseconds request_timeout{10000};
 
     // stand-alone
@@ -51,7 +53,7 @@ struct Options {
     bool seccomp = true;
 };
 
-enum class OptionType { integer, duration, boolean, yes_no_auto, text, list };
+enum class OptionType { integer, size, duration, boolean, yes_no_auto, text, list };
 
 // One declaration.
 struct OptionInfo {

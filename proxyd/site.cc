@@ -197,6 +197,7 @@ table::TableSettings table_settings(Options options, table::TableParameters& par
     settings.pool_size = options.pool_size;
     settings.pipeline_depth = options.pipeline_depth;
     settings.queue_limit = options.queue_limit;
+    settings.answer_size_limit = options.answer_size_limit;
     settings.prepared_statements = options.prepared_statements;
     settings.connect_timeout = options.connect_timeout;
     settings.lookup_timeout = options.lookup_timeout;
@@ -274,7 +275,7 @@ relay::RelaySettings relay_settings(const Site& site, const master::DaemonArgume
 server::ServerSettings server_settings(const Site& site) {
     server::ServerSettings settings;
     settings.greeting = site.greeting;
-    settings.limits.message_bytes = static_cast<std::size_t>(site.options.request_size_limit);
+    settings.limits.message_bytes = site.options.request_size_limit;
     settings.request_timeout = site.options.request_timeout;
     settings.most_clients = descriptors_for_clients();
     return settings;

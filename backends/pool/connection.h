@@ -25,7 +25,9 @@ class ConnectionObserver {
     // with the server took.
     virtual void connected(Duration round_trip) = 0;
 
-    // The outcome of one query; outcomes come in any order.
+    // The outcome of one query; outcomes come in any order. With FailureClass::too_large, which a driver
+    // reports while the answer arrives, it is the last word of the connection: the pool asks what else is
+    // under way on it on another one, and destroys it.
     virtual void finished(QueryToken token, const Outcome& outcome) = 0;
 
     // The connection is of no use any more; queries without an outcome have none. Nothing is reported after

@@ -14,6 +14,7 @@ enum class FailureClass {
     configuration,         // wrong password, no such database ...: nothing but an administrator will mend it
     query,                 // the query itself: other hosts may know better, this host stays healthy
     conflict,              // the query gave way to something else: any host will do, this one again, too
+    too_large,             // the answer is above its limit: final, and no trouble with the host
     resend,                // not an error: the driver found that the statement must be sent in another way
 };
 
@@ -26,6 +27,7 @@ enum class FailureClass {
         case FailureClass::configuration: return "configuration";
         case FailureClass::query: return "query error";
         case FailureClass::conflict: return "conflict";
+        case FailureClass::too_large: return "answer too large";
         case FailureClass::resend: return "resend";
     }
     return "";
@@ -43,5 +45,10 @@ struct Failure {
     // Of the table, that is at fault: "dbname", "user"; "" when that is not certain.
     std::string_view parameter{};
 };
+
+// The failure of a lookup whose answer is above its limit.
+[[nodiscard]] inline Failure too_large() {
+    return {FailureClass::too_large, "the answer is larger than answer_size_limit"};
+}
 
 }  // namespace proxyd::pool

@@ -55,6 +55,7 @@ class Host {
             case FailureClass::not_serving:
             case FailureClass::query:
             case FailureClass::conflict:
+            case FailureClass::too_large:
             case FailureClass::resend:
                 health_ = HostHealth::down;
                 retry_at_ = now + backoff_.next(random);

@@ -188,14 +188,15 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
 
     auto& request = *entry.request;
     // Before the answer, which may bring the next lookup.
+    const bool too_large = !outcome.ok() && outcome.failure.kind == FailureClass::too_large;
     if (slot.state == SlotState::ready) {
-        if (slot.connection->worn()) {
+        if (too_large || slot.connection->worn()) {
             slot.state = SlotState::retiring;
         } else if (request.query.statement->leaves_state()) {
             slot.state = SlotState::resetting;
         }
     }
-    if (outcome.ok() || outcome.failure.kind == FailureClass::query) {
+    if (outcome.ok() || too_large || outcome.failure.kind == FailureClass::query) {
         entry.lane->sample(std::max(Duration::zero(), was_alone ? taken - slot.round_trip : taken));
     }
     if (outcome.ok()) {
@@ -211,16 +212,24 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
         // Each connection may be found to know the statement as it was before a change.
         const bool enough =
             request.losses > losses_allowed || request.resends > settings_.size + losses_allowed;
-        const bool again =
-            resend || (request.query.statement->repeatable() && (conflict || other_host_may_answer(request)));
+        const bool again = !too_large && (resend || (request.query.statement->repeatable() &&
+                                                     (conflict || other_host_may_answer(request))));
         if (again && !enough && !request.abandoned()) {
             requeue(entry.lane, std::move(entry.request));
-        } else if (!under_way(request)) {
+        } else if (too_large || !under_way(request)) {
             answer(request, outcome);
         }
     }
     if (slot.state == SlotState::resetting && !slot.connection->reset()) slot.state = SlotState::retiring;
     if (slot.state == SlotState::retiring && slot.in_flight.empty()) bury(slot);
+    if (too_large && slot.state != SlotState::closed) {
+        // The rest of the answer may still come: it is not waited for.
+        auto others = std::move(slot.in_flight);
+        slot.in_flight.clear();
+        bury(slot);
+        ask_again(slot, std::move(others),
+                  {FailureClass::lost, "the connection ended with a lookup whose answer was too large"});
+    }
     dispatch();
 }
 
@@ -247,26 +256,12 @@ void Pool::slot_closed(Slot& slot, const Failure& failure) {
             fmt::format("{}: host {}: {}{}", name_, host.info().label, seen.message,
                         lost.empty() ? "" : fmt::format(" ({} lookups are asked again)", lost.size())));
     }
-
-    // Back to the front of their lines, in the order in which they were sent.
-    for (auto entry = lost.rbegin(); entry != lost.rend(); ++entry) {
-        const bool head = std::next(entry) == lost.rend();
-        left_connection(*entry);
-        auto& request = *entry->request;
-        request.last_failure = seen;
-        request.last_host = slot.host;
-        // A server that ends takes all its connections with it: those from before the last loss tell nothing.
-        if (head && slot.opened_at >= request.lost_at) {
-            ++request.losses;
-            request.lost_at = loop_.now();
-        }
-        if (request.abandoned()) continue;
-        if (request.query.statement->repeatable() && request.losses <= losses_allowed) {
-            requeue(entry->lane, std::move(entry->request));
-        } else {
-            answer_later(std::move(entry->request), seen);
-        }
+    // A server that ends takes all its connections with it: those from before the last loss tell nothing.
+    if (!lost.empty() && slot.opened_at >= lost.front().request->lost_at) {
+        ++lost.front().request->losses;
+        lost.front().request->lost_at = loop_.now();
     }
+    ask_again(slot, std::move(lost), seen);
     if (hopeless()) {
         // Nothing but an administrator can help: holding the lookups until their deadline would only add
         // waiting.
@@ -280,6 +275,23 @@ void Pool::slot_closed(Slot& slot, const Failure& failure) {
         busy_lanes_.clear();
     }
     dispatch();
+}
+
+// What was under way on a connection that is closed goes back to the front of its lines, in the order in
+// which it was sent.
+void Pool::ask_again(const Slot& slot, std::deque<InFlight> lost, const Failure& failure) {
+    for (auto entry = lost.rbegin(); entry != lost.rend(); ++entry) {
+        left_connection(*entry);
+        auto& request = *entry->request;
+        request.last_failure = failure;
+        request.last_host = slot.host;
+        if (request.abandoned()) continue;
+        if (request.query.statement->repeatable() && request.losses <= losses_allowed) {
+            requeue(entry->lane, std::move(entry->request));
+        } else {
+            answer_later(std::move(entry->request), failure);
+        }
+    }
 }
 
 // Ends a connection that does not answer; the driver will not report it any more.

@@ -79,6 +79,7 @@ class Pool {
     void slot_closed(Slot& slot, const Failure& failure);
     [[nodiscard]] Failure without_secrets(Failure failure) const;
     void give_up(Slot& slot, const Failure& failure);
+    void ask_again(const Slot& slot, std::deque<InFlight> lost, const Failure& failure);
     void bury(Slot& slot);
     void queue_up(const std::shared_ptr<Lane>& lane);
     void requeue(std::shared_ptr<Lane> lane, std::shared_ptr<Request> request);

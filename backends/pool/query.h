@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,12 +32,21 @@ class Statement {
     [[nodiscard]] virtual bool leaves_state() const { return !repeatable(); }
 };
 
+inline constexpr std::size_t no_answer_limit = std::numeric_limits<std::size_t>::max();
+
 struct Query {
     std::shared_ptr<const Statement> statement;
     std::string key;        // folded
     std::string identity;   // equal identities of one statement ask the database for the same thing
     bool may_wait = false;  // its answer, for those of the next few queries that are sent with it
+    std::size_t answer_limit = no_answer_limit;  // of what answer_size() counts; the driver looks after it
 };
+
+// What counts of an answer: the bytes of all its values, and a little for each value and each row, also for
+// empty ones, as these take memory, too.
+[[nodiscard]] constexpr std::size_t answer_size(std::size_t rows, std::size_t values, std::size_t bytes) {
+    return 16 * (rows + values) + bytes;
+}
 
 // The rows of one answer, readable only while the callback that got it runs.
 class Rows {

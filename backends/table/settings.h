@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 
 #include "backends/table/table_parameters.h"
@@ -26,6 +27,7 @@ struct TableSettings {
     int pipeline_depth = 16;
     int queue_limit = 10000;
     bool prepared_statements = true;
+    std::size_t answer_size_limit = std::size_t{16} << 20;  // as pool::answer_size() counts
     std::chrono::milliseconds connect_timeout{3000};
     std::chrono::milliseconds lookup_timeout{10000};
     std::chrono::milliseconds idle_interval{60000};

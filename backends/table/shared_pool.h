@@ -38,6 +38,7 @@ class SharedPool {
         Share& operator=(const Share&) = delete;
 
         void submit(pool::Query query, Deadline deadline, pool::OutcomeCallback callback) {
+            query.answer_limit = settings_.answer_size_limit;
             shared_->pool().submit(lane_, std::move(query), deadline, std::move(callback));
         }
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/config/byte_count.h"
 #include "backends/log.h"
 #include "backends/table/key.h"
 
@@ -135,7 +136,8 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
         fail(job, outcome.failure);
         return;
     }
-    ResultCollector collector(definition_.result_format, job.parts, definition_.expansion_limit);
+    ResultCollector collector(definition_.result_format, job.parts, definition_.expansion_limit,
+                              settings_.answer_size_limit);
     const auto& rows = *outcome.rows;
     for (std::size_t row = 0; row < rows.rows(); ++row) {
         for (std::size_t column = 0; column < rows.columns(); ++column) {
@@ -155,6 +157,7 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
                         fmt::format("table {}: Expansion limit exceeded for key: '{}'", name_, job.key));
                     job.answer(Status::retry);
                     return;
+                case ResultCollector::Added::too_large: too_large(job); return;
             }
         }
     }
@@ -164,7 +167,19 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
     deliver(job, std::move(value));
 }
 
+void SqlTable::too_large(Job& job) const {
+    log().warning(topic_ + " too large",
+                  fmt::format("table {}: the answer is larger than answer_size_limit, {} -- the lookup gets "
+                              "\"try again later\"; correct the query, or raise answer_size_limit",
+                              name_, config::byte_count_text(settings_.answer_size_limit)));
+    job.answer(Status::retry);
+}
+
 void SqlTable::fail(Job& job, const pool::Failure& failure) const {
+    if (failure.kind == pool::FailureClass::too_large) {
+        too_large(job);
+        return;
+    }
     const auto* known =
         cache_ && pool::is_trouble_with_hosts(failure.kind) ? cache_->stale(job.key, loop_.now()) : nullptr;
     if (known == nullptr) {

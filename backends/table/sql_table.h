@@ -58,6 +58,7 @@ class SqlTable : public std::enable_shared_from_this<SqlTable> {
     void decide(const std::shared_ptr<Job>& job, const DomainMatch& match) const;
     void ask(const std::shared_ptr<Job>& job) const;
     void collect(Job& job, const pool::Outcome& outcome) const;
+    void too_large(Job& job) const;
     void fail(Job& job, const pool::Failure& failure) const;
     void deliver(Job& job, std::string value) const;
 

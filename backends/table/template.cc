@@ -156,7 +156,7 @@ ResultCollector::Added ResultCollector::add(std::string_view value) {
             default: result_ += key_value(key_, part); break;
         }
     }
-    return Added::appended;
+    return result_.size() > most_bytes_ ? Added::too_large : Added::appended;
 }
 
 }  // namespace proxyd::table

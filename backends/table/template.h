@@ -69,13 +69,15 @@ using Quote =
 // Collects the values of all rows into the answer.
 class ResultCollector {
   public:
-    enum class Added { appended, skipped, empty_value, over_limit };
+    enum class Added { appended, skipped, empty_value, over_limit, too_large };
 
-    // `expansion_limit` <= 0: no limit. The template and the key must outlive the collector.
-    ResultCollector(const Template& result_format, const KeyParts& key, int expansion_limit)
-        : format_(result_format), key_(key), limit_(expansion_limit) {}
+    // `expansion_limit` <= 0: no limit. `most_bytes` of the whole answer. The template and the key must
+    // outlive the collector.
+    ResultCollector(const Template& result_format, const KeyParts& key, int expansion_limit,
+                    std::size_t most_bytes)
+        : format_(result_format), key_(key), limit_(expansion_limit), most_bytes_(most_bytes) {}
 
-    // One column value that is not NULL. over_limit: the lookup answers retry.
+    // One column value that is not NULL. over_limit (too many values), too_large: the lookup answers retry.
     [[nodiscard]] Added add(std::string_view value);
 
     [[nodiscard]] std::string take() { return std::move(result_); }
@@ -84,6 +86,7 @@ class ResultCollector {
     const Template& format_;
     const KeyParts& key_;
     int limit_;
+    std::size_t most_bytes_;
     int count_ = 0;
     std::string result_;
 };

@@ -71,7 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     };
     require(expand_query(*query, parts, inside_the_key).has_value());
 
-    ResultCollector collector(*format, parts, 2);
+    ResultCollector collector(*format, parts, 2, 1 << 20);
     const ResultCollector::Added first = collector.add(value);
     require((first == ResultCollector::Added::empty_value) == value.empty());
     require(collector.add(value) == first);

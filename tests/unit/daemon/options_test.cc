@@ -76,6 +76,29 @@ TEST(Options, Durations) {
     }
 }
 
+TEST(Options, Sizes) {
+    const std::pair<const char*, std::size_t> rows[] = {
+        {"4096", 4096}, {"64K", 65536}, {"20m", 20 << 20}, {" 1G ", 1 << 30}, {"5000", 5000}};
+    for (const auto& [text, value] : rows) {
+        Options options;
+        EXPECT_EQ(set_option(options, "answer_size_limit", text), "") << text;
+        EXPECT_EQ(options.answer_size_limit, value) << text;
+    }
+    for (const char* bad : {"", "K", "1 M", "1.5M", "-1M", "0", "4095", "2G", "16MB", "16MiB", "M16",
+                            "17179869184G", "99999999999999999999"}) {
+        Options options;
+        EXPECT_THAT(set_option(options, "answer_size_limit", bad),
+                    HasSubstr("expected a size from 4K to 1G, such as 16M"))
+            << bad;
+        EXPECT_EQ(options.answer_size_limit, 16U << 20) << bad;
+    }
+    Options options;
+    options.answer_size_limit = 3 << 20;
+    EXPECT_EQ(option_text(options, "answer_size_limit"), "3M");
+    options.answer_size_limit = 1536;
+    EXPECT_EQ(option_text(options, "answer_size_limit"), "1536");
+}
+
 TEST(Options, OtherTypes) {
     Options options;
     EXPECT_EQ(set_option(options, "prepared_statements", "NO"), "");

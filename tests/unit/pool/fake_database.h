@@ -19,7 +19,7 @@ enum class HostMode { up, refuses, silent, wrong_password, full, not_serving };
 
 // What a host does with one query.
 struct Reaction {
-    enum class Kind { rows, query_error, conflict, breaks, not_serving, resend, never };
+    enum class Kind { rows, query_error, conflict, breaks, not_serving, resend, too_large, never };
     Kind kind = Kind::rows;
     Duration time = std::chrono::microseconds(100);
 };
@@ -224,6 +224,10 @@ class FakeConnection final : public Connection {
                 return;
             case Reaction::Kind::conflict:
                 observer_.finished(done.token, {nullptr, {FailureClass::conflict, "gave way"}});
+                return;
+            case Reaction::Kind::too_large:
+                closed_ = true;
+                observer_.finished(done.token, {nullptr, too_large()});
                 return;
             case Reaction::Kind::resend:
                 observer_.finished(done.token, {nullptr, {FailureClass::resend, "in another way"}});

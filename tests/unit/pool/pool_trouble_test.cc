@@ -43,6 +43,45 @@ TEST_F(PoolTrouble, WritingQueriesAreNotAskedAgain) {
     EXPECT_EQ(database->sent.size(), 1U);
 }
 
+TEST_F(PoolTrouble, AnAnswerThatIsTooLargeIsFinalAndOthersOnItsConnectionAreAskedAgain) {
+    ranks = {1, 1};
+    settings.size = 1;
+    const auto table = lane("t");
+    warm_up(table, 1);
+    db().react = [](auto, const auto& key) {
+        return Reaction{key == "vast" ? Reaction::Kind::too_large : Reaction::Kind::rows};
+    };
+    const auto attempts = host(0).attempts + host(1).attempts;
+    // Blamed for a loss, they would be given up sooner.
+    for (int i = 0; i < 10; ++i) {
+        const auto vast = ask(table, "vast");
+        const auto behind = ask(table, "behind");
+        loop.advance(1s);
+        EXPECT_FAILED(vast, FailureClass::too_large);
+        EXPECT_FOUND(behind, "behind");
+    }
+    const auto keys = database->sent_keys();
+    EXPECT_EQ(std::count(keys.begin(), keys.end(), "vast"), 10);
+    EXPECT_EQ(host(0).attempts + host(1).attempts, attempts + 10);
+    for (const auto& one : pool->hosts()) EXPECT_TRUE(one.last_failure().message.empty());
+}
+
+TEST_F(PoolTrouble, WhatIsBehindAnswersThatAreTooLargeIsNotBlamed) {
+    settings.size = 1;
+    const auto table = lane("t");
+    warm_up(table, 1);
+    int vast = 0;
+    db().react = [&vast](auto, const auto& key) {
+        if (key == "vast") ++vast;
+        return Reaction{key == "vast" ? Reaction::Kind::too_large : Reaction::Kind::rows};
+    };
+    std::vector<std::shared_ptr<Asked>> all;
+    for (int i = 0; i < 12; ++i) all.push_back(ask(table, "vast", 10s, writing));
+    const auto last = ask(table, "last");
+    loop.advance(5s);
+    EXPECT_FOUND(last, "last");
+}
+
 TEST_F(PoolTrouble, WhatBreaksEveryConnectionIsGivenUp) {
     const auto table = lane("t");
     warm_up(table, 2);

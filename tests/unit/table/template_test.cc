@@ -117,7 +117,7 @@ class Result : public testing::TestWithParam<Rows> {};
 TEST_P(Result, IsJoined) {
     const Template format = parsed(GetParam().format);
     const KeyParts key(GetParam().key);
-    ResultCollector collector(format, key, 0);
+    ResultCollector collector(format, key, 0, 1 << 20);
     for (const std::string_view value : GetParam().values) (void)collector.add(value);
     EXPECT_EQ(collector.take(), GetParam().expected);
 }
@@ -143,7 +143,7 @@ using Added = ResultCollector::Added;
 TEST(Result, SaysWhatBecameOfAValue) {
     const Template format = parsed("%d");
     const KeyParts key("k");
-    ResultCollector collector(format, key, 0);
+    ResultCollector collector(format, key, 0, 1 << 20);
     EXPECT_EQ(collector.add(""), Added::empty_value);
     EXPECT_EQ(collector.add("plain"), Added::skipped);
     EXPECT_EQ(collector.add("user@"), Added::skipped);
@@ -153,7 +153,7 @@ TEST(Result, SaysWhatBecameOfAValue) {
 TEST(Limit, CountsAppendedValuesOnly) {
     const Template format = parsed("%d");
     const KeyParts key("k");
-    ResultCollector collector(format, key, 2);
+    ResultCollector collector(format, key, 2, 1 << 20);
     EXPECT_EQ(collector.add("a@b"), Added::appended);
     EXPECT_EQ(collector.add(""), Added::empty_value);
     EXPECT_EQ(collector.add("plain"), Added::skipped);
@@ -163,11 +163,20 @@ TEST(Limit, CountsAppendedValuesOnly) {
     EXPECT_EQ(collector.take(), "b,d");
 }
 
+TEST(Limit, OfBytesCountsWhatIsMadeOfTheValues) {
+    const Template format = parsed("%s %s");
+    const KeyParts key("k");
+    ResultCollector collector(format, key, 0, 15);
+    EXPECT_EQ(collector.add("abc"), Added::appended);
+    EXPECT_EQ(collector.add("def"), Added::appended);
+    EXPECT_EQ(collector.add("g"), Added::too_large);
+}
+
 TEST(Limit, NoneForZeroAndNegative) {
     const Template format = parsed("%s");
     const KeyParts key("k");
     for (const int limit : {0, -1}) {
-        ResultCollector collector(format, key, limit);
+        ResultCollector collector(format, key, limit, 1 << 20);
         for (int i = 0; i < 100; ++i) EXPECT_EQ(collector.add("x"), Added::appended);
     }
 }
