@@ -90,6 +90,17 @@ void append(std::string& out, Command command, Layout layout, const Reply& reply
     out += '\0';
 }
 
+void append_around(std::string& out, std::string& value, Layout layout, const Reply& reply) {
+    auto frame = reply;
+    frame.value = {};
+    append(out, Command::lookup, layout, frame);
+    // The value comes last in both layouts: its end, and that of the message.
+    constexpr std::size_t ends = 2;
+    out.resize(out.size() - ends);
+    if (const auto end = value.find('\0'); end != std::string::npos) value.resize(end);
+    value.append(ends, '\0');
+}
+
 void append_unknown_request_reply(std::string& out) {
     append_number(out, name(Attribute::status), static_cast<std::uint32_t>(Status::bad));
     out += '\0';

@@ -5,6 +5,7 @@
 // layout belongs to each request, and a reply always has the layout of its request.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -54,6 +55,8 @@ struct Reply {
     Flags flags = 0;
     std::string_view key;    // sequence
     std::string_view value;  // lookup, sequence
+    // What holds the value, when the receiver of the reply may take it; null: it may not.
+    std::string* owned_value = nullptr;
 };
 
 // The flag word that a client of the newer layout finds in a reply, whatever the status, and takes over as
@@ -67,6 +70,13 @@ struct Reply {
 // Appends the encoded message to `out`. A text ends at its first NUL, as the wire has no way to carry one.
 void append(std::string& out, const Request& request);
 void append(std::string& out, Command command, Layout layout, const Reply& reply);
+
+// Longer values are not copied into a message, and are counted as long as they are held.
+inline constexpr std::size_t long_value = 65536;
+
+// The reply to a lookup in two pieces, for a value that is too long to be copied: appends what precedes the
+// value to `out`, and turns the value itself into the rest of the message.
+void append_around(std::string& out, std::string& value, Layout layout, const Reply& reply);
 
 // Appends the reply to a request whose name is not known: a status, and nothing else, in every layout.
 void append_unknown_request_reply(std::string& out);

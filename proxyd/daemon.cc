@@ -163,6 +163,7 @@ class Daemon {
                               callback({reply.status, std::string(reply.value)});
                           });
         });
+        tables_.ask_for_room([this](std::size_t bytes) { return server_.has_room_for_reply(bytes); });
         log_timer_->start(log_interval);
         if (heartbeat != nullptr) show_life(*heartbeat);
     }

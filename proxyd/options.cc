@@ -135,7 +135,9 @@ const std::vector<Declaration>& declarations() {
         {{"request_size_limit", size, "4K to 1G", "1M", daemon_only, on_reload,
           "The longest request in bytes. The connection of a client that sends a longer one is closed. What "
           "all clients together leave unfinished or unread may take 64 MiB, or four such requests if that is "
-          "more; beyond it, those that hold the most for the longest are closed."},
+          "more; beyond it, those that hold the most for the longest are closed. Long results that are being "
+          "read count, too, but end no connection: when there is no room for one beside others, it becomes "
+          "\"try again later\"."},
          &Options::request_size_limit,
          4 * kibibyte,
          1024 * 1024 * kibibyte},

@@ -1,11 +1,13 @@
 // The life of a connection, and what it sends.
 #include "backends/pgsql/connection.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "backends/log.h"
@@ -22,6 +24,14 @@ using pool::FailureClass;
 // The types in a prepared statement are those of the day: after an ALTER it may go on with the old ones. So
 // it is prepared anew now and then.
 constexpr std::chrono::seconds preparation_age{5};
+
+// What libpq reads at once, if there is so much: it sees to that much room in its buffer.
+constexpr std::size_t least_read = 8192;
+
+std::size_t bytes_waiting(int fd) {
+    int count = 0;
+    return ::ioctl(fd, FIONREAD, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
+}
 
 // So many queries of one table share a sync at most.
 constexpr int most_sharing = 8;
@@ -101,6 +111,7 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
     Sent sent;
     sent.token = token;
     sent.may_wait = query.may_wait;
+    sent.answer_limit = query.answer_limit;
     sent.statement = std::static_pointer_cast<const Statement>(query.statement);
     sent.path = sent.statement->path();
     if (sent.path == Path::prepared && driver_.behind_pooler()) sent.path = Path::bound;
@@ -271,25 +282,52 @@ void Connection::ready(Ready what) {
     if (closed_) return;
     if (what.write) flush();
     const bool asked = !sent_.empty();
-    const bool readable = !what.read || PQconsumeInput(connection_.get()) == 1;
+    bool ended = what.read && !consume();
     drop_dead_watch();
+    // Before the library is asked for more, and finds that it has no socket any more.
+    const std::string why = ended ? PQerrorMessage(connection_.get()) : "";
+    const auto results = results_;
     read_results();
     if (closed_) return;
-    if (!readable) {
-        broken(lost_ ? lost_why_ : PQerrorMessage(connection_.get()));
+    if (!asked && what.read && !ended && !lost_) out_of_step("bytes came while nothing was asked");
+    ended = ended || lost_ || PQstatus(connection_.get()) == CONNECTION_BAD;
+    if (what.read && results_ == results) arriving_ = true;
+    if (!ended && answered_ < sent_.size() && arrived_ > sent_[answered_].answer_limit) {
+        give_up_answer(sent_[answered_]);
         return;
     }
-    if (!asked && what.read && !lost_) out_of_step("bytes came while nothing was asked");
-    if (lost_ && !in_doubt_ && answered_ < sent_.size() && sent_[answered_].failed &&
+    if (ended && !in_doubt_ && answered_ < sent_.size() && sent_[answered_].failed &&
         sent_[answered_].token != 0) {
         const auto place = sent_.begin() + static_cast<std::ptrdiff_t>(answered_);
         const Sent culprit = std::move(*place);
         sent_.erase(place);
         report(culprit);
     }
-    if (!closed_ && (lost_ || PQstatus(connection_.get()) == CONNECTION_BAD)) {
-        broken(lost_ ? lost_why_ : PQerrorMessage(connection_.get()));
+    if (closed_ || !ended) return;
+    if (lost_) {
+        broken(lost_why_);
+    } else {
+        broken(why.empty() ? PQerrorMessage(connection_.get()) : why);
     }
+}
+
+// Reads what has come. Of an answer that comes in pieces the library tells nothing before it is whole, so its
+// size is followed from the system's side: never more than it is, and about what it is.
+bool Connection::consume() {
+    auto* connection = connection_.get();
+    if (!arriving_) return PQconsumeInput(connection) == 1;
+    const auto before = bytes_waiting(watched_fd_);
+    const bool readable = PQconsumeInput(connection) == 1;
+    const auto after = bytes_waiting(watched_fd_);
+    // The library has room for so much at least; more may have come while it read.
+    arrived_ += std::max(std::min(before, least_read), before - std::min(before, after));
+    return readable;
+}
+
+void Connection::give_up_answer(const Sent& sent) {
+    closed_ = true;
+    watch_.reset();
+    observer_.finished(sent.token, {nullptr, pool::too_large()});
 }
 
 // Before anything is asked: what waits can be no answer to it. A byte, or the end of the connection.

@@ -51,11 +51,13 @@ class Connection final : public pool::Connection {
         Step step = Step::run;       // the next one without an answer
         bool step_answered = false;  // its result is there, its end is not
         bool preparing = false;      // it is not prepared and described yet
-        int preparation = 0;         // which preparation of the statement it relies on
+        std::size_t answer_limit = pool::no_answer_limit;
+        int preparation = 0;  // which preparation of the statement it relies on
         std::shared_ptr<Shape> shape;
         int format = 0;       // of the columns; see next_format()
         ResultHandle result;  // the last one with rows, or the first error
         bool failed = false;
+        bool too_large = false;  // its answer, which was not kept
         bool may_wait = false;   // its answer, for those behind it
         bool held = false;       // it comes with that of the next one
         bool asked_for = false;  // it comes before the sync
@@ -69,6 +71,8 @@ class Connection final : public pool::Connection {
     [[nodiscard]] bool send_bound(const pool::Query& query, Sent& sent);
     void send_text(const pool::Query& query, Sent sent);
     void ready(Ready what);
+    [[nodiscard]] bool consume();
+    void give_up_answer(const Sent& sent);
     void join_last();
     void sync();
     [[nodiscard]] bool send_own(const char* command, bool makes_ready);
@@ -105,7 +109,12 @@ class Connection final : public pool::Connection {
     std::deque<Sent> sent_;
     std::size_t answered_ = 0;    // of sent_: their results are there, the sync behind them is not
     std::vector<Sent> finished_;  // read, and not reported yet
-    int unsynced_ = 0;            // the last of sent_, of one statement
+    std::size_t results_ = 0;     // that were taken
+    // The answer to the first of sent_ that has none has come in part, and so much of it since that was seen.
+    bool arriving_ = false;
+    std::size_t arrived_ = 0;
+    bool swollen_ = false;  // the library keeps the memory of a large value as long as the connection
+    int unsynced_ = 0;      // the last of sent_, of one statement
     // By Statement::server_name(). The name on the server has the number behind it.
     struct Preparation {
         std::weak_ptr<const Statement> statement;  // gone: of a table that has changed

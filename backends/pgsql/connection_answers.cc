@@ -1,4 +1,5 @@
 // What a connection gets: which result belongs to which query, and what it means.
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,6 +19,10 @@ constexpr const char* copy_command = "the query is a COPY command";
 
 // A connection with so many is renewed: the server keeps them all.
 constexpr int most_preparations = 200;
+
+// libpq's buffer has room for the longest row it has met, and never shrinks. With a longer one than this the
+// connection is renewed.
+constexpr std::size_t kept_row = std::size_t{1} << 20;
 
 // What of a result is not as it must be for the step it is to answer; nullptr: nothing.
 const char* misfit_of_preparation(const PGresult* result) {
@@ -57,10 +62,35 @@ const char* misfit_of_answer(const PGresult* result, bool reads_only, const Shap
     return nullptr;
 }
 
+struct AnswerSize {
+    std::size_t all = 0;  // as pool::answer_size() counts
+    std::size_t largest_row = 0;
+};
+
+AnswerSize measure(const PGresult* result) {
+    const int rows = PQntuples(result);
+    const int columns = PQnfields(result);
+    AnswerSize size;
+    for (int row = 0; row < rows; ++row) {
+        std::size_t bytes = 0;
+        for (int column = 0; column < columns; ++column)
+            bytes += static_cast<std::size_t>(PQgetlength(result, row, column));
+        size.largest_row = std::max(size.largest_row, bytes);
+        size.all += pool::answer_size(1, static_cast<std::size_t>(columns), bytes);
+    }
+    return size;
+}
+
+// The server says so before it closes the connection, and then says nothing more.
+bool ends_session(const PGresult* result) {
+    const auto severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    return severity == "FATAL" || severity == "PANIC";
+}
+
 }  // namespace
 
 bool Connection::worn() const {
-    return preparations_ >= most_preparations;
+    return preparations_ >= most_preparations || swollen_;
 }
 
 // Nothing is reported before all that has come is read, so that a sign of disorder behind an answer counts
@@ -84,6 +114,9 @@ void Connection::collect() {
             continue;
         }
         ended = false;
+        ++results_;
+        arriving_ = false;
+        arrived_ = 0;
         const bool sync_due = answered_ > 0 && sent_[answered_ - 1].synced;
         if (PQresultStatus(result.get()) == PGRES_PIPELINE_SYNC) {
             take_sync();
@@ -163,6 +196,7 @@ void Connection::take(Sent& sent, ResultHandle result) {
         lost(PQresultErrorMessage(result.get()));
         return;
     }
+    if (ends_session(result.get())) lost(PQresultErrorMessage(result.get()));
     sent.failed = true;
     sent.result = std::move(result);
 }
@@ -186,7 +220,10 @@ void Connection::take_success(Sent& sent, ResultHandle result) {
     } else if (sent.step == Step::run) {
         // The columns may have become others since the format was chosen: nobody reads that.
         sent.undone = sent.format != 0 && !sent.shape->textual;
-        sent.result = std::move(result);
+        const auto size = measure(result.get());
+        swollen_ = swollen_ || size.largest_row > kept_row;
+        sent.too_large = size.all > sent.answer_limit;
+        if (!sent.too_large) sent.result = std::move(result);
     }
 }
 
@@ -244,6 +281,10 @@ void Connection::report(const Sent& sent) {
     if (sent.failed) {
         sent.statement->failed(driver_.loop().now());
         observer_.finished(sent.token, error_outcome(sent));
+        return;
+    }
+    if (sent.too_large) {
+        give_up_answer(sent);
         return;
     }
     if (sent.path == Path::text) sent.statement->text_worked();

@@ -129,9 +129,10 @@ void Connector::try_address(const ConnectParameters& parameters) {
     PQsetNoticeReceiver(connection_.get(), ignore_notice, nullptr);
     if (PQstatus(connection_.get()) == CONNECTION_BAD) {
         std::string sqlstate;
-        attempt_failed(
-            {FailureClass::unreachable, connect_error_text(PQerrorMessage(connection_.get()), sqlstate)},
-            false);
+        const auto text = connect_error_text(PQerrorMessage(connection_.get()), sqlstate);
+        // Before it has tried to reach a server it can only have refused the parameters.
+        const bool refused = !text.starts_with("connection to server") || is_refusal_of_library(text);
+        attempt_failed({refused ? FailureClass::configuration : FailureClass::unreachable, text}, refused);
         return;
     }
     watch_socket(false, true);
@@ -178,6 +179,7 @@ void Connector::poll() {
         return;
     }
     Failure failure{classify(sqlstate, Phase::connecting), text, parameter_at_fault(sqlstate)};
+    if (sqlstate.empty() && is_refusal_of_library(text)) failure.kind = FailureClass::configuration;
     if (const auto what_to_do = hint(sqlstate, text); !what_to_do.empty())
         failure.message += fmt::format("; {}", what_to_do);
     // invalid_parameter_value, which only the text says the name of

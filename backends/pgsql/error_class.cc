@@ -1,5 +1,6 @@
 #include "backends/pgsql/error_class.h"
 
+#include <algorithm>
 #include <array>
 
 namespace proxyd::pgsql {
@@ -20,6 +21,7 @@ constexpr std::array rows{
     Row{"57P", FailureClass::unreachable, FailureClass::lost},     // shutting down, starting up, crash
     Row{"08", FailureClass::unreachable, FailureClass::lost},      // connection exceptions
     Row{"25P03", FailureClass::unreachable, FailureClass::lost},   // idle_in_transaction_session_timeout
+    Row{"25P04", FailureClass::unreachable, FailureClass::query},  // transaction_timeout
     Row{"40", FailureClass::unreachable, FailureClass::conflict},  // rolled back; recovery on a standby
     Row{"58", FailureClass::unreachable, FailureClass::query},     // system errors
     Row{"53", FailureClass::unreachable, FailureClass::query},     // out of memory, disk full
@@ -32,7 +34,39 @@ constexpr std::array rows{
     Row{"55", FailureClass::configuration, FailureClass::query},   // database not accepting connections
 };
 
+// Parts of libpq's messages, in its order of connecting. The daemon sets no locale, so they are not
+// translated. Troubles of the network have other ones.
+constexpr std::array refusals{
+    std::string_view("requirepeer specifies"),
+    std::string_view("GSSAPI encryption required"),
+    std::string_view("doesn't support GSSAPI encryption, but it was required"),
+    std::string_view("does not support SSL, but SSL was required"),
+    std::string_view("SSL protocol version"),  // ssl_min_protocol_version; the server has none in the range
+    std::string_view("root certificate file"),
+    std::string_view("certificate file \""),
+    std::string_view("certificate present, but not private key"),
+    std::string_view("private key file"),
+    std::string_view("private SSL key"),
+    std::string_view("SSL engine"),
+    std::string_view("certificate verify failed"),
+    std::string_view("does not match host name"),
+    std::string_view("server's host name from server certificate"),
+    std::string_view("alert unknown ca"),
+    std::string_view("alert bad certificate"),
+    std::string_view("alert certificate"),  // required, expired, revoked
+    std::string_view("alert handshake failure"),
+    std::string_view("alert protocol version"),
+    std::string_view("channel binding"),
+    std::string_view("authentication method"),  // require_auth; one that libpq does not know
+};
+
 }  // namespace
+
+bool is_refusal_of_library(std::string_view message) {
+    return std::any_of(refusals.begin(), refusals.end(), [message](std::string_view part) {
+        return message.find(part) != std::string_view::npos;
+    });
+}
 
 FailureClass classify(std::string_view sqlstate, Phase phase) {
     for (const auto& row : rows) {

@@ -13,6 +13,10 @@ enum class Phase { connecting, querying };
 // `sqlstate` has five characters, or is empty when the failure did not come from the server.
 [[nodiscard]] pool::FailureClass classify(std::string_view sqlstate, Phase phase);
 
+// Whether libpq itself refuses to go on with the connection, by its message: it has no codes. What an
+// administrator must correct: TLS or GSSAPI that was asked for and cannot be had, files that are missing.
+[[nodiscard]] bool is_refusal_of_library(std::string_view message);
+
 // The parameter of the table that a failure to connect is about, "dbname" or "user"; "" when it is not
 // certain.
 [[nodiscard]] std::string_view parameter_at_fault(std::string_view sqlstate);

@@ -34,6 +34,12 @@ bool is_utf8(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     std::size_t i = 0;
     while (i < size) {
+        // Of long texts most is ASCII.
+        for (std::uint64_t eight = 0; size - i >= sizeof eight; i += sizeof eight) {
+            std::memcpy(&eight, text.data() + i, sizeof eight);
+            if ((eight & 0x8080808080808080ULL) != 0) break;
+        }
+        if (i == size) break;
         const unsigned char first = byte(i++);
         if (first < 0x80) continue;
         std::size_t more = 0;

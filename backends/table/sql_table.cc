@@ -14,6 +14,17 @@ using protocol::Status;
 
 namespace {
 
+// Of the values with something between them, and what the end of a reply takes.
+std::size_t bytes_of(const pool::Rows& rows) {
+    std::size_t bytes = 2;
+    for (std::size_t row = 0; row < rows.rows(); ++row) {
+        for (std::size_t column = 0; column < rows.columns(); ++column) {
+            if (const auto cell = rows.cell(row, column)) bytes += cell->size() + 1;
+        }
+    }
+    return bytes;
+}
+
 // Of all tables, so that what is logged of one version does not hide what there is to say of the next.
 unsigned long versions = 0;
 
@@ -43,14 +54,15 @@ struct SqlTable::Job {
 };
 
 SqlTable::SqlTable(Loop& loop, std::string name, SqlDefinition definition, TableSettings settings,
-                   std::unique_ptr<QueryRunner> runner, NestedLookup nested)
+                   std::unique_ptr<QueryRunner> runner, NestedLookup nested, RoomForAnswer has_room)
     : loop_(loop),
       name_(std::move(name)),
       topic_(fmt::format("{} version {}", name_, ++versions)),
       definition_(std::move(definition)),
       settings_(settings),
       runner_(std::move(runner)),
-      nested_(std::move(nested)) {
+      nested_(std::move(nested)),
+      has_room_(std::move(has_room)) {
     // A query that writes has to reach the database every time.
     if (settings_.cache.on() && !definition_.analysis.may_write) {
         cache_ = std::make_unique<AnswerCache>(settings_.cache);
@@ -139,6 +151,14 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
     ResultCollector collector(definition_.result_format, job.parts, definition_.expansion_limit,
                               settings_.answer_size_limit);
     const auto& rows = *outcome.rows;
+    if (const auto bytes = bytes_of(rows); bytes > protocol::long_value) {
+        if (!has_room_(bytes)) {
+            job.answer(Status::retry);
+            return;
+        }
+        // At once: each step of growth would copy it.
+        collector.expect(bytes);
+    }
     for (std::size_t row = 0; row < rows.rows(); ++row) {
         for (std::size_t column = 0; column < rows.columns(); ++column) {
             const auto cell = rows.cell(row, column);

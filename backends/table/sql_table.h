@@ -34,10 +34,13 @@ struct KeyRules {
 using NestedLookup = std::function<void(const std::string& table, std::string_view key, Deadline deadline,
                                         LookupCallback callback)>;
 
+// Whether an answer of so many bytes may be made now. Says in the log why not.
+using RoomForAnswer = std::function<bool(std::size_t bytes)>;
+
 class SqlTable : public std::enable_shared_from_this<SqlTable> {
   public:
     SqlTable(Loop& loop, std::string name, SqlDefinition definition, TableSettings settings,
-             std::unique_ptr<QueryRunner> runner, NestedLookup nested);
+             std::unique_ptr<QueryRunner> runner, NestedLookup nested, RoomForAnswer has_room);
 
     // Calls back exactly once, at the deadline at the latest; perhaps before lookup() returns.
     void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) const;
@@ -69,6 +72,7 @@ class SqlTable : public std::enable_shared_from_this<SqlTable> {
     TableSettings settings_;
     std::unique_ptr<QueryRunner> runner_;
     NestedLookup nested_;
+    RoomForAnswer has_room_;              // for long answers
     std::unique_ptr<AnswerCache> cache_;  // null: no answer is kept
     mutable RecentCauses causes_;         // of failed lookups
 };

@@ -279,8 +279,9 @@ TableSet::Inspection TableSet::inspect(const std::string& table_name) {
                         lookup_any(table, key, {options_.utf8, false, false}, deadline, std::move(callback));
                     }
                 };
-                inspection.table = std::make_shared<SqlTable>(loop_, table_name, std::move(*definition),
-                                                              settings, std::move(runner), nested);
+                inspection.table = std::make_shared<SqlTable>(
+                    loop_, table_name, std::move(*definition), settings, std::move(runner), nested,
+                    [this](std::size_t bytes) { return !has_room_ || has_room_(bytes); });
                 warn_of_kept_answers(*inspection.table, parameters);
             }
         } else {

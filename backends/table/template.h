@@ -80,6 +80,9 @@ class ResultCollector {
     // One column value that is not NULL. over_limit (too many values), too_large: the lookup answers retry.
     [[nodiscard]] Added add(std::string_view value);
 
+    // The answer will take about so much.
+    void expect(std::size_t bytes) { result_.reserve(bytes); }
+
     [[nodiscard]] std::string take() { return std::move(result_); }
 
   private:

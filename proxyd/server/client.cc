@@ -1,5 +1,6 @@
 #include "proxyd/server/client.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -31,6 +32,9 @@ constexpr int requests_per_turn = 64;
 
 // Idle clients keep no more than this for their next request, and for its reply.
 constexpr std::size_t kept_capacity = 512;
+
+// Long replies are sent in pieces that leave time for others.
+constexpr std::size_t bytes_per_turn = std::size_t{1} << 20;
 
 // One buffer serves all reads of the process: what is left of a request is kept by its client.
 std::array<char, 65536> scratch;
@@ -228,8 +232,25 @@ void Client::serve_request(const protocol::Request& request) {
 void Client::reply(protocol::Command command, protocol::Layout layout, const Reply& answer) {
     answered_ = true;
     last_reply_ = server_.loop().now();
-    protocol::append(out_, command, layout, answer);
+    const bool at_length = command == protocol::Command::lookup && answer.owned_value != nullptr &&
+                           answer.value.size() > protocol::long_value;
+    if (at_length && !reply_at_length(layout, answer)) {
+        protocol::append(out_, command, layout, Reply{Status::retry, answer.flags, {}, {}});
+    } else if (!at_length) {
+        protocol::append(out_, command, layout, answer);
+    }
     write_later();
+}
+
+// False: too much is on its way to others.
+bool Client::reply_at_length(protocol::Layout layout, const Reply& answer) {
+    const auto size = answer.owned_value->capacity();
+    if (!server_.has_room_for_reply(size)) return false;
+    long_reply_ = size;
+    server_.memory().begin_reply(size);
+    out_value_ = std::move(*answer.owned_value);
+    protocol::append_around(out_, out_value_, layout, answer);
+    return true;
 }
 
 void Client::write_later() {
@@ -245,9 +266,16 @@ void Client::write_now() {
 
 // Then goes on with what has been received, or closes if that was the last.
 void Client::write_out() {
+    std::size_t written = 0;
     while (!out_.empty()) {
+        if (written >= bytes_per_turn) {
+            unfinished_since_ = server_.loop().now();
+            update_interest();
+            return;
+        }
         const auto sent =
-            send(fd_, out_.data() + out_sent_, out_.size() - out_sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+            send(fd_, out_.data() + out_sent_, std::min(out_.size() - out_sent_, bytes_per_turn),
+                 MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0) {
             if (errno == EINTR) continue;
             if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -259,13 +287,17 @@ void Client::write_out() {
             return;
         }
         out_sent_ += static_cast<std::size_t>(sent);
-        if (out_sent_ == out_.size()) {
-            out_.clear();
-            out_sent_ = 0;
-            if (out_.capacity() > kept_capacity) out_.shrink_to_fit();
-        } else {
-            unfinished_since_ = {};
+        written += static_cast<std::size_t>(sent);
+        unfinished_since_ = {};
+        if (out_sent_ < out_.size()) continue;
+        out_sent_ = 0;
+        if (!out_value_.empty()) {
+            out_ = std::exchange(out_value_, {});
+            continue;
         }
+        out_.clear();
+        if (out_.capacity() > kept_capacity) out_.shrink_to_fit();
+        end_long_reply();
     }
     unfinished_since_ = {};
     if (watch_) serve_next();
@@ -297,7 +329,7 @@ void Client::update_interest() {
 }
 
 void Client::report_memory() {
-    const auto bytes = in_.capacity() + out_.capacity();
+    const auto bytes = in_.capacity() + (long_reply_ > 0 ? 0 : out_.capacity());
     const bool much = bytes > ClientMemory::small;
     if (much || counted_) server_.memory().holds(fd_, bytes, server_.loop().now());
     counted_ = much;
@@ -306,6 +338,12 @@ void Client::report_memory() {
 void Client::free_buffers() {
     in_ = {};
     out_ = {};
+    out_value_ = {};
+    end_long_reply();
+}
+
+void Client::end_long_reply() {
+    if (long_reply_ > 0) server_.memory().end_reply(std::exchange(long_reply_, 0));
 }
 
 void Client::close() {

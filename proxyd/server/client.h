@@ -36,6 +36,11 @@ class Client : public std::enable_shared_from_this<Client> {
     // Closes it if it has kept a request or a reply unfinished for too long. True: look again later.
     [[nodiscard]] bool check_time(TimePoint now);
 
+    // Has a long reply that it has not read anything of for so long.
+    [[nodiscard]] bool hoards_long_reply(TimePoint now, Duration limit) const {
+        return long_reply_ > 0 && unfinished_since_ != TimePoint{} && now - unfinished_since_ > limit;
+    }
+
     // For the sake of the others: closes it whatever it is doing.
     void give_up() { close(); }
 
@@ -56,20 +61,24 @@ class Client : public std::enable_shared_from_this<Client> {
     void serve(const protocol::DecodeResult& decoded);
     void serve_request(const protocol::Request& request);
     void reply(protocol::Command command, protocol::Layout layout, const protocol::Reply& reply);
+    [[nodiscard]] bool reply_at_length(protocol::Layout layout, const protocol::Reply& answer);
     void write_later();
     void write_out();
     void after_reply();
     void update_interest();
     void report_memory();
+    void end_long_reply();
     void close();
 
     Server& server_;
     int fd_;
     protocol::RequestDecoder decoder_;
-    std::string in_;            // received, not decoded yet
-    std::string out_;           // to be sent; empty when all has been
-    std::size_t out_sent_ = 0;  // how much of it has been
-    bool counted_ = false;      // by the server: it holds much
+    std::string in_;              // received, not decoded yet
+    std::string out_;             // to be sent; empty when all has been
+    std::string out_value_;       // a long value, to be sent behind it
+    std::size_t out_sent_ = 0;    // how much of out_ has been
+    std::size_t long_reply_ = 0;  // counted by the server as long as it is not sent
+    bool counted_ = false;        // by the server: it holds much
     std::unique_ptr<FdWatch> watch_;
     std::unique_ptr<Timer> greeting_timer_;
     TimePoint last_reply_{};

@@ -35,7 +35,7 @@ std::vector<int> ClientMemory::worst(TimePoint now) const {
     std::vector<int> clients;
     auto left = held_;
     for (const auto& [weight, client] : all) {
-        if (left <= limit_ - limit_ / 8) break;
+        if (left <= allowed() - allowed() / 8) break;
         left -= clients_.at(client).bytes;
         clients.push_back(client);
     }

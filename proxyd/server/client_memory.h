@@ -23,11 +23,11 @@ class ClientMemory {
     void holds(int client, std::size_t bytes, TimePoint now);
     void forget(int client);
 
-    [[nodiscard]] bool exceeded() const { return held_ > limit_; }
+    [[nodiscard]] bool exceeded() const { return held_ > allowed(); }
     [[nodiscard]] std::size_t held() const { return held_; }
 
     // Those that have held the most for the longest (bytes times time), first the worst: so many that without
-    // them an eighth of the limit is free.
+    // them an eighth of what they may hold is free.
     [[nodiscard]] std::vector<int> worst(TimePoint now) const;
 
     // A request that is about to be worked on: false when those under way take as much as the limit
@@ -35,7 +35,21 @@ class ClientMemory {
     [[nodiscard]] bool begin(std::size_t request_bytes);
     void done(std::size_t request_bytes);
 
+    // Long replies share the limit, but are counted apart: those that read them are no hoarders. One fits in
+    // any case. begin_reply() is to be followed by end_reply() with the same size.
+    [[nodiscard]] bool has_room_for_reply(std::size_t bytes) const {
+        return replies_ == 0 || replies_ + held_ + bytes <= limit_;
+    }
+    [[nodiscard]] std::size_t long_replies() const { return replies_; }
+    void begin_reply(std::size_t bytes) { replies_ += bytes; }
+    void end_reply(std::size_t bytes) { replies_ -= bytes; }
+
   private:
+    // What long replies leave of the limit; a quarter in any case.
+    [[nodiscard]] std::size_t allowed() const {
+        return replies_ < limit_ - limit_ / 4 ? limit_ - replies_ : limit_ / 4;
+    }
+
     struct Holding {
         std::size_t bytes = 0;
         TimePoint since{};
@@ -44,6 +58,7 @@ class ClientMemory {
     std::size_t limit_;
     std::size_t held_ = 0;
     std::size_t under_way_ = 0;
+    std::size_t replies_ = 0;
     std::unordered_map<int, Holding> clients_;
 };
 

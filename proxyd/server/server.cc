@@ -131,6 +131,25 @@ void Server::make_room() {
                               held >> 20, worst.size()));
 }
 
+bool Server::has_room_for_reply(std::size_t bytes) {
+    if (memory_.has_room_for_reply(bytes)) return true;
+    const auto now = loop_.now();
+    for (const auto& client : all_clients()) {
+        if (!client->hoards_long_reply(now, settings_.request_timeout)) continue;
+        log().warning("slow reader",
+                      "a client does not read its long reply, and others wait for theirs -- "
+                      "closing the connection");
+        client->give_up();
+        client->free_buffers();
+    }
+    if (memory_.has_room_for_reply(bytes)) return true;
+    log().warning("long replies",
+                  fmt::format("long replies that clients are still reading take {} MB -- further ones become "
+                              "\"try again later\"",
+                              memory_.long_replies() >> 20));
+    return false;
+}
+
 bool Server::serves(pid_t process) const {
     for (const auto& [fd, client] : clients_) {
         ucred peer{};

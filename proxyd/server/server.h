@@ -82,6 +82,9 @@ class Server {
     [[nodiscard]] ClientMemory& memory() { return memory_; }
     // Closes those clients that hold too much, when they all together do: perhaps the one that calls.
     void make_room();
+    // Whether a long reply may be held until its client has read it. Closes those that do not read theirs
+    // when there is no room.
+    [[nodiscard]] bool has_room_for_reply(std::size_t bytes);
     // Calls the client's write_now() at the end of this pass of the loop. Replies sent together wake the
     // clients together, and the queries that the databases work on meanwhile have gone out before.
     void write_later(std::shared_ptr<Client> client);

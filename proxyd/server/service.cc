@@ -111,8 +111,8 @@ void Service::lookup(const Request& request, std::string_view table, ReplyCallba
     }
     const auto flags = request.flags;
     tables_.lookup(table, request.key, key_rules(request, settings_.smtputf8),
-                   [flags, reply = std::move(reply)](const table::LookupResult& result) {
-                       reply(Reply{result.status, flags, {}, result.value});
+                   [flags, reply = std::move(reply)](table::LookupResult result) {
+                       reply(Reply{result.status, flags, {}, result.value, &result.value});
                    });
 }
 

@@ -59,12 +59,22 @@ TEST_F(PgsqlTls, CertificatesAreVerifiedByTextAndByUri) {
     settings.connect_timeout = 9s;
     EXPECT_EQ(encrypted(by_text("localhost", "ca.pem")), "t") << recorded.text();
     EXPECT_EQ(encrypted(by_uri("localhost", "ca.pem")), "t") << recorded.text();
-    settings.lookup_timeout = 3s;
+    settings.lookup_timeout = 60s;
     // Signed by somebody else, or for another name.
     for (const auto& text : {by_text("localhost", "other.pem"), by_uri("localhost", "other.pem"),
                              by_text("127.0.0.1", "ca.pem"), by_uri("127.0.0.1", "ca.pem")}) {
         EXPECT_EQ(encrypted(text), "RETRY") << text;
     }
+    for (const char* setting : {"sslrootcert=/nowhere/ca.pem", "sslcert=/nowhere/c.pem sslkey=/nowhere/c.key",
+                                "ssl_min_protocol_version=TLSv9", "channel_binding=require"}) {
+        EXPECT_EQ(encrypted(fmt::format("hosts = 127.0.0.1:{}\nuser = postgres\ndbname = dbname={} "
+                                        "sslmode=verify-ca sslrootcert={}/ca.pem {}",
+                                        admin.port, dbname, directory, setting)),
+                  "RETRY")
+            << setting;
+    }
+    // Each failed at once, not when its time was over.
+    EXPECT_EQ(recorded.text().find("no answer within"), std::string::npos) << recorded.text();
 }
 
 // What check warns of: such a parameter is none, so that nobody's certificate is looked at.

@@ -1,11 +1,23 @@
 // What the clients notice of a database's troubles: as little as possible.
 #include "tests/database/lookup_stream.h"
 #include "tests/database/pgsql_scene.h"
+#include "tests/database/scripted_server.h"
 
 namespace proxyd {
 namespace {
 
 using PgsqlTrouble = WithStream<PgsqlScene>;
+
+// A message of a PostgreSQL server.
+std::string message(char type, const std::string& body) {
+    std::string text(1, type);
+    const auto length = body.size() + 4;
+    for (const int shift : {24, 16, 8, 0}) text += static_cast<char>(length >> shift);
+    return text + body;
+}
+std::string field(char code, const std::string& text) {
+    return code + text + '\0';
+}
 
 TEST_F(PgsqlTrouble, ConnectionsThatAreCutAreNotNoticed) {
     const auto name = table(by_address);
@@ -117,6 +129,60 @@ TEST_F(PgsqlTrouble, AQueryThatTakesTooLongIsStopped) {
     EXPECT_EQ(admin.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = '" + dbname +
                         "' AND state = 'active'"),
               "0");
+}
+
+// As PostgreSQL 17 ends a session when transaction_timeout has passed.
+TEST_F(PgsqlTrouble, AQueryThatEndsItsSessionIsAskedOnceAndTheServersWordsAreLogged) {
+    const std::string ready = message('Z', "I");
+    const std::string fatal =
+        message('E', field('S', "FATAL") + field('V', "FATAL") + field('C', "25P04") +
+                         field('M', "terminating connection due to transaction timeout") +
+                         field('F', "postgres.c") + field('R', "ProcessInterrupts") + '\0');
+    ScriptedServer server({"",
+                           message('R', std::string(4, '\0')) +
+                               message('S', "standard_conforming_strings" + std::string(1, '\0') + "on" +
+                                                std::string(1, '\0')) +
+                               ready,
+                           ready, message('1', "") + fatal},
+                          true);
+    const auto name = "pgsql:" + write("x.cf", fmt::format("hosts = 127.0.0.1:{}\nuser = u\ndbname = "
+                                                           "dbname=d sslmode=disable gssencmode=disable\n"
+                                                           "query = SELECT slow('%s')\n",
+                                                           server.port()));
+    EXPECT_EQ(answer(name, "x"), "RETRY");
+    EXPECT_EQ(server.accepted(), 1);
+    EXPECT_NE(recorded.text().find(
+                  "lookup error: terminating connection due to transaction timeout (SQLSTATE 25P04)"),
+              std::string::npos)
+        << recorded.text();
+    EXPECT_EQ(recorded.text().find("invalid socket"), std::string::npos) << recorded.text();
+}
+
+// Nothing but another setting can help.
+TEST_F(PgsqlTrouble, ATlsSettingThatCannotWorkFailsAtOnceInTheLibrarysWords) {
+    settings.lookup_timeout = 60s;
+    settings.connect_timeout = 60s;
+    const std::pair<const char*, const char*> rows[] = {
+        {"sslmode=require", "server does not support SSL, but SSL was required"},
+        {"sslmode=verify-ca sslrootcert=/nowhere/ca.pem", ""},
+        {"channel_binding=require sslmode=disable", "channel binding"},
+        {"gssencmode=require", "GSSAPI"},
+        {"sslmode=sometimes", "sslmode"},
+        {"service=there_is_none_of_this_name", "there_is_none_of_this_name"},
+    };
+    int count = 0;
+    for (const auto& [setting, words] : rows) {
+        const auto file = write(fmt::format("s{}.cf", ++count),
+                                fmt::format("hosts = {}\nuser = postgres\ndbname = dbname={} {}\n{}\n",
+                                            host(), dbname, setting, by_address));
+        for (int i = 0; i < 2; ++i) {
+            const auto lookup = ask("pgsql:" + file, "alice@example.com");
+            EXPECT_EQ(lookup.status, Status::retry) << setting;
+            EXPECT_LT(lookup.took, 30s) << setting;
+        }
+        EXPECT_NE(recorded.text().find(words), std::string::npos) << setting << recorded.text();
+        EXPECT_EQ(recorded.text().find("no answer within"), std::string::npos) << recorded.text();
+    }
 }
 
 TEST_F(PgsqlTrouble, ALockedTableDelaysNoOther) {

@@ -1,6 +1,8 @@
 // A server that says what a script says, one packet after each thing it hears, and then nothing any more.
+// `hang_up`: it closes the connection after the last one.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <thread>
 #include <utility>
@@ -15,8 +17,10 @@ namespace proxyd {
 
 class ScriptedServer {
   public:
-    explicit ScriptedServer(std::vector<std::string> script)
-        : script_(std::move(script)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    explicit ScriptedServer(std::vector<std::string> script, bool hang_up = false)
+        : script_(std::move(script)),
+          hang_up_(hang_up),
+          listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -36,6 +40,9 @@ class ScriptedServer {
     ScriptedServer& operator=(const ScriptedServer&) = delete;
 
     [[nodiscard]] const std::string& port() const { return port_; }
+
+    // How many connections it has had.
+    [[nodiscard]] int accepted() const { return accepted_; }
 
     // What a MySQL server says first (protocol 10).
     static std::string greeting(const std::string& plugin, bool tls = false) {
@@ -100,6 +107,7 @@ class ScriptedServer {
             if (watched.front().revents == POLLIN) {
                 clients.push_back({::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC), 0});
                 if (clients.back().fd < 0) break;
+                ++accepted_;
                 say(clients.back());
             }
         }
@@ -120,9 +128,12 @@ class ScriptedServer {
         if (client.next >= script_.size()) return;
         const auto& text = script_[client.next++];
         (void)::send(client.fd, text.data(), text.size(), MSG_NOSIGNAL);
+        if (client.next == script_.size() && hang_up_) (void)::shutdown(client.fd, SHUT_RDWR);
     }
 
     std::vector<std::string> script_;
+    bool hang_up_;
+    std::atomic<int> accepted_{0};
     int listener_;
     std::string port_;
     std::thread thread_;

@@ -64,6 +64,26 @@ TEST(ClientMemory, NobodyHasToGoBelowTheLimit) {
     EXPECT_THAT(memory.worst(start + 1s), IsEmpty());
 }
 
+TEST(ClientMemory, LongRepliesShareItAndOneFitsInAnyCase) {
+    ClientMemory memory(1'000'000);
+    EXPECT_TRUE(memory.has_room_for_reply(3'000'000));
+    memory.begin_reply(600'000);
+    EXPECT_TRUE(memory.has_room_for_reply(400'000));
+    EXPECT_FALSE(memory.has_room_for_reply(400'001));
+    memory.holds(1, 400'000, TimePoint{});
+    EXPECT_FALSE(memory.exceeded());
+    EXPECT_FALSE(memory.has_room_for_reply(1));
+    memory.holds(2, 10'000, TimePoint{});
+    EXPECT_TRUE(memory.exceeded());
+    memory.forget(1);
+    memory.end_reply(600'000);
+    memory.begin_reply(3'000'000);
+    memory.holds(1, 200'000, TimePoint{});
+    EXPECT_FALSE(memory.exceeded()) << "something is left for others";
+    memory.end_reply(3'000'000);
+    EXPECT_EQ(memory.long_replies(), 0U);
+}
+
 TEST(ClientMemory, LongRequestsUnderWayHaveHalfOfIt) {
     ClientMemory memory(100 * kilobyte);
     EXPECT_TRUE(memory.begin(25 * kilobyte));
