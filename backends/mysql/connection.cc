@@ -4,8 +4,10 @@
 
 #include <fmt/format.h>
 
+#include "backends/log.h"
 #include "backends/mysql/driver.h"
 #include "backends/mysql/error_class.h"
+#include "backends/redact.h"
 
 namespace proxyd::mysql {
 namespace {
@@ -155,6 +157,86 @@ int Connection::begin_next_result() {
         [this, mysql](int ready) { return mysql_next_result_cont(&call_result_, mysql, ready); });
 }
 
+// A proxy in between that does not know the command says so, and the connection ends.
+bool Connection::reset() {
+    if (closed_ || step_ != Step::idle || !handle_->out_of_step().empty()) return false;
+    const int waits = begin_reset(Step::resetting);
+    watch_.drop_if_closed(*handle_);
+    if (waits != 0) {
+        watch_.wait_for(*handle_, waits);
+    } else {
+        later([this] { drive(0); });
+    }
+    return true;
+}
+
+int Connection::begin_reset(Step step) {
+    step_ = step;
+    auto* mysql = handle_->get();
+    const auto& cluster = driver_.cluster();
+    switch (step) {
+        case Step::database:
+            return handle_->start(
+                [&] { return mysql_select_db_start(&call_result_, mysql, cluster.dbname.c_str()); },
+                [this, mysql](int ready) { return mysql_select_db_cont(&call_result_, mysql, ready); });
+        case Step::charset:
+            return handle_->start(
+                [&] { return mysql_set_character_set_start(&call_result_, mysql, cluster.charset.c_str()); },
+                [this, mysql](int ready) {
+                    return mysql_set_character_set_cont(&call_result_, mysql, ready);
+                });
+        case Step::time_limit:
+            text_ = time_limit_statement(*handle_, time_limit_);
+            return handle_->start(
+                [&] { return mysql_real_query_start(&call_result_, mysql, text_.data(), text_.size()); },
+                [this, mysql](int ready) { return mysql_real_query_cont(&call_result_, mysql, ready); });
+        default:
+            begun_ = driver_.loop().now();
+            return handle_->start([&] { return mysql_reset_connection_start(&call_result_, mysql); },
+                                  [this, mysql](int ready) {
+                                      return mysql_reset_connection_cont(&call_result_, mysql, ready);
+                                  });
+    }
+}
+
+std::optional<int> Connection::reset_step_done() {
+    // Of the limit a server (or a proxy in between) may know nothing.
+    const bool needed = step_ != Step::time_limit || is_of_library(handle_->error_number());
+    if (call_result_ != 0 && needed) {
+        const auto why = handle_->error_text();
+        const auto label = redact_host(host_);
+        log().warning(fmt::format("mysql {} reset", label),
+                      fmt::format("mysql host {}: a session cannot be reset: {} -- connections are renewed "
+                                  "after queries that may leave something behind",
+                                  label, why));
+        broken(why);
+        return std::nullopt;
+    }
+    if (handle_->has_surplus()) {
+        broken("the server sent what was not asked for");
+        return std::nullopt;
+    }
+    const auto now = driver_.loop().now();
+    switch (step_) {
+        case Step::resetting: return begin_reset(Step::database);
+        case Step::database: return begin_reset(Step::charset);
+        case Step::charset:
+            if (!driver_.omitted_steps().omits(host_, OptionalStep::time_limit, now))
+                return begin_reset(Step::time_limit);
+            break;
+        default: break;
+    }
+    step_ = Step::idle;
+    observer_.connected(now - begun_);
+    return std::nullopt;
+}
+
+// Where the server or a setting of its own has no autocommit, what was written is still held.
+bool Connection::worn() const {
+    return statement_ && !statement_->repeatable() && !statement_->leaves_state() &&
+           (handle_->get()->server_status & SERVER_STATUS_IN_TRANS) != 0;
+}
+
 // Goes on as far as the library can without waiting.
 void Connection::drive(std::optional<int> waits) {
     while (waits && *waits == 0 && !closed_) waits = step_done();
@@ -181,6 +263,10 @@ std::optional<int> Connection::step_done() {
             query_done(call_result_ > 0);
             return std::nullopt;
         case Step::storing: return stored();
+        case Step::resetting:
+        case Step::database:
+        case Step::charset:
+        case Step::time_limit: return reset_step_done();
         case Step::idle:
         case Step::sent: return std::nullopt;
     }

@@ -25,6 +25,8 @@ class Connection final : public pool::Connection {
     void connect() override;
     // Only when the query before has its outcome.
     void send(pool::QueryToken token, const pool::Query& query) override;
+    [[nodiscard]] bool reset() override;
+    [[nodiscard]] bool worn() const override;
 
   private:
     enum class Step {
@@ -35,6 +37,11 @@ class Connection final : public pool::Connection {
         reading,      // the first answer
         storing,      // one result set
         next_result,  // the answer to its next statement
+        // what reset() does, in this order
+        resetting,   // all that queries may have left in the session, and what it began with
+        database,    // the one that the session began with, which a reset leaves as it is
+        charset,     // SET NAMES, also for the library, which follows what queries set
+        time_limit,  // the server's limit for statements
     };
     struct ResultCloser {
         void operator()(MYSQL_RES* result) const { mysql_free_result(result); }
@@ -48,6 +55,8 @@ class Connection final : public pool::Connection {
     [[nodiscard]] int begin_read();
     [[nodiscard]] int begin_store();
     [[nodiscard]] int begin_next_result();
+    [[nodiscard]] int begin_reset(Step step);
+    [[nodiscard]] std::optional<int> reset_step_done();
     // A step is done: begins the next one, if there is one now.
     [[nodiscard]] std::optional<int> step_done();
     [[nodiscard]] std::optional<int> checked();

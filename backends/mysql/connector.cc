@@ -25,6 +25,13 @@ constexpr unsigned access_denied = 1045;
 
 }  // namespace
 
+// Below our own deadline, so that a query that runs away ends on the server, too.
+std::string time_limit_statement(Handle& handle, std::chrono::milliseconds limit) {
+    if (mariadb_connection(handle.get()) == 0)
+        return fmt::format("SET SESSION max_execution_time={}", limit.count());
+    return fmt::format("SET SESSION max_statement_time={:.3f}", static_cast<double>(limit.count()) / 1000);
+}
+
 Connector::Connector(Driver& driver, const std::string& host, Connected connected, Failed failed)
     : driver_(driver),
       host_(host),
@@ -174,11 +181,7 @@ int Connector::begin_optional(OptionalStep step) {
 std::string Connector::statement_of(OptionalStep step) const {
     // A Galera node that is not ready takes SET, and SELECT where no table is read, but not this.
     if (step == OptionalStep::serving) return "DO 0";
-    // Below our own deadline, so that a query that runs away ends on the server, too.
-    const auto limit = time_limit_;
-    if (mariadb_connection(handle_->get()) == 0)
-        return fmt::format("SET SESSION max_execution_time={}", limit.count());
-    return fmt::format("SET SESSION max_statement_time={:.3f}", static_cast<double>(limit.count()) / 1000);
+    return time_limit_statement(*handle_, time_limit_);
 }
 
 // Goes on as far as the library can without waiting.

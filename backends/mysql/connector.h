@@ -105,4 +105,7 @@ class Connector {
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
+// With which a server limits the time of statements, as it is told when a connection begins.
+[[nodiscard]] std::string time_limit_statement(Handle& handle, std::chrono::milliseconds limit);
+
 }  // namespace proxyd::mysql
