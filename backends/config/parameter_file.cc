@@ -21,6 +21,7 @@ constexpr std::string_view white_space = " \t\r\n\v\f";
 // Far above any sane configuration; keeps a mistaken path (a device, a log file) from filling the memory.
 constexpr std::size_t size_limit = 64 << 20;
 constexpr std::size_t near = 2;  // edits
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
 bool is_space(char c) {
     return white_space.find(c) != std::string_view::npos;
@@ -116,6 +117,13 @@ ParameterFile parse_parameters(std::string_view text, std::string path) {
         const std::string_view rest = trim(content.substr(name_end));
         if (name.empty()) {
             file.errors.push_back({line.number, "missing name before '=', expected \"name = value\""});
+            continue;
+        }
+        if (!rest.starts_with('=') && name.starts_with(byte_order_mark)) {
+            file.errors.push_back(
+                {line.number,
+                 "the file begins with a byte order mark (U+FEFF), which is taken for a part "
+                 "of this line: save it without one (UTF-8 without BOM)"});
             continue;
         }
         if (!rest.starts_with('=')) {

@@ -37,8 +37,7 @@ class Runner final : public table::QueryRunner {
     Runner(std::shared_ptr<table::SharedPool> shared, const std::string& table_name,
            const table::SqlDefinition& definition, bool require_result_set,
            const table::TableSettings& settings)
-        : plannable_(definition.analysis.unquoted.empty() &&
-                     table::is_safe_to_explain(definition.query, definition.analysis)),
+        : trial_(table::plan_trial(definition.query, definition.analysis)),
           statement_(std::make_shared<Statement>(definition.query, definition.analysis, require_result_set)),
           share_(std::move(shared), settings, table_name) {}
 
@@ -47,24 +46,25 @@ class Runner final : public table::QueryRunner {
                       std::move(callback));
     }
 
-    [[nodiscard]] bool tries_query() const override { return plannable_; }
-
-    // EXPLAIN plans the query without running it. What it cannot be put before is not tried, nor where a key
-    // stands outside quotes, as one of nobody's would be a mistake there: only the connection is.
-    void prepare_only(Deadline deadline, OutcomeCallback callback) override {
-        auto query = statement_->query();
-        if (!plannable_) {
+    // PREPARE needs the rights of the query and no others, which EXPLAIN does.
+    void prepare_only(Deadline deadline, table::TrialCallback callback) override {
+        auto plan = trial_;
+        const auto ask = [this, deadline](const std::string& text, OutcomeCallback told) {
             std::string error;
-            query = *table::parse_template("SELECT 1", error);
-        } else {
-            query.parts.front().text.insert(0, "EXPLAIN ");
-        }
-        auto explained = std::make_shared<Statement>(std::move(query), table::SqlAnalysis{}, true);
-        share_.submit({explained, "check@proxyd.invalid", "check"}, deadline, std::move(callback));
+            const auto query = table::parse_template("PREPARE proxyd_check FROM '%s'", error);
+            share_.submit({std::make_shared<Statement>(*query, table::SqlAnalysis{}, false), text, text}, deadline,
+                          [told = std::move(told)](const pool::Outcome& outcome) {
+                              auto alike = outcome;
+                              // The text behind a mistake is a part of the message.
+                              alike.failure.message = table::without_made_up_key(outcome.failure.message);
+                              told(alike);
+                          });
+        };
+        table::try_query(std::move(plan), ask, std::move(callback));
     }
 
   private:
-    bool plannable_;
+    table::TrialPlan trial_;
     std::shared_ptr<const Statement> statement_;
     table::SharedPool::Share share_;
 };

@@ -10,6 +10,7 @@
 #include <libpq-fe.h>
 
 #include "backends/cluster/host_name.h"
+#include "backends/pgsql/unknown_option.h"
 #include "backends/redact.h"
 
 namespace proxyd::pgsql {
@@ -44,6 +45,7 @@ bool merge_connection_text(ConnectParameters& parameters, const std::string& tex
     if (!options) {
         // libpq's own words would quote it, and with it the password.
         error = "libpq cannot read this URI or connection text";
+        if (const auto unknown = find_unknown_option(text); !unknown.empty()) error += ": " + unknown;
         PQfreemem(message);
         return false;
     }

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include "backends/cluster/host_name.h"
 #include "backends/config/list.h"
@@ -53,6 +54,17 @@ bool is_about_dbname(ClusterIdentity cluster, const std::string& host) {
     return !is_uri(host) && !endpoints(cluster, host, ignored).empty();
 }
 
+// One message, so that it all comes to one server behind a pooler, where nothing stays of it. The names
+// differ as a pooler's connection may keep what failed.
+std::string prepared_once(const std::string& query, bool plan, std::size_t parameters) {
+    static int count = 0;
+    const auto name = fmt::format("proxyd_check_{}_{}", getpid(), ++count);
+    const std::vector<std::string_view> nulls(parameters, "NULL");
+    const auto arguments = nulls.empty() ? "" : fmt::format("({})", fmt::join(nulls, ", "));
+    return fmt::format("PREPARE {0} AS {1}\n;{2} DEALLOCATE {0}", name, query,
+                       plan ? fmt::format(" EXPLAIN EXECUTE {}{};", name, arguments) : "");
+}
+
 class Runner final : public table::QueryRunner {
   public:
     Runner(std::shared_ptr<table::SharedPool> shared, const std::string& table_name,
@@ -67,25 +79,29 @@ class Runner final : public table::QueryRunner {
                       std::move(callback));
     }
 
-    [[nodiscard]] bool tries_query() const override {
-        return analysis_.unquoted.empty() && table::is_safe_to_explain(statement_->query(), analysis_);
-    }
-
-    // EXPLAIN plans the query as a preparation would. What it cannot be put before is not tried, nor where a
-    // key stands outside quotes, as one of nobody's would be a mistake there: only the connection is.
-    void prepare_only(Deadline deadline, OutcomeCallback callback) override {
-        auto query = statement_->query();
-        auto analysis = analysis_;
-        if (!tries_query()) {
-            std::string error;
-            query = *table::parse_template("SELECT 1", error);
-            analysis = table::analyse(query, table::SqlDialect::pgsql);
-        } else {
-            query.parts.front().text.insert(0, "EXPLAIN ");
-            if (analysis.bound) analysis.bound->text.insert(0, "EXPLAIN ");
-        }
-        auto explained = std::make_shared<Statement>(std::move(query), std::move(analysis), false);
-        share_.submit({explained, "check@proxyd.invalid", "check"}, deadline, std::move(callback));
+    // Parsing runs nothing. Planning may run functions, but those of the server only compute; it finds
+    // missing rights. NULL as parameter is of every type.
+    void prepare_only(Deadline deadline, table::TrialCallback callback) override {
+        auto plan = table::plan_trial(statement_->query(), analysis_);
+        const bool plans = !analysis_.may_write && !analysis_.calls_functions;
+        const auto in_form = [&](const std::string& text) {
+            if (plans && plan.texts.size() > 1) return "EXPLAIN " + text;
+            const auto parameters = plan.texts.size() > 1 ? 0
+                                    : analysis_.bound     ? analysis_.bound->parameters.size()
+                                                          : 0;
+            return prepared_once(text, plans, parameters);
+        };
+        for (auto& text : plan.texts) text = in_form(text);
+        plan.control = prepared_once(plan.control, false, 0);
+        const auto ask = [this, deadline](const std::string& text, OutcomeCallback told) {
+            table::Template query{text, {{text, std::nullopt, 0}}};
+            table::SqlAnalysis analysis;
+            analysis.several_statements = text.starts_with("PREPARE ");
+            share_.submit(
+                {std::make_shared<Statement>(std::move(query), std::move(analysis), false), "check", text},
+                deadline, std::move(told));
+        };
+        table::try_query(std::move(plan), ask, std::move(callback));
     }
 
   private:

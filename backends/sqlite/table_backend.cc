@@ -19,20 +19,23 @@ class Runner final : public table::QueryRunner {
         database_->run(lane_, std::move(job), std::move(callback));
     }
 
-    // Where a key stands outside quotes, a query with a key of nobody's is a mistake that it has not itself.
-    [[nodiscard]] bool tries_query() const override { return statement_->analysis.unquoted.empty(); }
-
-    void prepare_only(Deadline deadline, pool::OutcomeCallback callback) override {
+    // Where a key stands outside quotes, a query with a made-up one is a mistake that it has not itself.
+    void prepare_only(Deadline deadline, table::TrialCallback callback) override {
         auto statement = statement_;
-        if (!tries_query()) {
+        const bool tried = statement->analysis.unquoted.empty();
+        if (!tried) {
             std::string error;
             auto query = *table::parse_template("SELECT 1 FROM sqlite_master", error);
             auto analysis = table::analyse(query, table::SqlDialect::sqlite);
             statement = std::make_shared<const Statement>(Statement{std::move(query), std::move(analysis)});
         }
+        const auto told = [tried, callback = std::move(callback)](const pool::Outcome& outcome) {
+            if (!outcome.ok()) return callback({outcome.failure, {}});
+            callback({std::nullopt, tried ? "" : "a key stands in it outside quotes"});
+        };
         Job job{std::move(statement), "check@proxyd.invalid", deadline};
         job.prepare_only = true;
-        database_->run(lane_, std::move(job), std::move(callback));
+        database_->run(lane_, std::move(job), told);
     }
 
   private:

@@ -9,6 +9,7 @@
 #include "backends/clock.h"
 #include "backends/pool/pool.h"
 #include "backends/pool/query.h"
+#include "backends/table/query_trial.h"
 #include "backends/table/settings.h"
 #include "backends/table/sql_definition.h"
 
@@ -23,12 +24,9 @@ class QueryRunner {
     // and suits the templates.
     virtual void run(const KeyParts& key, Deadline deadline, pool::OutcomeCallback callback) = 0;
 
-    // Whether prepare_only() tries the query; else it only connects.
-    [[nodiscard]] virtual bool tries_query() const { return true; }
-
-    // Connects and prepares the query without running it; the outcome has no rows worth reading. For
+    // Connects, and has the database look at the query without running it. Calls back as run() does. For
     // checking.
-    virtual void prepare_only(Deadline deadline, pool::OutcomeCallback callback) = 0;
+    virtual void prepare_only(Deadline deadline, TrialCallback callback) = 0;
 };
 
 // One database, as all tables that ask it share it.

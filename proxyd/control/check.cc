@@ -200,10 +200,12 @@ class Check {
         result_.reading_tables = tables.reading_tables();
         const bool as_daemon = can_be(user);
         if (as_daemon) check_access(tables, *user);
-        if (!connect || !tables.any_usable()) return;
-        if (as_daemon) master::drop_privileges(user->account, std::nullopt);
-        tables.connect();
-        result_.answering = tables.tables_answering();
+        if (connect && tables.any_usable()) {
+            if (as_daemon) master::drop_privileges(user->account, std::nullopt);
+            tables.connect();
+            result_.answering = tables.tables_answering();
+        }
+        tables.tell_doubts();
     }
 
     [[nodiscard]] bool is_alone() const { return !place_.has_main_cf || place_.options_given; }

@@ -1,9 +1,11 @@
 #include "proxyd/control/parameter_check.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 #include <mysql.h>
@@ -11,6 +13,8 @@
 #include <unistd.h>
 
 #include "proxyd/control/continued_line.h"
+#include "proxyd/control/other_name.h"
+#include "proxyd/control/strange_character.h"
 
 namespace proxyd::control {
 namespace {
@@ -27,25 +31,30 @@ class ParameterCheck {
                    const std::vector<std::string>& known, Findings& findings)
         : type_(type), parameters_(parameters), file_(file), known_(known), findings_(findings) {}
 
+    [[nodiscard]] std::vector<Doubt> take_doubts() { return std::move(doubts_); }
+
     void check_names();
-    void check_form();
+    void check_continuations();
     void check_tls();
     void check_limit();
 
   private:
     [[nodiscard]] std::string how_to_verify() const;
+    [[nodiscard]] bool check_strange_name(const std::string& name);
 
     const std::string& type_;
     const table::TableParameters& parameters_;
     const std::string& file_;
     const std::vector<std::string>& known_;
     Findings& findings_;
+    std::vector<Doubt> doubts_;
 };
 
 void ParameterCheck::check_names() {
     const std::vector<std::string_view> views(known_.begin(), known_.end());
     for (const auto& name : parameters_.names()) {
         if (std::find(views.begin(), views.end(), name) != views.end()) continue;
+        if (check_strange_name(name)) continue;
         const auto nearest = config::nearest_name(name, views);
         const bool of_tls = name.starts_with("tls_") || name.starts_with("ssl");
         if (of_tls && (type_ == "pgsql" || (type_ == "mysql" && nearest.empty()))) {
@@ -55,10 +64,43 @@ void ParameterCheck::check_names() {
                                           name, type_, how_to_verify()));
             continue;
         }
+        const auto instead = write_instead(type_, name);
         findings_.warning(file_, parameters_.line(name),
                           fmt::format("unknown parameter \"{}\" is ignored{}", name,
-                                      nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest)));
+                                      !instead.empty()  ? ": write " + instead
+                                      : nearest.empty() ? ""
+                                                        : fmt::format(", did you mean \"{}\"?", nearest)));
     }
+}
+
+// A name with a character in it that nobody sees.
+bool ParameterCheck::check_strange_name(const std::string& name) {
+    constexpr std::array<std::string_view, 6> vital = {"hosts",  "user",   "password",
+                                                       "dbname", "dbpath", "query"};
+    const auto found = find_strange_character(name);
+    if (!found) return false;
+    std::string meant;
+    std::size_t done = 0;
+    for (auto next = found; next; next = find_strange_character(name, next->at + next->size)) {
+        meant += name.substr(done, next->at - done);
+        done = next->at + next->size;
+    }
+    meant += name.substr(done);
+    const bool of_file = found->code == "U+FEFF" && found->at == 0;
+    const bool lost = std::find(vital.begin(), vital.end(), meant) != vital.end();
+    const int line = parameters_.line(name);
+    doubts_.push_back(
+        {{file_, line, lost ? Gravity::error : Gravity::warning,
+          of_file ? fmt::format("{} at the beginning of the line makes \"{}\" an unknown parameter, which is "
+                                "ignored: save the file without it (UTF-8 without BOM)",
+                                describe(*found), meant)
+                  : fmt::format("unknown parameter \"{}\" is ignored: the name holds {}, which one does not "
+                                "see: write \"{}\"",
+                                with_strange_characters_shown(name), describe(*found), meant)},
+         !lost              ? Proof::none
+         : meant == "query" ? Proof::query
+                            : Proof::connection});
+    return true;
 }
 
 std::string ParameterCheck::how_to_verify() const {
@@ -70,18 +112,8 @@ std::string ParameterCheck::how_to_verify() const {
         plain_dbname(parameters_), authorities);
 }
 
-// Slips of the pen that give values nobody can mean.
-void ParameterCheck::check_form() {
-    for (const char* name : {"dbpath", "hosts", "query"}) {
-        const auto value = parameters_.text(name, "");
-        if (value.size() < 2 || value.front() != value.back()) continue;
-        if (value.front() != '"' && value.front() != '\'') continue;
-        findings_.error(
-            file_, parameters_.line(name),
-            fmt::format("the quotes around the value of {} are taken for a part of it: remove the "
-                        "quotes",
-                        name));
-    }
+// A line that was meant to be one of its own.
+void ParameterCheck::check_continuations() {
     for (const auto& name : parameters_.names()) {
         const auto inside = continued_parameter(name, parameters_.text(name, ""), known_);
         if (inside.empty()) continue;
@@ -126,13 +158,15 @@ void ParameterCheck::check_limit() {
 
 }  // namespace
 
-void check_parameters(const std::string& type, const table::TableParameters& parameters,
-                      const std::string& file, const std::vector<std::string>& known, Findings& findings) {
+std::vector<Doubt> check_parameters(const std::string& type, const table::TableParameters& parameters,
+                                    const std::string& file, const std::vector<std::string>& known,
+                                    Findings& findings) {
     ParameterCheck check(type, parameters, file, known, findings);
     check.check_names();
-    check.check_form();
+    check.check_continuations();
     if (type == "mysql") check.check_tls();
     check.check_limit();
+    return check.take_doubts();
 }
 
 }  // namespace proxyd::control

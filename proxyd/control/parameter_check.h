@@ -5,12 +5,15 @@
 #include <vector>
 
 #include "backends/table/table_parameters.h"
-#include "proxyd/control/finding.h"
+#include "proxyd/control/doubt.h"
 
 namespace proxyd::control {
 
-// `known` are the names that tables of this type have, `file` is where the parameters stand.
-void check_parameters(const std::string& type, const table::TableParameters& parameters,
-                      const std::string& file, const std::vector<std::string>& known, Findings& findings);
+// `known` are the names that tables of this type have, `file` is where the parameters stand. Returns what the
+// database may yet refute.
+[[nodiscard]] std::vector<Doubt> check_parameters(const std::string& type,
+                                                  const table::TableParameters& parameters,
+                                                  const std::string& file,
+                                                  const std::vector<std::string>& known, Findings& findings);
 
 }  // namespace proxyd::control

@@ -71,6 +71,25 @@ void collect_typeless(std::string_view value, std::vector<std::string>& tables) 
     }
 }
 
+// The restrictions that have the table behind them; one that is empty when there are none.
+std::vector<std::string> restrictions_before(std::string_view value, std::string_view table) {
+    std::vector<std::string> found;
+    std::string plain(value);
+    std::replace_if(
+        plain.begin(), plain.end(), [](char c) { return c == '{' || c == '}'; }, ' ');
+    std::string before;
+    for (const auto& word : config::split_list(plain)) {
+        std::string_view text = word;
+        while (text.starts_with("proxy:")) text.remove_prefix(6);
+        if (text == table && std::find(found.begin(), found.end(), before) == found.end())
+            found.push_back(before);
+        if (text != "unionmap:" && text != "pipemap:")
+            before = word.starts_with("check_") ? word : std::string();
+    }
+    if (found.empty()) found.emplace_back();
+    return found;
+}
+
 class Search {
   public:
     Search(const postfix::MainCf& main_cf, TablesIn tables_in)
@@ -82,8 +101,10 @@ class Search {
     void look(std::string_view parameter, std::string_view value, const std::string& file, int line,
               bool certain) {
         if (allows(parameter)) return;
-        for (const auto& table : tables_in_(expand_or_nothing(main_cf_, value))) {
-            uses_.push_back({table, std::string(parameter), file, line, certain});
+        const auto expanded = expand_or_nothing(main_cf_, value);
+        for (const auto& table : tables_in_(expanded)) {
+            for (auto& restriction : restrictions_before(expanded, table))
+                uses_.push_back({table, std::string(parameter), file, line, certain, std::move(restriction)});
         }
     }
 

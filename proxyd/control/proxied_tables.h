@@ -12,11 +12,13 @@
 namespace proxyd::control {
 
 struct TableUse {
-    std::string table;      // type:name, without proxy:
-    std::string parameter;  // smtpd_data_restrictions
-    std::string file;       // main.cf or master.cf, with path
-    int line = 0;           // 0: the parameter has its built-in value
-    bool certain = true;    // false: a parameter of the site's own, which perhaps nobody reads
+    std::string table;       // type:name, without proxy:
+    std::string parameter;   // smtpd_data_restrictions
+    std::string file;        // main.cf or master.cf, with path
+    int line = 0;            // 0: the parameter has its built-in value
+    bool certain = true;     // false: a parameter of the site's own, which perhaps nobody reads
+    std::string asked_by{};  // the restriction that has the table behind it: check_sender_access; or empty
+    bool asks_keys = true;   // false: it gets another table's answers, as in a pipemap
 };
 
 // proxy_read_maps and proxy_write_maps do not count: they allow tables, they do not ask for them. Parameters

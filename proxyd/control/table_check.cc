@@ -1,14 +1,12 @@
 #include "proxyd/control/table_check.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,7 +18,9 @@
 #include "backends/table/domain_list.h"
 #include "backends/unreadable.h"
 #include "proxyd/control/file_access.h"
+#include "proxyd/control/meaning_check.h"
 #include "proxyd/control/parameter_check.h"
+#include "proxyd/control/slips.h"
 #include "proxyd/control/table_names.h"
 #include "proxyd/options.h"
 
@@ -41,21 +41,6 @@ bool is_refused(const std::string& problem) {
     return problem.find("Permission denied") != std::string::npos;
 }
 
-// Whether a MySQL server sees more than one statement whatever its sql_mode. Not where a backslash, a double
-// quote or a comment may mean this or that, nor in a compound statement, which has ';' inside.
-bool is_surely_several(const table::SqlDefinition& definition) {
-    constexpr std::array<std::string_view, 8> simple = {"select", "with",    "insert", "update",
-                                                        "delete", "replace", "call",   "set"};
-    const std::string_view query = definition.query.source;
-    if (!definition.analysis.several_statements || query.find_first_of("\\\"#") != query.npos ||
-        query.find("/*") != query.npos || query.find("--") != query.npos)
-        return false;
-    const auto word = query.substr(0, query.find_first_of(" \t\r\n(;"));
-    return std::any_of(simple.begin(), simple.end(), [word](std::string_view one) {
-        return word.size() == one.size() && strncasecmp(word.data(), one.data(), one.size()) == 0;
-    });
-}
-
 }  // namespace
 
 const std::vector<std::string_view>& common_parameter_names() {
@@ -65,8 +50,22 @@ const std::vector<std::string_view>& common_parameter_names() {
     return names;
 }
 
+// Of an option of a URI that nobody knows, redaction hides the value also where it can be no password.
 bool holds_password(std::string_view text) {
-    return redact(text) != text;
+    std::string rest;
+    while (!text.empty()) {
+        const auto begin = text.find_first_of("?&");
+        rest += text.substr(0, begin);
+        text.remove_prefix(std::min(begin, text.size()));
+        const auto option = text.substr(0, text.find_first_of("?& \t,", 1));
+        const auto equals = option.find('=');
+        const auto name = option.substr(0, equals);
+        const bool harmless = equals != option.npos && option.find('@') == option.npos &&
+                              name.find("pass") == name.npos && name.find("pw") == name.npos;
+        rest += harmless ? option.substr(0, equals) : option;
+        text.remove_prefix(option.size());
+    }
+    return redact(rest) != rest;
 }
 
 TableCheck::TableCheck(table::TableSetOptions options, const config::ParameterFile& main_cf,
@@ -83,6 +82,7 @@ TableCheck::TableCheck(table::TableSetOptions options, const config::ParameterFi
 }
 
 void TableCheck::add_backend(const std::string& type, std::unique_ptr<table::TableBackend> backend) {
+    dialects_[type] = backend->dialect();
     auto& names = parameter_names_[type];
     for (const auto name : common_parameter_names()) names.emplace_back(name);
     for (const auto name : backend->parameter_names()) names.emplace_back(name);
@@ -116,7 +116,11 @@ bool TableCheck::check_path(const std::string& name, const std::vector<TableUse>
 void TableCheck::read(const std::string& name, const std::vector<TableUse>& uses) {
     auto inspection = tables_.inspect(seen_from(reader_.directory, name));
     if (!inspection.members.empty()) {
-        for (const auto& member : inspection.members) read(member, uses);
+        auto keys_of_member = uses;
+        for (const auto& member : inspection.members) {
+            read(member, keys_of_member);
+            for (auto& use : keys_of_member) use.asks_keys = use.asks_keys && type_of(name) != "pipemap";
+        }
         return;
     }
     if (!seen_.insert(name).second || !check_path(name, uses)) return;
@@ -142,11 +146,21 @@ void TableCheck::read(const std::string& name, const std::vector<TableUse>& uses
     if (parameters.is_relative_path()) return;
     for (const auto& problem : parameters.warnings()) findings_.warning(file, problem.line, problem.message);
     const auto type = type_of(name);
-    check_parameters(type, parameters, file, parameter_names_.at(type), findings_);
+    auto doubts = check_parameters(type, parameters, file, parameter_names_.at(type), findings_);
+    for (auto& slip : find_slips(dialects_.at(type), parameters, parameter_names_.at(type), file,
+                                 [&](auto parameter) { return line_of(name, parameters, parameter); }))
+        doubts.push_back(std::move(slip));
     check_password(name, parameters);
     check_domain_list(name, parameters);
-    if (!inspection.table) return;
-    Usable usable{name, file, std::move(inspection.table), std::move(inspection.files), {}, true, {}};
+    if (!inspection.table) {
+        for (const auto& doubt : doubts) tell(doubt);
+        return;
+    }
+    Usable usable{name, file, std::move(inspection.table), std::move(inspection.files), {}, true, {}, {}};
+    usable.doubts = std::move(doubts);
+    const auto at = [&](std::string_view parameter) { return line_of(name, parameters, parameter); };
+    check_meaning(usable.table->definition(), uses,
+                  {file, std::max(at("query"), at("table")), at("domain"), at("result_format")}, findings_);
     if (type == "sqlite") check_database_file(usable, parameters);
     usable.parameters = std::move(*inspection.parameters);
     usable_.push_back(std::move(usable));
@@ -196,7 +210,7 @@ void TableCheck::check_domain_list(const std::string& name, const table::TablePa
     }
     for (const auto& table : list->tables()) {
         if (serves(table)) {
-            read(table, {{table, parameter, file, line}});
+            read(table, {{table, parameter, file, line, true, "domain"}});
             continue;
         }
         std::string_view plain = table;
@@ -253,9 +267,30 @@ std::vector<std::string> TableCheck::reading_tables() const {
     return names;
 }
 
+void TableCheck::tell(const Doubt& doubt) {
+    const auto& [file, line, gravity, text] = doubt.finding;
+    switch (gravity) {
+        case Gravity::error: return findings_.error(file, line, text);
+        case Gravity::warning: return findings_.warning(file, line, text);
+        case Gravity::note: return findings_.note(file, line, text);
+    }
+}
+
+void TableCheck::tell_doubts() {
+    for (auto& usable : usable_) {
+        for (const auto& doubt : usable.doubts) tell(doubt);
+        usable.doubts.clear();
+    }
+}
+
 int TableCheck::line_of(const Usable& usable, std::string_view parameter) const {
-    if (usable.parameters.where() != "main.cf") return usable.parameters.line(parameter);
-    const auto prefix = usable.name.substr(usable.name.find(':') + 1);
+    return line_of(usable.name, usable.parameters, parameter);
+}
+
+int TableCheck::line_of(const std::string& name, const table::TableParameters& parameters,
+                        std::string_view parameter) const {
+    if (parameters.where() != "main.cf") return parameters.line(parameter);
+    const auto prefix = name.substr(name.find(':') + 1);
     const auto* found = main_cf_.find(fmt::format("{}_{}", prefix, parameter));
     return found != nullptr ? found->line : 0;
 }
@@ -272,70 +307,6 @@ int TableCheck::line_in_main_cf(const std::string& name, std::string_view messag
         line = value.line;
     }
     return line;
-}
-
-// Where the parameter stands that has to be mended, as far as that is certain.
-void TableCheck::tell_failure(const Usable& usable, const pool::Failure& failure) {
-    const auto holds = [&](std::string_view parameter) {
-        const auto text = usable.parameters.text(parameter, "");
-        return text.find('=') != std::string::npos || text.find("://") != std::string::npos;
-    };
-    std::vector<std::string_view> candidates;
-    if (type_of(usable.name) == "sqlite" && failure.kind != pool::FailureClass::query) {
-        candidates = {"dbpath"};
-    } else if (failure.kind == pool::FailureClass::query) {
-        candidates = {"query", "table"};
-    } else if (failure.parameter == "user" && failure.message.find("password") != std::string::npos) {
-        candidates = {"password", "user"};
-    } else {
-        candidates = {pool::is_trouble_with_hosts(failure.kind) ? "hosts" : failure.parameter};
-        // Connection text and URIs have everything.
-        for (const auto* text : {"dbname", "hosts"}) {
-            if (!candidates.front().empty() && holds(text)) candidates.push_back(text);
-        }
-    }
-    int line = 0;
-    for (const auto parameter : candidates) line = line > 0 ? line : line_of(usable, parameter);
-    findings_.error(usable.where, line, failure.message);
-}
-
-// A query that could only be connected for; false: it cannot succeed.
-bool TableCheck::judge_untried(const Usable& usable) {
-    if (usable.table->runner().tries_query()) return true;
-    if (type_of(usable.name) == "mysql" && is_surely_several(usable.table->definition())) {
-        findings_.error(
-            usable.where, line_of(usable, "query"),
-            "the query is more than one statement, and a MySQL server takes only one: all lookups fail");
-        return false;
-    }
-    const bool unquoted = !usable.table->definition().analysis.unquoted.empty();
-    findings_.note(usable.where, 0,
-                   fmt::format("this query was not tried, as {}: the database was only connected to",
-                               unquoted ? "a key stands in it outside quotes"
-                                        : "it may change data, or is more than one statement"));
-    return true;
-}
-
-void TableCheck::connect() {
-    std::size_t open = 0;
-    for (const auto& usable : usable_) open += usable.can_answer ? 1 : 0;
-    for (const auto& usable : usable_) {
-        if (!usable.can_answer) continue;
-        // Long enough for one connection attempt, and its second try elsewhere.
-        const auto& settings = usable.table->settings();
-        const auto limit =
-            std::min(settings.lookup_timeout, settings.connect_timeout + std::chrono::seconds(2));
-        usable.table->runner().prepare_only({Clock::now() + limit},
-                                            [this, &usable, &open](const pool::Outcome& outcome) {
-                                                if (outcome.ok()) {
-                                                    answering_ += judge_untried(usable) ? 1 : 0;
-                                                } else {
-                                                    tell_failure(usable, outcome.failure);
-                                                }
-                                                if (--open == 0) loop_.stop();
-                                            });
-    }
-    if (open > 0) loop_.run();
 }
 
 }  // namespace proxyd::control

@@ -11,6 +11,7 @@
 #include "backends/event/resolver.h"
 #include "backends/table/table_set.h"
 #include "proxyd/control/daemon_user.h"
+#include "proxyd/control/doubt.h"
 #include "proxyd/control/finding.h"
 #include "proxyd/control/proxied_tables.h"
 
@@ -39,6 +40,9 @@ class TableCheck {
     // Asks the databases of all tables read so far to prepare their queries. Waits, for seconds at most.
     void connect();
 
+    // Tells what has been held against the tables and connect() has not refuted.
+    void tell_doubts();
+
     // Those that the `domain` lists name and proxyd does not serve itself, so that the stock server is asked.
     [[nodiscard]] const std::vector<TableUse>& domain_tables() const { return domain_tables_; }
 
@@ -63,15 +67,20 @@ class TableCheck {
         std::string database_file;       // of an SQLite table, where it is certain which one it is; or empty
         bool can_answer = true;          // false: it has been said why its database cannot be opened
         table::TableParameters parameters;
+        std::vector<Doubt> doubts;
     };
 
     void add_backend(const std::string& type, std::unique_ptr<table::TableBackend> backend);
     void tell_of_name(const std::vector<TableUse>& uses, Gravity gravity, const std::string& text);
     [[nodiscard]] bool check_path(const std::string& name, const std::vector<TableUse>& uses);
-    [[nodiscard]] bool judge_untried(const Usable& usable);
+    void tell_trial(Usable& usable, const table::Trial& trial);
     void tell_failure(const Usable& usable, const pool::Failure& failure);
     [[nodiscard]] int line_in_main_cf(const std::string& name, std::string_view message) const;
     [[nodiscard]] int line_of(const Usable& usable, std::string_view parameter) const;
+    [[nodiscard]] int line_of(const std::string& name, const table::TableParameters& parameters,
+                              std::string_view parameter) const;
+    void tell(const Doubt& doubt);
+    static void settle_doubts(Usable& usable, bool tried);
     void check_password(const std::string& name, const table::TableParameters& parameters);
     void check_domain_list(const std::string& name, const table::TableParameters& parameters);
     void check_database_file(Usable& usable, const table::TableParameters& parameters);
@@ -85,6 +94,7 @@ class TableCheck {
     Resolver resolver_;
     table::TableSet tables_;
     std::map<std::string, std::vector<std::string>> parameter_names_;  // by type
+    std::map<std::string, table::SqlDialect> dialects_;
     std::set<std::string> seen_;
     std::vector<Usable> usable_;
     std::vector<TableUse> domain_tables_;

@@ -1,4 +1,6 @@
 // What PostgreSQL tables answer, whatever way the query goes.
+#include <gmock/gmock.h>
+
 #include "tests/database/pgsql_scene.h"
 
 namespace proxyd {
@@ -178,8 +180,9 @@ TEST_F(PgsqlAnswers, CheckedQueriesAreNotRun) {
     EXPECT_NE(
         check(table("query = SELEC target FROM alias WHERE address = '%s'", "b.cf")).find("syntax error"),
         std::string::npos);
-    EXPECT_EQ(check(table("query = DELETE FROM alias", "c.cf")), "not tried");
-    EXPECT_EQ(check(table("query = ANALYZE DELETE FROM alias", "d.cf")), "not tried");
+    EXPECT_EQ(check(table("query = DELETE FROM alias", "c.cf")), "fine");
+    EXPECT_THAT(check(table("query = ANALYZE DELETE FROM alias", "d.cf")),
+                testing::StartsWith("not tried: "));
     EXPECT_EQ(count(), before);
 }
 

@@ -128,11 +128,12 @@ class TableScene : public testing::Test {
     std::string check(const std::string& table) {
         const auto read = tables->inspect(table).table;
         if (!read) return "unusable";
-        std::optional<pool::Outcome> result;
-        read->runner().prepare_only({Clock::now() + 5s}, [&](const pool::Outcome& got) { result = got; });
+        std::optional<table::Trial> result;
+        read->runner().prepare_only({Clock::now() + 5s}, [&](const table::Trial& got) { result = got; });
         EXPECT_TRUE(run_until([&] { return result.has_value(); })) << "no answer";
-        if (!result || !result->ok()) return result ? result->failure.message : "";
-        return read->runner().tries_query() ? "fine" : "not tried";
+        if (!result) return "";
+        if (result->failure) return result->failure->message;
+        return result->not_tried.empty() ? "fine" : "not tried: " + result->not_tried;
     }
 
     RecordingLog recorded;

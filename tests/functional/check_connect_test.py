@@ -38,13 +38,71 @@ _MISTAKES = {
     },
 }
 
+# A view for an account that may read it and nothing else; a function that does what it should not.
+_MORE = {
+    "pgsql": """
+CREATE VIEW visible AS SELECT addr, dest FROM aliases;
+CREATE ROLE viewer LOGIN;
+GRANT SELECT ON visible TO viewer;
+CREATE SEQUENCE calls;
+CREATE FUNCTION counted(address text) RETURNS text STABLE LANGUAGE plpgsql AS
+    $$BEGIN PERFORM nextval('calls'); RETURN address; END$$;
+CREATE FUNCTION strict_about(address text) RETURNS text STABLE LANGUAGE plpgsql AS
+    $$BEGIN RAISE EXCEPTION 'nobody has %', address; END$$;
+""",
+    "mysql": """
+CREATE VIEW visible AS SELECT addr, dest FROM aliases;
+CREATE USER viewer@'127.0.0.1' IDENTIFIED BY 'viewer';
+GRANT SELECT ON visible TO viewer@'127.0.0.1';
+CREATE TABLE written (address varchar(255));
+""",
+}
+
+_VIEWER = {"user": "viewer", "password": "viewer", "query": "SELECT dest FROM visible WHERE addr = '%s'"}
+
+# Tables that answer lookups, and what check says of them besides.
+_ANSWERING = {
+    "pgsql": {
+        "view": (_VIEWER, []),
+        "number": ({"query": "SELECT dest FROM aliases WHERE id = '%s'"}, []),
+        "address": ({"query": "SELECT dest FROM aliases WHERE host('%s'::inet) = addr"}, []),
+        "pattern": ({"query": "SELECT dest FROM aliases WHERE addr LIKE '%s' AND '%s'::inet IS NOT NULL"}, ["note"]),
+        "writes": ({"query": "UPDATE aliases SET d2 = 'x' WHERE addr = '%s' RETURNING dest"}, []),
+        "calls": ({"query": "SELECT dest FROM aliases WHERE addr = counted('%s')"}, []),
+        "raises": ({"query": "SELECT dest FROM aliases WHERE addr = strict_about('%s')"}, []),
+        "labels": ({"query": "SELECT dest FROM aliases WHERE addr LIKE '%9.%1%%'"}, []),
+        "alias": ({"query": "SELECT dest AS\u00a0name FROM aliases WHERE addr = '%s'"}, []),
+    },
+    "mysql": {
+        "view": (_VIEWER, []),
+        "number": ({"query": "SELECT dest FROM aliases WHERE id = '%s'"}, []),
+        "writes": ({"query": "INSERT INTO written VALUES ('%s')", "require_result_set": "no"}, []),
+        "two-hosts": ({"hosts": "{host} # here"}, ["warning", "warning"]),
+    },
+}
+
+# Those that do not.
+_REFUSED = {
+    "pgsql": {
+        "rights": ({**_VIEWER, "query": _QUERY}, 5, "permission denied"),
+        "pattern": ({"query": "SELECT nosuch FROM aliases WHERE addr LIKE '%s'"}, 5, '"nosuch" does not exist'),
+        "function": ({"query": "SELECT nosuch(addr) FROM aliases WHERE addr = '%s'"}, 5, "nosuch"),
+    },
+    "mysql": {
+        "rights": ({**_VIEWER, "query": _QUERY}, 5, "denied"),
+        "backslash": ({"query": "SELECT nosuch FROM aliases WHERE addr = '\\\\%s'"}, 5, "Unknown column"),
+        "syntax": ({"query": "SELECT dest FROM aliases WHER addr = '\\\\%s'"}, 5, "syntax"),
+    },
+}
+
 
 class CheckConnectTest(scenario.Scenario):
     @classmethod
     def set_up_servers(cls):
         proxyd = scenario.tested().binary if scenario.tested().is_proxyd else server.proxyd().binary
         cls.proxyctl = os.environ.get("PROXYCTL_BINARY") or os.path.join(os.path.dirname(proxyd), "proxyctl")
-        databases = [mail_database.start(cls.workspace, kind) for kind in (Postgres, Mariadb)]
+        databases = [mail_database.start(cls.workspace, kind, _MORE[kind.KIND]) for kind in (Postgres, Mariadb)]
+        cls.postgres = databases[0]
         cls.tables = mail_database.table_files(cls.workspace, *databases)
         cls.nobody = f"127.0.0.1:{reserve_port()}"
 
@@ -77,13 +135,43 @@ class CheckConnectTest(scenario.Scenario):
                 self.assertIn(text or "not inside '...'", found[0])
         self.assertRegex(lines[-1], r", 4 answered: 12 errors, 2 warnings$")
 
+    def test_what_answers_lookups_is_not_refused(self):
+        names = {}
+        for kind, tables in _ANSWERING.items():
+            for name, (changes, gravities) in tables.items():
+                host = self.tables.connection(kind).splitlines()[0].split("= ")[1]
+                changes = {key: value.replace("{host}", host) for key, value in changes.items()}
+                names[self.tables.add(kind, f"{kind}-{name}", **{"query": _QUERY, **changes})] = gravities
+        lines = self.check("allowed_tables =\n" + "".join(f"    {name}\n" for name in names))
+        for table, gravities in names.items():
+            with self.subTest(os.path.basename(table)):
+                said = [one for one in lines if one.startswith(table.split(":", 1)[1])]
+                self.assertEqual([one.split(": ")[1] for one in said], gravities, said)
+        self.assertRegex(lines[-1], rf"^checked {len(names)} tables, {len(names)} answered: 0 errors, ")
+        self.assertEqual(self.postgres.sql("SELECT is_called FROM calls", "maildb"), [["f"]])
+        self.assertEqual(self.postgres.sql("SELECT count(*) FROM aliases WHERE d2 = 'x'", "maildb"), [["0"]])
+
+    def test_what_lookups_meet_is_an_error(self):
+        expected = {}
+        for kind, tables in _REFUSED.items():
+            for name, (changes, line, text) in tables.items():
+                table = self.tables.add(kind, f"{kind}-refused-{name}", **{"query": _QUERY, **changes})
+                expected[table] = (line, text)
+        lines = self.check("allowed_tables =\n" + "".join(f"    {name}\n" for name in expected))
+        for table, (line, text) in expected.items():
+            with self.subTest(os.path.basename(table)):
+                found = [one for one in lines if one.startswith(f"{table.split(':', 1)[1]}:{line}: error: ")]
+                self.assertEqual(len(found), 1, lines)
+                self.assertIn(text, found[0])
+        self.assertRegex(lines[-1], rf", 0 answered: {len(expected)} errors, 0 warnings$")
+
     def test_several_statements(self):
         """MySQL never runs them; a compound statement is one, which cannot be tried."""
         several = self.tables.add("mysql", "several", query="SELECT dest FROM aliases; SELECT '%s'")
-        compound = self.tables.add("mysql", "compound", query="BEGIN NOT ATOMIC SELECT 'x'; END")
+        compound = self.tables.add("mysql", "compound", query="BEGIN NOT ATOMIC SELECT '%s'; END")
         lines = self.check(f"allowed_tables = {several} {compound}\n")
         several, compound = (table.split(":", 1)[1] for table in (several, compound))
-        self.assertRegex("\n".join(lines), rf"^{compound}: note: this query was not tried, .*\n"
+        self.assertRegex("\n".join(lines), rf"^{compound}:5: note: this query was not tried, .*\n"
                                            rf"{several}:5: error: the query is more than one statement, .*\n"
                                            "checked 2 tables, 1 answered: 1 error, 0 warnings$")
 

@@ -95,6 +95,30 @@ class CheckPostfixTest(unittest.TestCase):
             "proxy_read_maps: -o proxy_read_maps in master.cf:3 goes before main.cf: add "
             f"proxy:{self.table.replace(self.site + '/', '')} there"]))
 
+    def test_queries_that_cannot_mean_what_they_say(self):
+        def query(name, text):
+            self.write(f"{name}.cf", f"dbpath = {self.site}/mail.db\nquery = SELECT destination FROM aliases WHERE {text}\n")
+            return f"proxy:sqlite:{self.site}/{name}.cf"
+
+        domains, relay, clients = query("domains", "address = '%d'"), query("relay", "address = '$s' OR 1"), query(
+            "clients", "address = '%u@%d'")
+        status, lines = self.check(
+            f"virtual_mailbox_domains = {domains}\nrelay_domains = {relay}\nvirtual_alias_maps = {domains}\n"
+            f"smtpd_client_restrictions = permit_mynetworks,\n  check_sender_access {clients} check_client_access {clients}\n"
+            f"mine_dbpath = {self.site}/mail.db\nmine_query = SELECT '%d'\nmydestination = proxy:sqlite:mine\n", _PROXYD)
+        self.assertEqual(status, 1)
+        nothing = "for the domain of an address, which they have not: write %s for the whole key"
+        self.assertEqual(sorted(lines), [
+            "clients.cf:2: warning: check_client_access in smtpd_client_restrictions finds nothing here: it asks for host "
+            f"names, parent domains, IP addresses and networks, as client.example.com, and %d stands {nothing}",
+            "domains.cf:2: warning: virtual_mailbox_domains finds nothing here: it asks for domains, as mail.example.com, "
+            f"and %d stands {nothing}",
+            "main.cf:10: warning: mydestination finds nothing here: it asks for domains, as mail.example.com, and %d stands "
+            f"{nothing}",
+            "relay.cf:2: error: the query does not hold the key, so that relay_domains matches everything that it is asked "
+            "for, or nothing: with it this server may be open to all: write '%s' in the query where it compares with the "
+            "key"])
+
 
 @unittest.skipUnless(os.access("/usr/sbin/postconf", os.X_OK), "no Postfix")
 class CheckTablesTest(ProxyctlScene):
@@ -102,7 +126,7 @@ class CheckTablesTest(ProxyctlScene):
 
     def test_what_it_finds(self):
         site = self.workspace.directory("postfix")
-        table = self.table("listed", "SELECT 1", 0o644)
+        table = self.table("listed", "SELECT '%s'", 0o644)
         programs = self.programs()
 
         def check(main_cf, chroot, service="proxyd", columns="- - n - 1"):
@@ -118,7 +142,7 @@ class CheckTablesTest(ProxyctlScene):
         none = "local_recipient_maps =\n"
         self.assertEqual(check(none + f"virtual_alias_maps = proxy:{table}\n", "n"),
                          (0, ["checked 1 table as user postfix: 0 errors, 0 warnings"]))
-        secret = self.table("secret", "SELECT 1", 0o640)  # root's alone, while proxyd reads it as the mail owner
+        secret = self.table("secret", "SELECT '%s'", 0o640)  # root's alone, while proxyd reads it as the mail owner
         status, lines = check(none + f"virtual_alias_maps = proxy:{secret}\n", "n")
         self.assertEqual(status, 1)
         self.assertRegex(lines[0], r"secret\.cf: error: user postfix \(mail_owner\) cannot read it: Permission denied\. "
@@ -173,7 +197,7 @@ class CheckTablesTest(ProxyctlScene):
         status, lines = check(none + f"virtual_alias_maps = proxy:{table}\n", "n", "proxyd", "- - y - 1")
         self.assertEqual(status, 1)
         self.assertRegex(lines[0], r"runs in a chroot and looks for (/.*listed\.cf) at /.*\1, where it is not: write n")
-        listed = self.table("listed_only", "SELECT 1", 0o644)
+        listed = self.table("listed_only", "SELECT '%s'", 0o644)
         self.check_domain_tables(lambda: check(none + f"virtual_alias_maps = proxy:{listed}\n", "n"), listed)
         self.check_types(lambda maps: check(none + f"virtual_alias_maps = {maps}\n", "n"), table)
         status, lines = check("", "n", "proxyd\nproxymap-stock unix - - n - - proxyd")

@@ -30,7 +30,7 @@ class ProxyctlScene(unittest.TestCase):
                 ("@example.org", "anna@example.com"), ("über@example.com", "ü@example.com")])
         cls.aliases = cls.table("aliases", "SELECT destination FROM aliases WHERE address = '%s'")
         cls.broken = cls.table("broken", "SELECT destination FROM missing WHERE address = '%s'")
-        cls.secret = cls.table("secret", "SELECT 1")
+        cls.secret = cls.table("secret", "SELECT '%s'")
         cls.echo = cls.table("echo", "SELECT '<' || '%s' || '>'")
         cls.write("proxyd.cf", f"allowed_tables = {cls.aliases}, {cls.broken}, {cls.echo}\nlookup_timeout = 2s\n")
         cls.log = open(f"{cls.directory}/log", "wb")  # pylint: disable=consider-using-with

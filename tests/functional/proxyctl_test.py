@@ -159,7 +159,7 @@ class ProxyctlTest(ProxyctlScene):
         self.expect(self.run_proxyctl("enabel"), 2, "", 'unknown command "enabel", did you mean "enable"? Commands: query')
 
     def test_status_names_hosts_that_are_down(self):
-        table = "pgsql:" + self.write("gone.cf", f"hosts = unix:{self.directory}/none\ndbname = mail\nquery = SELECT 1\n")
+        table = "pgsql:" + self.write("gone.cf", f"hosts = unix:{self.directory}/none\ndbname = mail\nquery = SELECT '%s'\n")
         path = f"{self.directory}/gone.sock"
         self.write("gone-proxyd.cf", f"allowed_tables = {table}\nlookup_timeout = 1s\n")
         with subprocess.Popen([self.proxyd, "--listen", path, "--config", f"{self.directory}/gone-proxyd.cf"],

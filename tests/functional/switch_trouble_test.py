@@ -35,7 +35,7 @@ class SwitchTroubleTest(SwitchScene):
     def a_database_is_down(self, *more):
         """In front of the other tables that Postfix asks for."""
         gone = self.tables.add_text("pgsql", "gone", f"hosts = unix:{self.workspace.path}/none\ndbname = mail\n"
-                                                     "user = mail\nquery = SELECT 1\n")
+                                                     "user = mail\nquery = SELECT '%s'\n")
         self.postfix.write_main_cf(virtual_alias_maps=" ".join(f"proxy:{table}" for table in (gone, *more)))
         self.addCleanup(self.postfix.write_main_cf, virtual_alias_maps=f"proxy:{self.aliases}")
 

@@ -94,20 +94,20 @@ TEST_F(CheckTest, UnknownParametersAreNamedWithASuggestion) {
         findings("pgsql", std::string(good_pgsql) + "\nquerry = x\nzzzzzzz = 1\n"),
         ElementsAre("t.cf:7: warning: unknown parameter \"querry\" is ignored, did you mean \"query\"?",
                     "t.cf:8: warning: unknown parameter \"zzzzzzz\" is ignored"));
-    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT 1\nhosts = a\n"),
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT '%s'\nhosts = a\n"),
                 ElementsAre("t.cf:3: warning: unknown parameter \"hosts\" is ignored"));
 }
 
 TEST_F(CheckTest, SyntaxAndValues) {
-    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery SELECT 1\n"),
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery SELECT '%s'\n"),
                 ElementsAre(HasSubstr("t.cf:2: error: missing '='")));
     EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT '%z'\n"),
                 ElementsAre(HasSubstr("t.cf:2: error: ")));
-    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT 1\nexpansion_limit = many\n"),
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT '%s'\nexpansion_limit = many\n"),
                 ElementsAre(HasSubstr("t.cf:3: error: expansion_limit = many")));
-    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT 1\npool_size = 0\n"),
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT '%s'\npool_size = 0\n"),
                 ElementsAre(HasSubstr("t.cf:3: error: bad value: pool_size = 0, expected")));
-    EXPECT_THAT(findings("sqlite", "query = SELECT 1\n"),
+    EXPECT_THAT(findings("sqlite", "query = SELECT '%s'\n"),
                 ElementsAre(HasSubstr("t.cf: error: dbpath is missing")));
     std::filesystem::remove(directory_ + "/t.cf");
     EXPECT_THAT(findings(), ElementsAre(HasSubstr("t.cf: error: cannot be read: No such file")));
@@ -117,19 +117,19 @@ TEST_F(CheckTest, SyntaxAndValues) {
 }
 
 TEST_F(CheckTest, AnOptionWithoutAValueIsNone) {
-    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT 1\npool_size =\n"),
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT '%s'\npool_size =\n"),
                 ElementsAre(HasSubstr("t.cf:3: error: bad value: pool_size = , expected ")));
 }
 
 TEST_F(CheckTest, ANegativeLimitIsNone) {
-    const std::string table = "dbpath = /dev/null\nquery = SELECT 1\nexpansion_limit = ";
+    const std::string table = "dbpath = /dev/null\nquery = SELECT '%s'\nexpansion_limit = ";
     EXPECT_THAT(findings("sqlite", table + "-1\n"),
                 ElementsAre("t.cf:3: warning: expansion_limit = -1 sets no limit: write 0 if that is meant"));
     EXPECT_THAT(findings("sqlite", table + "0\n"), IsEmpty());
 }
 
 TEST_F(CheckTest, DatabaseFilesThatCannotBeRead) {
-    const std::string query = "\nquery = SELECT 1\n";
+    const std::string query = "\nquery = SELECT '%s'\n";
     for (const bool connect : {false, true}) {
         write("t.cf", "dbpath = " + directory_ + "/none.db" + query);
         write("proxyd.cf", "allowed_tables = sqlite:" + directory_ + "/t.cf\n");
@@ -164,28 +164,28 @@ TEST_F(CheckTest, DoubleQuotesMayMakeAName) {
 
 TEST_F(CheckTest, PasswordsThatAllCanReadAreNamedButNotShown) {
     for (const auto& text :
-         {std::string(good_pgsql), std::string("hosts = postgresql://u:secret@h/d\nquery = SELECT 1\n"),
-          std::string("hosts = h\ndbname = dbname=d password=secret\nquery = SELECT 1\n")}) {
+         {std::string(good_pgsql), std::string("hosts = postgresql://u:secret@h/d\nquery = SELECT '%s'\n"),
+          std::string("hosts = h\ndbname = dbname=d password=secret\nquery = SELECT '%s'\n")}) {
         EXPECT_THAT(findings("pgsql", text, 0640), IsEmpty()) << text;
         const auto lines = findings("pgsql", text, 0644);
         EXPECT_THAT(lines, ElementsAre(HasSubstr("warning: the password can be read by all users"))) << text;
         EXPECT_THAT(lines, Not(ElementsAre(HasSubstr("secret")))) << text;
     }
-    EXPECT_THAT(findings("pgsql", "hosts = h\ndbname = d\nquery = SELECT 1\n", 0644), IsEmpty());
+    EXPECT_THAT(findings("pgsql", "hosts = h\ndbname = d\nquery = SELECT '%s'\n", 0644), IsEmpty());
 }
 
 TEST_F(CheckTest, HostsAreNamedByTheirLine) {
-    const std::string table = "dbname = mail\nquery = SELECT 1\nhosts = db:port\n";
+    const std::string table = "dbname = mail\nquery = SELECT '%s'\nhosts = db:port\n";
     EXPECT_THAT(findings("pgsql", table),
                 ElementsAre(HasSubstr("t.cf:3: error: hosts: host db:***: the port ")));
     EXPECT_THAT(findings("mysql", table),
                 ElementsAre(HasSubstr("t.cf:3: error: hosts: host db:***: the port ")));
-    EXPECT_THAT(findings("pgsql", "query = SELECT 1\ndbname = nosuchkeyword=x\nhosts = db\n"),
+    EXPECT_THAT(findings("pgsql", "query = SELECT '%s'\ndbname = nosuchkeyword=x\nhosts = db\n"),
                 ElementsAre(HasSubstr("t.cf:2: error: dbname: libpq cannot read ")));
 }
 
 TEST_F(CheckTest, CertificatesThatAreMissingOrVerifyNothing) {
-    const std::string table = "dbname = mail\nquery = SELECT 1\nhosts = db\ntls_CAfile = ";
+    const std::string table = "dbname = mail\nquery = SELECT '%s'\nhosts = db\ntls_CAfile = ";
     const std::string verify = "\ntls_verify_cert = yes\n";
     EXPECT_THAT(findings("mysql", table + "/none" + verify),
                 ElementsAre("t.cf:4: error: tls_CAfile = /none: No such file or directory"));
@@ -206,13 +206,13 @@ TEST_F(CheckTest, PgsqlTablesHaveTheirTlsInDbname) {
                               HasSubstr("dbname = dbname=mail sslmode=verify-full"))));
     }
     EXPECT_THAT(findings("pgsql",
-                         "hosts = h\ndbname = dbname=m password=secret\nquery = SELECT 1\n"
+                         "hosts = h\ndbname = dbname=m password=secret\nquery = SELECT '%s'\n"
                          "tls_CAfile = /x\n"),
                 ElementsAre(Not(HasSubstr("secret"))));
 }
 
 TEST_F(CheckTest, ItemsOfDomainListsThatFailAllLookups) {
-    const std::string table = "dbpath = /dev/null\nquery = SELECT 1\ndomain = ";
+    const std::string table = "dbpath = /dev/null\nquery = SELECT '%s'\ndomain = ";
     const std::string here = "t.cf:3: error: domain: ";
     EXPECT_THAT(findings("sqlite", table + directory_ + "/none\n"),
                 ElementsAre(here + "open none: No such file or directory: lookups that come to it fail: make "
@@ -231,15 +231,15 @@ TEST_F(CheckTest, ItemsOfDomainListsThatFailAllLookups) {
 }
 
 TEST_F(CheckTest, TablesInDomainListsAreCheckedToo) {
-    write("d.cf", "query = SELECT 1\n");
-    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT 1\ndomain = example.com, !sqlite:" +
+    write("d.cf", "query = SELECT '%s'\n");
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\nquery = SELECT '%s'\ndomain = example.com, !sqlite:" +
                                        directory_ + "/d.cf\n"),
                 ElementsAre(HasSubstr("d.cf: error: dbpath is missing")));
 }
 
 TEST_F(CheckTest, TablesMadeOfOthersAreTheirMembers) {
-    write("d.cf", "query = SELECT 1\n");
-    write("e.cf", "dbpath = /dev/null\nquery = SELECT 1\n");
+    write("d.cf", "query = SELECT '%s'\n");
+    write("e.cf", "dbpath = /dev/null\nquery = SELECT '%s'\n");
     write("proxyd.cf",
           "allowed_tables = unionmap:{sqlite:" + directory_ + "/d.cf, sqlite:" + directory_ + "/e.cf}\n");
     EXPECT_THAT(findings(), ElementsAre(HasSubstr("d.cf: error: dbpath is missing")));
@@ -262,7 +262,7 @@ TEST_F(CheckTest, OptionsAndTypes) {
 
 TEST_F(CheckTest, ConnectAsksTheDatabase) {
     write("proxyd.cf", "allowed_tables = sqlite:" + directory_ + "/t.cf sqlite:" + directory_ + "/u.cf\n");
-    write("t.cf", "dbpath = " + directory_ + "/empty.db\nquery = SELECT 1\n");
+    write("t.cf", "dbpath = " + directory_ + "/empty.db\nquery = SELECT '%s'\n");
     write("u.cf", "dbpath = " + directory_ + "/empty.db\nquery = SELECT v FROM missing WHERE k = '%s'\n");
     write("empty.db", "");
     EXPECT_THAT(findings(true),
@@ -280,7 +280,7 @@ TEST_F(CheckTest, AQueryWithAKeyOutsideQuotesIsNotTried) {
     write("u.cf", "dbpath = " + directory_ + "/empty.db\nquery = SELECT '%s'\n");
     EXPECT_THAT(findings(true),
                 ElementsAre(HasSubstr("t.cf:2: warning: %s not inside '...'"),
-                            HasSubstr("t.cf: note: this query was not tried, as a key stands in "
+                            HasSubstr("t.cf:2: note: this query was not tried, as a key stands in "
                                       "it outside quotes: the database was only connected to")));
     EXPECT_EQ(result_.answering, 2U);
     EXPECT_THAT(result_.reading_tables, ElementsAre("sqlite:" + directory_ + "/u.cf"));
@@ -313,7 +313,7 @@ TEST_F(CheckTest, ALineThatContinuesTheOneBefore) {
         return HasSubstr(std::string("warning: the value of ") + name + " holds \"" + inside +
                          " =\": a line that begins with white space continues the one before");
     };
-    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\n query = SELECT 1\n"),
+    EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\n query = SELECT '%s'\n"),
                 testing::Contains(hint("dbpath", "query")));
     EXPECT_THAT(findings("pgsql",
                          "hosts = h\ndbname = d\nquery = SELECT a FROM t WHERE domain = '%s'\n"
@@ -334,7 +334,7 @@ TEST_F(CheckTest, ADirectoryThatIsClosedIsNamedOnceForAllItsFiles) {
     for (const auto& [name, file] : {std::pair("t", "a"), {"u", "a"}, {"v", "b"}, {"w", "c"}}) {
         const auto database = fmt::format("closed/inner/{}.db", file);
         write(database, "", 0644);
-        write(name, fmt::format("query = SELECT 1\ndbpath = {}/{}\n", directory_, database), 0644);
+        write(name, fmt::format("query = SELECT '%s'\ndbpath = {}/{}\n", directory_, database), 0644);
         allowed += fmt::format(" sqlite:{}/{}", directory_, name);
     }
     write("proxyd.cf", allowed + "\n", 0644);
@@ -350,7 +350,7 @@ TEST_F(CheckTest, ADirectoryThatIsClosedIsNamedOnceForAllItsFiles) {
 TEST_F(CheckTest, WhomTheDaemonRunsAsIsAskedFor) {
     if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
     chmod(directory_.c_str(), 0755);
-    write("t.cf", "dbpath = /dev/null\nquery = SELECT 1\n", 0600);
+    write("t.cf", "dbpath = /dev/null\nquery = SELECT '%s'\n", 0600);
     write("proxyd.cf", "allowed_tables = sqlite:" + directory_ + "/t.cf\n", 0600);
     EXPECT_THAT(findings(), IsEmpty());
     user_ = "nobody";

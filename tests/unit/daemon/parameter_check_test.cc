@@ -11,8 +11,10 @@ using testing::ElementsAre;
 std::vector<std::string> findings(const std::string& type, const std::string& text) {
     const auto parameters = table::TableParameters::from_file(config::parse_parameters(text, "t.cf"));
     Findings found;
-    check_parameters(type, parameters, "t.cf", {"hosts", "dbname", "tls_verify_cert", "tls_CAfile"}, found);
     std::vector<std::string> lines;
+    for (const auto& doubt : check_parameters(type, parameters, "t.cf",
+                                              {"hosts", "dbname", "tls_verify_cert", "tls_CAfile"}, found))
+        lines.push_back(format(doubt.finding));
     for (const auto& finding : found.all()) lines.push_back(format(finding));
     return lines;
 }

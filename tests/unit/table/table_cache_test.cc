@@ -60,7 +60,7 @@ class ScriptedRunner final : public QueryRunner {
             answer();
         }
     }
-    void prepare_only(Deadline, pool::OutcomeCallback) override {}
+    void prepare_only(Deadline, TrialCallback) override {}
 
   private:
     Script& script_;

@@ -47,7 +47,7 @@ class FakeRunner final : public QueryRunner {
             callback({&rows, {}});
         }
     }
-    void prepare_only(Deadline, pool::OutcomeCallback) override {}
+    void prepare_only(Deadline, TrialCallback) override {}
 
   private:
     std::string answer_;

@@ -1,0 +1,13 @@
+// Which option of connection text or of a URI libpq does not know.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace proxyd::pgsql {
+
+// `unknown option "sslmod", did you mean "sslmode"?`, or "" when there is none, or when what looks like one may
+// be a piece of a password.
+[[nodiscard]] std::string find_unknown_option(std::string_view text);
+
+}  // namespace proxyd::pgsql
