@@ -41,7 +41,7 @@ class LengthRunner final : public table::QueryRunner {
         (void)rows.add(std::string(length, 'x'));
         callback({&rows, {}});
     }
-    void prepare_only(Deadline, pool::OutcomeCallback) override {}
+    void prepare_only(Deadline, table::TrialCallback) override {}
 };
 
 class LengthBackend final : public table::TableBackend {
