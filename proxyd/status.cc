@@ -16,7 +16,9 @@ const char* name(pool::HostHealth health) {
     switch (health) {
         case pool::HostHealth::untried: return "untried";
         case pool::HostHealth::up: return "up";
+        case pool::HostHealth::suspect: return "suspect";
         case pool::HostHealth::down: return "down";
+        case pool::HostHealth::unwanted: return "not wanted";
         case pool::HostHealth::misconfigured: break;
     }
     return "misconfigured";

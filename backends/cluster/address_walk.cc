@@ -114,6 +114,10 @@ void AddressWalk::timed_out() {
 
 void AddressWalk::keep(const pool::Failure& failure, bool said_by_server) {
     if (kept_was_said_ && !said_by_server) return;
+    // One that cannot be reached may be the one that is asked for.
+    const bool other_is_away = any_failed_ && kept_.kind == pool::FailureClass::unreachable;
+    if (failure.kind == pool::FailureClass::unwanted && other_is_away) return;
+    any_failed_ = true;
     kept_ = failure;
     kept_was_said_ = said_by_server;
 }

@@ -89,6 +89,7 @@ class AddressWalk {
     bool any_tried_ = false;
     pool::Failure kept_{pool::FailureClass::unreachable, "the host has no address"};
     bool kept_was_said_ = false;
+    bool any_failed_ = false;
 };
 
 }  // namespace proxyd::cluster

@@ -17,6 +17,9 @@ namespace {
 using pool::Failure;
 using pool::FailureClass;
 
+// An attempt that begins beside this one, as the pool does then, shall begin with another server of a URI.
+constexpr std::chrono::milliseconds doubted_after{200};
+
 void ignore_notice(void*, const PGresult*) {}
 
 }  // namespace
@@ -56,11 +59,12 @@ Connector::Connector(Driver& driver, const std::string& host, Connected connecte
       connected_(std::move(connected)),
       failed_(std::move(failed)),
       walk_(driver.addresses(), driver.loop().now(), driver.settings().connect_timeout),
-      share_timer_(driver.loop().make_timer([this] { share_is_over(); })) {}
+      share_timer_(driver.loop().make_timer([this] { share_is_over(); })),
+      doubt_timer_(driver.loop().make_timer([this] { driver_.servers().failed(host_, endpoint_); })) {}
 
 void Connector::start() {
     std::string error;
-    endpoints_ = endpoints(driver_.cluster(), host_, error);
+    endpoints_ = driver_.servers().in_order(host_, endpoints(driver_.cluster(), host_, error));
     std::reverse(endpoints_.begin(), endpoints_.end());
     if (endpoints_.empty()) walk_.keep({FailureClass::configuration, error}, false);
     driver_.loop().defer([this, alive = std::weak_ptr<bool>(alive_)] {
@@ -76,6 +80,7 @@ void Connector::next_endpoint() {
     }
     endpoint_ = std::move(endpoints_.back());
     endpoints_.pop_back();
+    doubt_timer_->start(doubted_after);
     if (endpoint_.host.empty()) {
         walk_.begin("", {""}, endpoints_.size());
         next_address();
@@ -162,7 +167,9 @@ void Connector::poll() {
         case PGRES_POLLING_WRITING: watch_socket(false, true); return;
         case PGRES_POLLING_OK: {
             share_timer_->stop();
+            doubt_timer_->stop();
             walk_.worked();
+            driver_.servers().worked(host_, endpoint_);
             auto handle = std::move(connection_);
             connected_(std::move(handle));
             return;
@@ -182,6 +189,7 @@ void Connector::poll() {
     if (sqlstate.empty() && is_refusal_of_library(text)) failure.kind = FailureClass::configuration;
     if (const auto what_to_do = hint(sqlstate, text); !what_to_do.empty())
         failure.message += fmt::format("; {}", what_to_do);
+    if (sqlstate.empty() && is_other_role(text)) failure.kind = FailureClass::unwanted;
     // invalid_parameter_value, which only the text says the name of
     if (sqlstate == "22023" && text.find("client_encoding") != std::string::npos)
         failure.parameter = "encoding";
@@ -192,7 +200,8 @@ void Connector::poll() {
     // libpq goes by the name of the system's user then.
     if (failure.parameter == "user" && !current_.contains("user"))
         failure.message += fmt::format("; user is not set in the {}", is_uri(host_) ? "URI" : "table file");
-    attempt_failed(failure, !sqlstate.empty() || failure.kind != FailureClass::unreachable);
+    const bool said = !sqlstate.empty() || failure.kind == FailureClass::configuration;
+    attempt_failed(failure, said);
 }
 
 void Connector::attempt_failed(const Failure& failure, bool said_by_server) {

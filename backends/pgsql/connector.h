@@ -56,6 +56,7 @@ class Connector {
     int watched_fd_ = -1;
     ConnectionHandle connection_;
     std::unique_ptr<Timer> share_timer_;
+    std::unique_ptr<Timer> doubt_timer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

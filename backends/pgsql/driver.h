@@ -8,6 +8,7 @@
 #include "backends/cluster/address_walk.h"
 #include "backends/event/resolver.h"
 #include "backends/pgsql/cluster.h"
+#include "backends/pgsql/server_memory.h"
 #include "backends/pool/connection.h"
 
 namespace proxyd::pgsql {
@@ -36,6 +37,8 @@ class Driver final : public pool::Driver {
     void pooler_noticed(const std::string& why);
     [[nodiscard]] bool behind_pooler() const { return behind_pooler_; }
 
+    // Of the servers that a URI names.
+    [[nodiscard]] ServerMemory& servers() { return servers_; }
     // Of the hosts' addresses.
     [[nodiscard]] cluster::AddressMemory& addresses() { return addresses_; }
 
@@ -46,6 +49,7 @@ class Driver final : public pool::Driver {
     proxyd::cluster::Secrets secrets_{secrets_of(cluster_)};
     std::shared_ptr<const pool::DriverSettings> settings_;
     bool behind_pooler_ = false;
+    ServerMemory servers_;
     cluster::AddressMemory addresses_;
 };
 

@@ -77,6 +77,15 @@ FailureClass classify(std::string_view sqlstate, Phase phase) {
     return sqlstate.empty() ? FailureClass::lost : FailureClass::query;
 }
 
+bool is_other_role(std::string_view message) {
+    constexpr std::array<std::string_view, 4> roles{"session is read-only", "session is not read-only",
+                                                    "server is in hot standby mode",
+                                                    "server is not in hot standby mode"};
+    return std::any_of(roles.begin(), roles.end(), [message](std::string_view role) {
+        return message.find(role) != std::string_view::npos;
+    });
+}
+
 std::string_view parameter_at_fault(std::string_view sqlstate) {
     // invalid_catalog_name, insufficient_privilege
     if (sqlstate == "3D000" || sqlstate == "42501") return "dbname";

@@ -17,6 +17,10 @@ enum class Phase { connecting, querying };
 // administrator must correct: TLS or GSSAPI that was asked for and cannot be had, files that are missing.
 [[nodiscard]] bool is_refusal_of_library(std::string_view message);
 
+// Whether libpq has found that the server's role is not the one that target_session_attrs asks for. `message`
+// is libpq's own; it has no SQLSTATE.
+[[nodiscard]] bool is_other_role(std::string_view message);
+
 // The parameter of the table that a failure to connect is about, "dbname" or "user"; "" when it is not
 // certain.
 [[nodiscard]] std::string_view parameter_at_fault(std::string_view sqlstate);

@@ -1,8 +1,10 @@
 // One database host of a cluster: whether it is well, and when to try it again.
 #pragma once
 
+#include <algorithm>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "backends/clock.h"
 #include "backends/pool/backoff.h"
@@ -15,11 +17,18 @@ struct HostInfo {
     int rank = 0;       // lower ranks are preferred: UNIX sockets, then TCP, then URIs
 };
 
+// Whose trouble it is, for the log.
+[[nodiscard]] inline std::string trouble_subject(const std::string& pool, const HostInfo& host) {
+    return pool + " " + host.label;
+}
+
 enum class HostHealth {
     untried,        // nothing is known
-    up,             // the last connection attempt succeeded
+    up,             // the last connection attempt succeeded, or an answer came after it
+    suspect,        // its connections say nothing, and another host has answered what it was asked
     down,           // no connection can be made
     misconfigured,  // it answers, but refuses us: an administrator must act
+    unwanted,       // it answers, and is not of the kind that is asked for (a standby where one may write)
 };
 
 class Host {
@@ -28,20 +37,59 @@ class Host {
 
     [[nodiscard]] const HostInfo& info() const { return info_; }
     [[nodiscard]] HostHealth health() const { return health_; }
+    [[nodiscard]] bool is_up() const { return health_ == HostHealth::up; }
 
-    // Whether a connection may be tried now.
-    [[nodiscard]] bool may_connect(TimePoint now) const { return now >= retry_at_; }
-    [[nodiscard]] TimePoint retry_at() const { return retry_at_; }
+    // Whether a connection may be tried now. `needed`: no other host serves; then one that is unwanted is
+    // asked often whether that has changed.
+    [[nodiscard]] bool may_connect(TimePoint now, bool needed) const { return now >= retry_at(needed); }
+    [[nodiscard]] TimePoint retry_at(bool needed) const {
+        return health_ == HostHealth::unwanted && !needed ? seldom_at_ : retry_at_;
+    }
 
-    void connected() {
+    // The last attempts to connect have failed.
+    [[nodiscard]] bool struggles() const { return backoff_.failures() + slow_backoff_.failures() > 0; }
+
+    // How long the next attempt may take. Where connections used to be made quickly most attempts are short:
+    // behind one address there may be another server by now.
+    [[nodiscard]] Duration attempt_limit(Duration connect_timeout) const {
+        const bool long_one = backoff_.failures() % 4 == 2;
+        if (slowest_connect_ == Duration::zero() || long_one) return connect_timeout;
+        return std::min<Duration>(connect_timeout, std::max<Duration>(least_attempt, 4 * slowest_connect_));
+    }
+
+    // A connection was made, and took so long. True: the host was not up before.
+    [[nodiscard]] bool connected(TimePoint now, Duration taken) {
+        const bool news = !is_up();
+        // What was slow once is forgotten slowly.
+        slowest_connect_ = std::max<Duration>(taken, slowest_connect_ - slowest_connect_ / 8);
         health_ = HostHealth::up;
         backoff_.reset();
         slow_backoff_.reset();
         retry_at_ = {};
+        heard_at_ = now;
+        return news;
     }
 
+    // An answer came on a connection. When to try the next one is as before. True: as above.
+    [[nodiscard]] bool answered(TimePoint now) {
+        heard_at_ = now;
+        if (is_up() || health_ == HostHealth::misconfigured || health_ == HostHealth::unwanted) return false;
+        // Only a connection that begins now tells whether it serves again.
+        if (health_ == HostHealth::down && last_.kind == FailureClass::not_serving) return false;
+        health_ = HostHealth::up;
+        return true;
+    }
+
+    // When an answer or a connection came last.
+    [[nodiscard]] TimePoint heard_at() const { return heard_at_; }
+
+    struct Attempt {
+        TimePoint begun{};
+        bool answers = false;  // came meanwhile, on other connections
+    };
+
     // A connection attempt failed, or (lost) one that worked broke: then one attempt at once is free.
-    void failed(const Failure& failure, TimePoint now, std::minstd_rand& random) {
+    void failed(const Failure& failure, TimePoint now, std::minstd_rand& random, const Attempt& attempt) {
         last_ = failure;
         if (!is_failing()) failing_since_ = now;
         switch (failure.kind) {
@@ -50,34 +98,59 @@ class Host {
                 health_ = HostHealth::misconfigured;
                 retry_at_ = now + slow_backoff_.next(random);
                 return;
-            case FailureClass::lost: health_ = HostHealth::untried; return;
-            case FailureClass::unreachable:
-            case FailureClass::not_serving:
-            case FailureClass::query:
-            case FailureClass::conflict:
-            case FailureClass::too_large:
-            case FailureClass::resend:
-                health_ = HostHealth::down;
+            case FailureClass::unwanted:
+                if (health_ != HostHealth::unwanted) failing_since_ = now;
+                health_ = HostHealth::unwanted;
                 retry_at_ = now + backoff_.next(random);
+                seldom_at_ = now + Backoff(BackoffLimits{unwanted_again, unwanted_again}).next(random);
+                return;
+            case FailureClass::lost: health_ = HostHealth::untried; return;
+            default:
+                if (!attempt.answers) health_ = HostHealth::down;
+                retry_at_ = next_attempt(now, random, attempt);
                 return;
         }
     }
 
-    // Since the first failure, without a connection in between.
+    // Its connections are silent, another host is not.
+    void suspected(TimePoint now, std::string why) {
+        last_ = {FailureClass::lost, std::move(why)};
+        if (!is_failing()) failing_since_ = now;
+        health_ = HostHealth::suspect;
+    }
+
+    // Since the first failure, without a connection or an answer in between.
     [[nodiscard]] bool is_failing() const {
-        return health_ == HostHealth::down || health_ == HostHealth::misconfigured;
+        return health_ != HostHealth::up && health_ != HostHealth::untried;
     }
     [[nodiscard]] TimePoint failing_since() const { return failing_since_; }
 
     [[nodiscard]] const Failure& last_failure() const { return last_; }
 
   private:
+    // The return from a short outage is noticed soon: it may be the first of several. And what was a long
+    // attempt has been a pause as well, save that the host has a moment without one.
+    TimePoint next_attempt(TimePoint now, std::minstd_rand& random, const Attempt& attempt) {
+        const Duration away = now - failing_since_;
+        Duration wait = backoff_.next(random);
+        if (!attempt.answers) wait = std::min(wait, std::max<Duration>(least_wait, away / 4));
+        return std::max(now + std::min<Duration>(wait, wait_after_long_attempt), attempt.begun + wait);
+    }
+
+    static constexpr std::chrono::milliseconds least_wait{10};
+    static constexpr std::chrono::milliseconds wait_after_long_attempt{100};
+    static constexpr std::chrono::seconds least_attempt{1};
+    static constexpr std::chrono::seconds unwanted_again{30};
+
     HostInfo info_;
     HostHealth health_ = HostHealth::untried;
     Backoff backoff_{BackoffLimits{}};
     Backoff slow_backoff_{BackoffLimits{std::chrono::seconds(1), std::chrono::seconds(5)}};
     TimePoint retry_at_{};
+    TimePoint seldom_at_{};
+    TimePoint heard_at_{};
     TimePoint failing_since_{};
+    Duration slowest_connect_{};
     Failure last_;
 };
 

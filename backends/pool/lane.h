@@ -11,6 +11,7 @@
 
 #include "backends/clock.h"
 #include "backends/pool/query.h"
+#include "backends/pool/usual_time.h"
 
 namespace proxyd::pool {
 
@@ -33,6 +34,8 @@ struct Request {
     TimePoint lost_at{};                    // when that was last
     std::size_t resends = 0;
     bool asked_twice = false;  // the first answer counts; nobody joins, as one was asked for before
+    TimePoint first_sent{};
+    int hedges = 0;  // how many times it was asked again because a connection was silent
 
     [[nodiscard]] bool abandoned() const {
         return std::none_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return bool(w.callback); });
@@ -49,6 +52,10 @@ inline constexpr std::chrono::milliseconds slow_query{10};
 // one of them has taken long within the last while.
 inline constexpr std::chrono::microseconds brief_query{500};
 inline constexpr std::chrono::minutes brief_again_after{1};
+
+// No query is late before. Where the connection may well be no better than the last one it soon is.
+inline constexpr std::chrono::milliseconds least_late{250};
+inline constexpr std::chrono::milliseconds least_late_unproven{100};
 
 class Lane {
   public:
@@ -75,34 +82,33 @@ class Lane {
 
     [[nodiscard]] Speed speed() const {
         if (overdue > 0) return Speed::slow;
-        if (samples_ == 0) return Speed::unknown;
-        return mean_ >= slow_query ? Speed::slow : Speed::fast;
+        if (!usual_.known()) return Speed::unknown;
+        return usual_.mean() >= slow_query ? Speed::slow : Speed::fast;
     }
 
     // Its queries are quick, save perhaps for some that are under way.
-    [[nodiscard]] bool usually_fast() const { return samples_ > 0 && mean_ < slow_query; }
+    [[nodiscard]] bool usually_fast() const { return usual_.known() && usual_.mean() < slow_query; }
 
     [[nodiscard]] bool brief(TimePoint now) const {
         const bool trusted = held_up_at_ == TimePoint{} || now - held_up_at_ >= brief_again_after;
-        return samples_ == enough_samples && mean_ < brief_query && trusted;
+        return usual_.well_known() && usual_.mean() < brief_query && trusted;
+    }
+
+    // A query that is under way for longer is asked a second time.
+    [[nodiscard]] Duration late_after(std::chrono::milliseconds least = least_late) const {
+        return usual_.late_after(least);
     }
 
     // A query has held up the answers of others.
     void held_up(TimePoint now) { held_up_at_ = now; }
 
     // The server's time for one query, the network not counted.
-    void sample(Duration execution) {
-        mean_ = samples_ == 0 ? execution : mean_ + (execution - mean_) / 8;
-        if (samples_ < enough_samples) ++samples_;
-    }
+    void sample(Duration execution) { usual_.add(execution); }
 
   private:
-    static constexpr int enough_samples = 8;
-
     std::string table_;
     TimePoint held_up_at_{};
-    Duration mean_{};
-    int samples_ = 0;
+    UsualTime usual_;
 };
 
 }  // namespace proxyd::pool

@@ -5,20 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "backends/log.h"
 #include "backends/trouble_log.h"
 
 namespace proxyd::pool {
-namespace {
-
-// Whose trouble it is, for the log.
-std::string trouble_subject(const std::string& pool, const Host& host) {
-    return fmt::format("{} {}", pool, host.info().label);
-}
-
-// A request that was being worked on when so many connections broke is likely to be what breaks them.
-constexpr int losses_allowed = 5;
-
-}  // namespace
 
 void Slot::connected(Duration trip) {
     pool_.slot_connected(*this, trip);
@@ -57,6 +47,7 @@ Pool::~Pool() {
         lane->by_identity.clear();
         lane->waiting.clear();
     }
+    for (const auto& hedge : hedges_.all()) open_requests.push_back(hedge.request);
     for (const auto& slot : slots_) {
         for (auto& entry : slot->in_flight) open_requests.push_back(std::move(entry.request));
     }
@@ -153,16 +144,24 @@ void Pool::slot_connected(Slot& slot, Duration round_trip) {
         dispatch();
     }
     if (slot.state != SlotState::connecting) return;
+    const auto now = loop_.now();
     auto& host = hosts_[slot.host];
-    if (host.health() == HostHealth::down || host.health() == HostHealth::misconfigured) {
-        trouble_log().works_again(trouble_subject(name_, host),
-                                  fmt::format("{}: host {} answers again", name_, host.info().label));
-    }
-    host.connected();
+    const auto before = host.health();
+    if (host.connected(now, now - slot.since)) log_return(host, before);
     slot.state = SlotState::ready;
-    slot.since = slot.opened_at = loop_.now();
+    slot.since = slot.opened_at = now;
     slot.round_trip = round_trip;
     dispatch();
+}
+
+void Pool::log_return(const Host& host, HostHealth before) {
+    if (before == HostHealth::unwanted) {
+        log().info(fmt::format("{}: host {}: serves in the role that is asked for -- it is used from now on",
+                               name_, host.info().label));
+    } else {
+        trouble_log().works_again(trouble_subject(name_, host.info()),
+                                  fmt::format("{}: host {} answers again", name_, host.info().label));
+    }
 }
 
 // What comes from servers and libraries passes here.
@@ -184,7 +183,11 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
     slot.last_finished = now;
     slot.since = now;
     slot.solitary = false;
+    slot.silent = false;
     left_connection(entry);
+    auto& host = hosts_[slot.host];
+    const auto before = host.health();
+    if (host.answered(now)) log_return(host, before);
 
     auto& request = *entry.request;
     // Before the answer, which may bring the next lookup.
@@ -196,8 +199,16 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
             slot.state = SlotState::resetting;
         }
     }
-    if (outcome.ok() || too_large || outcome.failure.kind == FailureClass::query) {
+    // How long a connection was silent does not say how long a query takes.
+    if (!entry.moved && (outcome.ok() || too_large || outcome.failure.kind == FailureClass::query)) {
         entry.lane->sample(std::max(Duration::zero(), was_alone ? taken - slot.round_trip : taken));
+    }
+    if (request.asked_twice) {
+        if (outcome.ok()) {
+            answered_here(request, slot, entry.sent);
+        } else {
+            hedges_.remove(request);  // it is not late any more
+        }
     }
     if (outcome.ok()) {
         answer(request, outcome);
@@ -233,87 +244,6 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
     dispatch();
 }
 
-void Pool::slot_closed(Slot& slot, const Failure& failure) {
-    if (slot.state == SlotState::closed) return;
-    auto& host = hosts_[slot.host];
-    const bool was_connecting = slot.state == SlotState::connecting;
-    auto lost = std::move(slot.in_flight);
-    slot.in_flight.clear();
-    bury(slot);
-
-    auto seen = failure;
-    const bool not_serving = seen.kind == FailureClass::not_serving;
-    if (!was_connecting && !not_serving) seen.kind = FailureClass::lost;
-    if (was_connecting && seen.kind == FailureClass::lost) seen.kind = FailureClass::unreachable;
-    // Of connections that were open when it began each may say it.
-    if (was_connecting || !not_serving || !host.is_failing()) host.failed(seen, loop_.now(), random_);
-    if (not_serving) retire_all_to(slot.host);
-    if (was_connecting || !lost.empty()) {
-        const bool fails = host.health() == HostHealth::down || host.health() == HostHealth::misconfigured;
-        trouble_log().failed(
-            trouble_subject(name_, host), was_connecting ? without_numbers(seen.message) : "lost",
-            fails ? Trouble::lasting : Trouble::passing,
-            fmt::format("{}: host {}: {}{}", name_, host.info().label, seen.message,
-                        lost.empty() ? "" : fmt::format(" ({} lookups are asked again)", lost.size())));
-    }
-    // A server that ends takes all its connections with it: those from before the last loss tell nothing.
-    if (!lost.empty() && slot.opened_at >= lost.front().request->lost_at) {
-        ++lost.front().request->losses;
-        lost.front().request->lost_at = loop_.now();
-    }
-    ask_again(slot, std::move(lost), seen);
-    if (hopeless()) {
-        // Nothing but an administrator can help: holding the lookups until their deadline would only add
-        // waiting.
-        for (auto& lane : busy_lanes_) {
-            while (!lane->waiting.empty()) {
-                auto request = lane->waiting.front();
-                take_from_line(*lane, 0);
-                answer_later(std::move(request), seen);
-            }
-        }
-        busy_lanes_.clear();
-    }
-    dispatch();
-}
-
-// What was under way on a connection that is closed goes back to the front of its lines, in the order in
-// which it was sent.
-void Pool::ask_again(const Slot& slot, std::deque<InFlight> lost, const Failure& failure) {
-    for (auto entry = lost.rbegin(); entry != lost.rend(); ++entry) {
-        left_connection(*entry);
-        auto& request = *entry->request;
-        request.last_failure = failure;
-        request.last_host = slot.host;
-        if (request.abandoned()) continue;
-        if (request.query.statement->repeatable() && request.losses <= losses_allowed) {
-            requeue(entry->lane, std::move(entry->request));
-        } else {
-            answer_later(std::move(entry->request), failure);
-        }
-    }
-}
-
-// Ends a connection that does not answer; the driver will not report it any more.
-void Pool::give_up(Slot& slot, const Failure& failure) {
-    slot_closed(slot, failure);
-}
-
-// The slot may be the caller of what is running now, so it is destroyed later.
-void Pool::bury(Slot& slot) {
-    slot.state = SlotState::closed;
-    const auto found = std::find_if(slots_.begin(), slots_.end(),
-                                    [&slot](const auto& known) { return known.get() == &slot; });
-    buried_.push_back(std::move(*found));
-    slots_.erase(found);
-    loop_.defer([alive = alive_, this, body = buried_.back().get()] {
-        if (!*alive) return;
-        std::erase_if(buried_, [body](const auto& known) { return known.get() == body; });
-        if (open_next_ && !full()) open(*std::exchange(open_next_, std::nullopt));
-        dispatch();
-    });
-}
-
 // Before something is put in its line: an empty one may still be among the busy ones.
 void Pool::queue_up(const std::shared_ptr<Lane>& lane) {
     if (!lane->waiting.empty()) return;
@@ -346,6 +276,7 @@ void Pool::take_from_line(Lane& lane, std::size_t position) {
 }
 
 void Pool::left_connection(InFlight& entry) {
+    if (std::exchange(entry.hedge, false)) hedges_.ended();
     if (entry.counted_slow) {
         if (!std::exchange(entry.spared, false)) --entry.lane->slow_connections;
         --slow_connections_;
@@ -359,7 +290,8 @@ void Pool::left_connection(InFlight& entry) {
 
 // On a connection, whose answer may be a better one.
 bool Pool::under_way(const Request& request) const {
-    return request.asked_twice && std::any_of(slots_.begin(), slots_.end(), [&request](const auto& slot) {
+    if (!request.asked_twice) return false;
+    return hedges_.holds(request) || std::any_of(slots_.begin(), slots_.end(), [&request](const auto& slot) {
                return std::any_of(slot->in_flight.begin(), slot->in_flight.end(),
                                   [&request](const auto& one) { return one.request.get() == &request; });
            });

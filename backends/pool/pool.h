@@ -2,8 +2,9 @@
 //
 // Lookups wait in one lane per table. A free connection takes the next one; when all are busy a lookup is
 // sent behind others on a connection that answers quickly. Queries of slow tables get connections for
-// themselves, and never all of them. A lookup whose connection breaks is asked again elsewhere; while no host
-// answers, lookups wait until their deadline and the hosts are tried again and again.
+// themselves, and never all of them. A lookup whose connection breaks is asked again elsewhere, and one whose
+// connection is silent for long, too (a hedge: the first answer counts); while no host answers, lookups wait
+// until their deadline and the hosts are tried again and again.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +17,9 @@
 
 #include "backends/event/loop.h"
 #include "backends/pool/connection.h"
+#include "backends/pool/hedge_line.h"
 #include "backends/pool/host.h"
+#include "backends/pool/host_choice.h"
 #include "backends/pool/lane.h"
 #include "backends/pool/slot.h"
 
@@ -29,6 +32,7 @@ struct PoolSettings {
     Duration connect_timeout = std::chrono::seconds(3);
     Duration idle_interval = std::chrono::seconds(60);
     Duration reply_limit = std::chrono::seconds(11);  // a connection silent for longer is given up
+    Duration connection_lifetime{};                   // an older one gets no more queries; 0: no limit
 };
 
 struct PoolStats {
@@ -73,8 +77,9 @@ class Pool {
     friend class Slot;
     enum class Sent { yes, no, answered };
 
-    // pool.cc: what happens to requests and connections
+    // pool.cc, pool_closing.cc: what happens to requests and connections
     void slot_connected(Slot& slot, Duration round_trip);
+    void log_return(const Host& host, HostHealth before);
     void slot_finished(Slot& slot, QueryToken token, const Outcome& outcome);
     void slot_closed(Slot& slot, const Failure& failure);
     [[nodiscard]] Failure without_secrets(Failure failure) const;
@@ -95,15 +100,32 @@ class Pool {
     [[nodiscard]] bool may_send_slow(const Lane& lane) const;
     [[nodiscard]] std::size_t slow_limit() const;
     [[nodiscard]] Slot* pick_slot(const Request& request, bool solitary);
-    void send(Slot& slot, const std::shared_ptr<Lane>& lane, std::shared_ptr<Request> request, bool solitary);
+    [[nodiscard]] bool takes_queries(const Slot& slot) const;
+    [[nodiscard]] bool is_quick(const Slot& slot, TimePoint now) const;
+    InFlight& send(Slot& slot, const std::shared_ptr<Lane>& lane, std::shared_ptr<Request> request,
+                   bool solitary);
     void open_more();
     [[nodiscard]] bool other_host_may_answer(const Request& request) const;
-    [[nodiscard]] std::size_t pick_host(const std::vector<std::size_t>& except) const;
-    [[nodiscard]] bool hesitates(std::size_t host) const;
+    [[nodiscard]] std::vector<HostLoad> host_loads() const;
+    [[nodiscard]] std::optional<std::size_t> pick_host(const std::vector<std::size_t>& except) const;
     void open(std::size_t host);
     void wake_later(TimePoint now, bool any_ready);
     [[nodiscard]] bool hopeless() const;
     [[nodiscard]] bool full() const { return slots_.size() + buried_.size() >= settings_.size; }
+
+    // pool_hedge.cc: lookups whose connection is silent
+    void hedge_head(Slot& slot, TimePoint now);
+    void send_hedges();
+    [[nodiscard]] Slot* pick_slot_for(const Hedge& hedge, bool unproven_too);
+    void send_hedge(Slot& slot);
+    [[nodiscard]] bool open_for(const Hedge& hedge);
+    void expire_hedges(TimePoint now);
+    void answered_here(Request& request, const Slot& winner, TimePoint asked_at);
+    void beaten(Slot& slot, const Slot& winner, TimePoint now);
+    [[nodiscard]] bool goes_on(const Request& request);
+    [[nodiscard]] bool is_asked_beside(const Slot& slot, const Request& request) const;
+    [[nodiscard]] bool is_expendable(const Slot& slot, TimePoint now) const;
+    [[nodiscard]] bool expend_one(bool only_beaten);
 
     // pool_upkeep.cc: what time brings
     void sweep();
@@ -112,6 +134,7 @@ class Pool {
                                           std::optional<std::size_t> asked_host) const;
     void expire_waiting(TimePoint now);
     void look_after(Slot& slot, TimePoint now);
+    [[nodiscard]] bool over_age(const Slot& slot, TimePoint now) const;
     void rescue(Slot& slot, TimePoint now);
     void ask_twice(Slot& slot, std::size_t together, TimePoint now);
     void rebalance(TimePoint now);
@@ -120,6 +143,9 @@ class Pool {
     void shrink();
     void make_room_for(std::size_t host, const std::function<bool(const Slot&)>& victim);
     void schedule_sweep();
+
+    // A request that was being worked on when so many connections broke is likely to be what breaks them.
+    static constexpr int losses_allowed = 5;
 
     [[nodiscard]] std::size_t connections_to(std::size_t host) const;
     [[nodiscard]] std::size_t connecting() const;
@@ -136,6 +162,7 @@ class Pool {
     std::size_t next_lane_ = 0;
     std::size_t waiting_ = 0;
     std::size_t slow_connections_ = 0;
+    HedgeLine hedges_;
     std::vector<std::unique_ptr<Slot>> buried_;  // closed, but not destroyed yet: they count until then
     std::optional<std::size_t> open_next_;       // the host for which a connection was retired
     std::size_t sharing_limit_ = 2;  // how many connections quick queries are spread over, before they wait

@@ -9,8 +9,6 @@
 namespace proxyd::pool {
 namespace {
 
-constexpr std::size_t no_host = static_cast<std::size_t>(-1);
-
 // Quick queries are answered faster over few connections, one behind the other, than spread over many.
 // Lookups that wait longer than this, and longer than this process itself needs for all that wait, show that
 // the connections in use do not suffice.
@@ -18,8 +16,8 @@ constexpr std::chrono::milliseconds open_after{2};
 constexpr std::chrono::microseconds own_work{30};
 constexpr std::chrono::milliseconds growth_pause{25};  // to see what the last step brought
 
-// While a connection attempt takes longer than this, another host is tried beside it.
-constexpr std::chrono::milliseconds patience{250};
+// When lookups have waited for so long, a connection that may well be dead makes room for another one.
+constexpr std::chrono::milliseconds expend_after{50};
 
 // In a pool of so many connections one table may have several for what a slow query has held up.
 constexpr std::size_t enough_to_ask_again = 8;
@@ -31,6 +29,7 @@ bool contains(const std::vector<std::size_t>& hosts, std::size_t host) {
 }  // namespace
 
 void Pool::dispatch() {
+    if (!hedges_.empty()) send_hedges();
     bool progress = true;
     while (progress && !busy_lanes_.empty()) {
         progress = false;
@@ -71,7 +70,7 @@ Pool::Sent Pool::send_next(const std::shared_ptr<Lane>& lane) {
     Slot* slot = pick_slot(*request, solitary);
     if (slot == nullptr) return Sent::no;
     take_from_line(*lane, 0);
-    send(*slot, lane, std::move(request), solitary);
+    (void)send(*slot, lane, std::move(request), solitary);
     return Sent::yes;
 }
 
@@ -105,14 +104,14 @@ Slot* Pool::pick_slot(const Request& request, bool solitary) {
     const auto now = loop_.now();
     for (const auto& slot : slots_) {
         if (slot->state != SlotState::ready || contains(request.failed_hosts, slot->host)) continue;
+        if (!takes_queries(*slot)) continue;
         if (slot->in_flight.empty()) {
             // With one host the first serves best: those not needed stay idle and are closed. With several,
             // spread.
             ++idle_count;
             const bool spread = hosts_.size() > 1 && random_() % static_cast<unsigned>(idle_count) == 0;
             if (idle == nullptr || spread) idle = slot.get();
-        } else if (may_share && !slot->solitary &&
-                   now - slot->head_started() < slot->round_trip + slow_query) {
+        } else if (may_share && is_quick(*slot, now)) {
             ++sharing;
             const bool room = slot->in_flight.size() < settings_.pipeline_depth;
             if (room && (shared == nullptr || slot->in_flight.size() < shared->in_flight.size())) {
@@ -124,13 +123,28 @@ Slot* Pool::pick_slot(const Request& request, bool solitary) {
     return shared;
 }
 
-void Pool::send(Slot& slot, const std::shared_ptr<Lane>& lane, std::shared_ptr<Request> request,
-                bool solitary) {
+// A host that is likely to be dead is asked nothing while another one serves.
+bool Pool::takes_queries(const Slot& slot) const {
+    if (hosts_.size() == 1) return true;
+    const auto health = hosts_[slot.host].health();
+    return (health != HostHealth::suspect && health != HostHealth::down) || !any_serves(hosts_);
+}
+
+// Something can be sent behind what is under way.
+bool Pool::is_quick(const Slot& slot, TimePoint now) const {
+    return !slot.solitary && now - slot.head_started() < slot.round_trip + slow_query;
+}
+
+InFlight& Pool::send(Slot& slot, const std::shared_ptr<Lane>& lane, std::shared_ptr<Request> request,
+                     bool solitary) {
     InFlight entry;
     entry.token = next_token_++;
     entry.request = std::move(request);
     entry.lane = lane;
     entry.sent = loop_.now();
+    entry.later_try = entry.request->asked_twice;
+    if (!entry.later_try) entry.request->first_sent = entry.sent;
+    entry.unproven = entry.later_try && slot.heard_at() <= entry.request->first_sent;
     entry.counted_slow = lane->speed() != Speed::fast;
     if (entry.counted_slow) {
         ++lane->slow_connections;
@@ -143,31 +157,34 @@ void Pool::send(Slot& slot, const std::shared_ptr<Lane>& lane, std::shared_ptr<R
     const Query& query = entry.request->query;
     slot.in_flight.push_back(std::move(entry));
     slot.connection->send(token, query);
+    return slot.in_flight.back();
 }
 
 // Called when lookups wait that no connection can take now.
 void Pool::open_more() {
     const auto now = loop_.now();
-    const bool any_ready = std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) {
-        return slot->state == SlotState::ready || slot->state == SlotState::resetting;
+    const bool any_ready = std::any_of(slots_.begin(), slots_.end(), [this](const auto& slot) {
+        return (slot->state == SlotState::ready || slot->state == SlotState::resetting) &&
+               takes_queries(*slot);
     });
     std::size_t attempts = 0;  // under way, and likely to succeed: each will take one of those that wait
     for (const auto& slot : slots_) {
-        if (slot->coming() && now - slot->since < patience) ++attempts;
+        if (slot->coming() && now - slot->since < connect_patience) ++attempts;
     }
     std::size_t wanted = any_ready ? 0 : 1;
     auto oldest = TimePoint::max();
+    bool quick_one_waits = false;
     for (const auto& lane : busy_lanes_) {
         const auto& request = *lane->waiting.front();
         if (!request.failed_hosts.empty()) {
             const auto host = pick_host(request.failed_hosts);
-            if (host != no_host && connections_to(host) == 0)
-                make_room_for(host, [](const Slot&) { return true; });
+            if (host && connections_to(*host) == 0) make_room_for(*host, [](const Slot&) { return true; });
             continue;
         }
         const bool slow = lane->speed() != Speed::fast;
         if (slow && !may_send_slow(*lane)) continue;
         oldest = std::min(oldest, request.queued_at);
+        quick_one_waits = quick_one_waits || (!slow && now - request.queued_at >= expend_after);
         // Of a table whose speed is not known yet the first answer decides.
         const bool alone =
             lane->speed() == Speed::slow || request.query.statement->exclusive() || !driver_->pipelines();
@@ -178,14 +195,21 @@ void Pool::open_more() {
     if (any_ready && wanted == 0 && now - oldest >= patience_now && now - sharing_grown_at_ >= growth_pause) {
         sharing_grown_at_ = now;
         sharing_limit_ = std::min(sharing_limit_ + 1, settings_.size);
-        const bool some_idle =
-            std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) { return slot->idle(); });
+        const bool some_idle = std::any_of(slots_.begin(), slots_.end(), [this](const auto& slot) {
+            return slot->idle() && takes_queries(*slot);
+        });
         if (!some_idle) wanted = attempts + 1;
     }
-    for (; attempts < wanted && !full(); ++attempts) {
+    for (; attempts < wanted; ++attempts) {
         const auto host = pick_host({});
-        if (host == no_host) break;
-        open(host);
+        if (!host) break;
+        if (full()) {
+            const bool room_comes = open_next_ || !buried_.empty();
+            if (!room_comes && now - oldest >= expend_after && expend_one(!quick_one_waits))
+                open_next_ = host;
+            break;
+        }
+        open(*host);
     }
     wake_later(now, any_ready);
 }
@@ -196,9 +220,10 @@ void Pool::wake_later(TimePoint now, bool any_ready) {
     if (any_ready) {
         when = now + open_after;
     } else {
-        if (connecting() > 0) when = now + patience;
+        if (connecting() > 0) when = now + connect_patience;
+        const bool needed = !any_serves(hosts_);
         for (const auto& host : hosts_) {
-            if (host.retry_at() > now) when = std::min(when, host.retry_at());
+            if (!host.may_connect(now, needed)) when = std::min(when, host.retry_at(needed));
         }
     }
     if (when != TimePoint::max()) wake_timer_->start(when - now);
@@ -213,47 +238,32 @@ bool Pool::other_host_may_answer(const Request& request) const {
     return false;
 }
 
-// Healthy hosts before others, UNIX sockets before TCP before URIs, then the one with the fewest connections,
-// then by chance. no_host: none may be tried now.
-std::size_t Pool::pick_host(const std::vector<std::size_t>& except) const {
+std::vector<HostLoad> Pool::host_loads() const {
     const auto now = loop_.now();
-    struct Merit {
-        bool sick;
-        int rank;
-        std::size_t connections;
-        auto operator<=>(const Merit&) const = default;
-    };
-    std::size_t best = no_host;
-    Merit best_merit{};
-    unsigned equals = 0;
-    for (std::size_t i = 0; i < hosts_.size(); ++i) {
-        const auto& host = hosts_[i];
-        if (!host.may_connect(now) || contains(except, i)) continue;
-        const bool sick =
-            host.health() == HostHealth::down || host.health() == HostHealth::misconfigured || hesitates(i);
-        // A host that is being tried while down gets one attempt at a time.
-        if (sick && connections_to(i) > 0) continue;
-        const Merit merit{sick, host.info().rank, connections_to(i)};
-        if (best == no_host || merit < best_merit) {
-            best = i;
-            best_merit = merit;
-            equals = 1;
-        } else if (merit == best_merit && random_() % ++equals == 0) {
-            best = i;
+    std::vector<HostLoad> loads(hosts_.size());
+    for (const auto& slot : slots_) {
+        auto& load = loads[slot->host];
+        ++load.connections;
+        if (slot->state == SlotState::connecting) {
+            ++load.attempts;
+            load.hesitates = load.hesitates || now - slot->since >= connect_patience;
+        } else {
+            if (slot->state == SlotState::ready) ++load.ready;
+            const bool late =
+                !slot->in_flight.empty() && now - slot->head_started() >= slot->round_trip + least_late;
+            load.silent = load.silent || slot->silent || late;
         }
     }
-    return best;
+    return loads;
 }
 
-bool Pool::hesitates(std::size_t host) const {
-    const auto now = loop_.now();
-    return std::any_of(slots_.begin(), slots_.end(), [host, now](const auto& slot) {
-        return slot->host == host && slot->state == SlotState::connecting && now - slot->since >= patience;
-    });
+std::optional<std::size_t> Pool::pick_host(const std::vector<std::size_t>& except) const {
+    return choose_host(hosts_, host_loads(), {loop_.now(), except}, random_);
 }
 
 void Pool::open(std::size_t host) {
     auto slot = std::make_unique<Slot>(*this, host, loop_.now());
+    slot->age_share = std::uniform_real_distribution<double>(0.8, 1.0)(random_);
     slot->connection = driver_->make_connection(host, *slot);
     slots_.push_back(std::move(slot));
     slots_.back()->connection->connect();
@@ -264,7 +274,7 @@ void Pool::open(std::size_t host) {
 bool Pool::hopeless() const {
     const auto now = loop_.now();
     return slots_.empty() && std::all_of(hosts_.begin(), hosts_.end(), [now](const Host& host) {
-               return host.health() == HostHealth::misconfigured && !host.may_connect(now);
+               return host.health() == HostHealth::misconfigured && !host.may_connect(now, true);
            });
 }
 

@@ -33,6 +33,7 @@ std::string seconds(Duration duration) {
 void Pool::sweep() {
     const auto now = loop_.now();
     expire_waiting(now);
+    if (!hedges_.empty()) expire_hedges(now);
     // Copied: what happens to one may remove it from the list.
     std::vector<Slot*> slots;
     for (const auto& slot : slots_) slots.push_back(slot.get());
@@ -93,8 +94,7 @@ void Pool::expire_waiting(TimePoint now) {
             if (request->last_failure.message.empty()) {
                 for (std::size_t at = 0; at < hosts_.size(); ++at) {
                     const auto& host = hosts_[at];
-                    if (host.health() == HostHealth::down || host.health() == HostHealth::misconfigured ||
-                        host.last_failure().kind == FailureClass::too_many_connections) {
+                    if (host.is_failing() || host.last_failure().kind == FailureClass::too_many_connections) {
                         request->last_failure = host.last_failure();
                         request->last_host = at;
                     }
@@ -111,9 +111,13 @@ void Pool::expire_waiting(TimePoint now) {
 
 void Pool::look_after(Slot& slot, TimePoint now) {
     if (slot.state == SlotState::connecting) {
-        if (now - slot.since >= settings_.connect_timeout) {
-            give_up(slot, {FailureClass::unreachable,
-                           fmt::format("no connection within {}", seconds(settings_.connect_timeout))});
+        const auto& host = hosts_[slot.host];
+        const bool answers = host.heard_at() >= slot.since;
+        const auto limit =
+            answers ? settings_.connect_timeout : host.attempt_limit(settings_.connect_timeout);
+        if (now - slot.since >= limit) {
+            give_up(slot,
+                    {FailureClass::unreachable, fmt::format("no connection within {}", seconds(limit))});
         }
         return;
     }
@@ -121,6 +125,7 @@ void Pool::look_after(Slot& slot, TimePoint now) {
         if (now - slot.since >= settings_.connect_timeout) give_up(slot, {FailureClass::lost, "not reset"});
         return;
     }
+    if (slot.state == SlotState::ready && over_age(slot, now)) slot.state = SlotState::retiring;
     if (slot.in_flight.empty()) {
         if (slot.state == SlotState::retiring || now - slot.since >= settings_.idle_interval) bury(slot);
         return;
@@ -132,7 +137,7 @@ void Pool::look_after(Slot& slot, TimePoint now) {
     if (slot.state == SlotState::closed || slot.in_flight.empty()) return;
     auto& head = slot.in_flight.front();
     const auto age = now - slot.head_started();
-    if (!head.overdue && age >= slot.round_trip + slow_query) {
+    if (!head.moved && !head.overdue && age >= slot.round_trip + slow_query) {
         head.overdue = true;
         ++head.lane->overdue;
         if (!head.counted_slow) {
@@ -142,10 +147,16 @@ void Pool::look_after(Slot& slot, TimePoint now) {
         }
     }
     if (age >= slot.round_trip + rescue_after) rescue(slot, now);
+    hedge_head(slot, now);
     if (age >= settings_.reply_limit) {
         give_up(slot, {FailureClass::lost, fmt::format("no reply for {}", seconds(age))});
         return;
     }
+}
+
+bool Pool::over_age(const Slot& slot, TimePoint now) const {
+    const auto lifetime = settings_.connection_lifetime;
+    return lifetime > Duration::zero() && now - slot.opened_at >= lifetime * slot.age_share;
 }
 
 // What was sent behind a query that takes long is asked again elsewhere; what comes for it here is not wanted
@@ -158,6 +169,7 @@ void Pool::rescue(Slot& slot, TimePoint now) {
         left_connection(entry);
         auto nobody = std::make_shared<Request>();
         nobody->query.statement = entry.request->query.statement;
+        entry.moved = true;
         requeue(entry.lane, std::exchange(entry.request, std::move(nobody)));
     }
     if (together > 1) ask_twice(slot, together, now);
@@ -203,16 +215,16 @@ void Pool::rebalance(TimePoint now) {
     }
     if (!any_up) return;
 
+    const auto loads = host_loads();
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
         const auto& host = hosts_[i];
-        const bool sick = host.health() != HostHealth::up;
-        if (!sick || !host.may_connect(now) || connections_to(i) > 0) continue;
+        if (host.is_up() || !host.may_connect(now, false) || loads[i].attempts > 0) continue;
         // The only connection is not given up for a host that may well not answer.
         if (full() && settings_.size == 1) continue;
         make_room_for(i, [most](const Slot& slot) { return slot.host == most; });
         return;
     }
-    if (!hosts_[fewest].may_connect(now)) return;
+    if (!hosts_[fewest].may_connect(now, false)) return;
     const auto worse = [this, best_rank](const Slot& slot) {
         return slot.state == SlotState::ready && hosts_[slot.host].info().rank > best_rank;
     };
@@ -263,7 +275,7 @@ void Pool::make_room_for(std::size_t host, const std::function<bool(const Slot&)
     const bool some_end = !buried_.empty() || std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) {
         return slot->state == SlotState::retiring;
     });
-    if (!some_end) retire_one_of(victim);
+    if (!some_end && !expend_one(true)) retire_one_of(victim);
 }
 
 // Brings the pool down to a smaller size.
@@ -286,9 +298,10 @@ void Pool::shrink() {
 }
 
 void Pool::schedule_sweep() {
-    const auto busy = waiting_ > 0 || std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) {
-                          return slot->coming() || !slot->in_flight.empty();
-                      });
+    const auto busy =
+        waiting_ > 0 || !hedges_.empty() || std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) {
+            return slot->coming() || !slot->in_flight.empty();
+        });
     if (busy && !(sweeping_often_ && sweep_timer_->running())) {
         sweeping_often_ = true;
         sweep_timer_->start(busy_sweep);

@@ -19,8 +19,13 @@ struct InFlight {
     TimePoint sent;
     bool counted_slow = false;  // holds one of the lane's slow_connections
     bool overdue = false;       // counted in the lane's overdue
-    bool asked_again = false;   // on another connection, because it may wait for another query here
-    bool spared = false;        // counted_slow, but not in the lane's slow_connections: it was asked again
+    bool asked_again =
+        false;               // on another connection, because it may wait for another query here, or is late
+    bool moved = false;      // nobody waits for it here: it was answered elsewhere, or will be
+    bool spared = false;     // counted_slow, but not in the lane's slow_connections: it was asked again
+    bool hedge = false;      // a second try, because another connection said nothing
+    bool later_try = false;  // the lookup was under way on another connection already
+    bool unproven = false;   // and nothing had been heard here since: this one is soon seen to be late, too
 };
 
 enum class SlotState {
@@ -46,6 +51,9 @@ class Slot final : public ConnectionObserver {
         return state == SlotState::connecting || state == SlotState::resetting;
     }
 
+    // When something was last heard of the server here.
+    [[nodiscard]] TimePoint heard_at() const { return std::max(opened_at, last_finished); }
+
     // When the query that the server works on now began to be worked on.
     [[nodiscard]] TimePoint head_started() const { return std::max(in_flight.front().sent, last_finished); }
 
@@ -54,6 +62,8 @@ class Slot final : public ConnectionObserver {
     TimePoint since;            // of connecting; then of the last use
     TimePoint opened_at{};      // when it became ready
     TimePoint last_finished{};  // when the last outcome came
+    bool silent = false;        // what it was asked last was answered elsewhere; nothing has come since
+    double age_share = 1.0;     // of connection_lifetime: so that not all end at once
     Duration round_trip{};
     bool solitary = false;  // works on a query that wants the connection for itself
     std::deque<InFlight> in_flight;

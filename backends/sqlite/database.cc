@@ -372,13 +372,13 @@ void Database::note(const Answer& answer) {
     if (answer.failed && pool::is_trouble_with_hosts(answer.failure.kind)) {
         note_failure(answer.failure);
     } else {
-        file_.connected();
+        (void)file_.connected(loop_.now(), {});
     }
 }
 
 // A file has no connection to lose: until a lookup tells otherwise it is down.
 void Database::note_failure(const pool::Failure& failure) {
-    file_.failed({FailureClass::unreachable, failure.message}, loop_.now(), random_);
+    file_.failed({FailureClass::unreachable, failure.message}, loop_.now(), random_, {loop_.now(), false});
 }
 
 }  // namespace proxyd::sqlite

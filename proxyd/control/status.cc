@@ -113,8 +113,12 @@ void print_host(const json& host, std::ostream& out) {
     } else if (health == "untried") {
         out << "not connected\n";
     } else {
-        out << fmt::format("{} for {}: {}\n", health == "down" ? "not reachable" : "refuses",
-                           time_text(number(host, "failing_seconds")), host.value("problem", ""));
+        const auto* state = health == "down"         ? "not reachable"
+                            : health == "suspect"    ? "silent"
+                            : health == "not wanted" ? "not wanted"
+                                                     : "refuses";
+        out << fmt::format("{} for {}: {}\n", state, time_text(number(host, "failing_seconds")),
+                           host.value("problem", ""));
     }
 }
 

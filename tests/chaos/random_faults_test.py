@@ -223,8 +223,8 @@ class RandomFaultsTest(scenario.Scenario):
                   f"most {self.proxy.most} at a time; try again later: {crowd.retries or 'never'}", file=sys.stderr)
         self.assertEqual(crowd.problems[:5], [])
 
-    def test_short_faults_cost_no_lookup(self):
-        choice = random.Random(_SEED)
+    def short_faults(self, seed):
+        choice = random.Random(seed)
         with self.crowd() as crowd:
             end = time.monotonic() + _SECONDS / 2
             while time.monotonic() < end:
@@ -233,6 +233,13 @@ class RandomFaultsTest(scenario.Scenario):
                 self.proxy.heal()
                 time.sleep(choice.uniform(0.2, 1.0))
                 self.assertEqual(crowd.retries, {}, f"lookups failed, perhaps of {fault}")
+
+    def test_short_faults_cost_no_lookup(self):
+        self.short_faults(_SEED)
+
+    def test_short_faults_with_little_time_in_between(self):
+        """Refusals, and in the short calm after each the next attempt to connect was still to come."""
+        self.short_faults(860704)
 
     def test_faults_at_random(self):
         choice = random.Random(_SEED)

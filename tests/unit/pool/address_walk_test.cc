@@ -128,6 +128,23 @@ TEST_F(AddressWalkTest, NamesThatFollowHaveTheirShare) {
     EXPECT_EQ(walk.next(now)->share, 3800ms);
 }
 
+// The primary may be the one that is away.
+TEST_F(AddressWalkTest, AStandbyCountsForLessThanOneThatCannotBeReached) {
+    const pool::Failure standby{FailureClass::unwanted, "session is read-only"};
+    const auto told_after = [this](const pool::Failure& first, const pool::Failure& second) {
+        AddressWalk walk(memory, now, 3s);
+        walk.begin("db.example", {"a", "b"}, 0);
+        (void)walk.next(now);
+        walk.failed(first, false);
+        (void)walk.next(now);
+        walk.failed(second, false);
+        return walk.failure().kind;
+    };
+    EXPECT_EQ(told_after(refused, standby), FailureClass::unreachable);
+    EXPECT_EQ(told_after(standby, refused), FailureClass::unreachable);
+    EXPECT_EQ(told_after(standby, standby), FailureClass::unwanted);
+}
+
 TEST_F(AddressWalkTest, WhatAServerSaidIsTold) {
     AddressWalk walk(memory, now, 3s);
     walk.begin("db.example", {"a", "b", "c", "d"}, 0);

@@ -15,7 +15,7 @@
 
 namespace proxyd::pool {
 
-enum class HostMode { up, refuses, silent, wrong_password, full, not_serving };
+enum class HostMode { up, refuses, silent, wrong_password, full, not_serving, read_only };
 
 // What a host does with one query.
 struct Reaction {
@@ -74,6 +74,8 @@ struct FakeDatabase {
     std::function<Reaction(std::size_t host, const std::string& key)> react = [](auto, const auto&) {
         return Reaction{};
     };
+    // Whether a new connection gets to a server that answers: there may be several behind one address.
+    std::function<bool(std::size_t host)> answers_new = [](auto) { return true; };
     bool pipelines = true;
     bool answers_together = false;  // those that may wait, with what is sent right behind them
     std::size_t may_wait = 0;       // how many of those that were sent
@@ -94,6 +96,9 @@ struct FakeDatabase {
         return keys;
     }
     void break_connections(std::size_t host);
+    // The host stands still, as a machine that is paused; thawed, it goes on with what it has received.
+    void freeze(std::size_t host);
+    void thaw(std::size_t host);
 };
 
 class FakeConnection final : public Connection {
@@ -111,7 +116,8 @@ class FakeConnection final : public Connection {
     void connect() override {
         auto& there = database_.hosts[host];
         ++there.attempts;
-        if (there.mode == HostMode::silent) return;
+        if (!database_.answers_new(host)) hung_ = true;
+        if (there.mode == HostMode::silent || hung_) return;
         database_.loop.after(there.connect_time, alive_, [this] { end_connect(); });
     }
 
@@ -168,6 +174,18 @@ class FakeConnection final : public Connection {
         observer_.closed({kind, "broken"});
     }
 
+    // What it is asked from now on is answered when it goes on.
+    void hang() { hung_ = true; }
+    void go_on() {
+        if (!std::exchange(hung_, false) || closed_) return;
+        if (!connected_) {
+            database_.loop.after(database_.hosts[host].connect_time, alive_, [this] { end_connect(); });
+        } else if (!work_.empty()) {
+            start_head();
+        }
+    }
+
+    [[nodiscard]] bool hung() const { return hung_; }
     [[nodiscard]] std::size_t under_way() const { return work_.size(); }
     [[nodiscard]] bool ready() const { return connected_ && !closed_; }
 
@@ -184,6 +202,7 @@ class FakeConnection final : public Connection {
     };
 
     void end_connect() {
+        if (connected_ || closed_) return;
         switch (database_.hosts[host].mode) {
             case HostMode::up:
                 connected_ = true;
@@ -193,18 +212,23 @@ class FakeConnection final : public Connection {
             case HostMode::wrong_password: break_now(FailureClass::configuration); return;
             case HostMode::full: break_now(FailureClass::too_many_connections); return;
             case HostMode::not_serving: break_now(FailureClass::not_serving); return;
+            case HostMode::read_only: break_now(FailureClass::unwanted); return;
             case HostMode::silent: return;
         }
     }
 
     void start_head() {
+        const auto run = ++run_;  // one that hung is begun anew
+        if (hung_) return;
         const auto reaction = database_.react(host, work_.front().key);
         if (reaction.kind == Reaction::Kind::never) return;
-        database_.loop.after(reaction.time, alive_, [this, kind = reaction.kind] { end_head(kind); });
+        database_.loop.after(reaction.time, alive_, [this, run, kind = reaction.kind] {
+            if (run == run_) end_head(kind);
+        });
     }
 
     void end_head(Reaction::Kind kind) {
-        if (closed_) return;
+        if (closed_ || hung_) return;
         if (kind == Reaction::Kind::breaks || kind == Reaction::Kind::not_serving) {
             break_now(kind == Reaction::Kind::breaks ? FailureClass::lost : FailureClass::not_serving);
             return;
@@ -250,6 +274,8 @@ class FakeConnection final : public Connection {
     bool connected_ = false;
     bool closed_ = false;
     bool dirty_ = false;
+    bool hung_ = false;
+    int run_ = 0;
 };
 
 class FakeDriver final : public Driver {
@@ -274,6 +300,22 @@ inline void FakeDatabase::break_connections(std::size_t host) {
     const auto all = connections;
     for (auto* one : all) {
         if (one->host == host && one->ready()) loop.event([one] { one->break_now(); });
+    }
+}
+
+inline void FakeDatabase::freeze(std::size_t host) {
+    hosts[host].mode = HostMode::silent;
+    for (auto* one : connections) {
+        if (one->host == host) one->hang();
+    }
+}
+
+inline void FakeDatabase::thaw(std::size_t host) {
+    hosts[host].mode = HostMode::up;
+    for (auto* one : connections) {
+        if (one->host != host) continue;
+        one->hang();  // also those that came while it stood still
+        one->go_on();
     }
 }
 

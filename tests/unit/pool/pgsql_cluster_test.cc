@@ -4,6 +4,7 @@
 #include "backends/pgsql/cluster.h"
 #include "backends/pgsql/connector.h"
 #include "backends/pgsql/error_class.h"
+#include "backends/pgsql/server_memory.h"
 #include "backends/pgsql/statement.h"
 
 namespace proxyd::pgsql {
@@ -174,6 +175,37 @@ TEST(ConnectErrorText, KeepsTheServersWordsAndHidesPasswords) {
     EXPECT_EQ(connect_error_text("", code), "");
     EXPECT_EQ(connect_error_text("FATAL:  x", code), "FATAL: x");
     EXPECT_EQ(connect_error_text("bad postgresql://joe:s3cr3t@h/db", code).find("s3cr3t"), std::string::npos);
+}
+
+TEST(ServerMemory, ServersThatAreSilentComeLast) {
+    const std::string uri = "postgresql://a,b,c/mail";
+    std::string error;
+    const auto servers = endpoints({{uri}, "", "", "", "UTF8"}, uri, error);
+    ASSERT_EQ(servers.size(), 3U) << error;
+    ServerMemory memory;
+    const auto order = [&] {
+        std::string names;
+        for (const auto& one : memory.in_order(uri, servers)) names += one.host;
+        return names;
+    };
+    EXPECT_EQ(order(), "abc");
+    memory.failed(uri, servers[0]);
+    EXPECT_EQ(order(), "bca");
+    memory.failed(uri, servers[1]);
+    EXPECT_EQ(order(), "cab");
+    memory.failed("postgresql://c/other", servers[2]);
+    EXPECT_EQ(order(), "cab");
+    memory.worked(uri, servers[0]);
+    EXPECT_EQ(order(), "acb");
+}
+
+// As libpq 15 to 18 say it.
+TEST(ErrorClass, ARoleThatIsNotAskedForIsRecognised) {
+    for (const auto* role : {"session is read-only", "session is not read-only",
+                             "server is in hot standby mode", "server is not in hot standby mode"}) {
+        EXPECT_TRUE(is_other_role(std::string("connection to server at \"h\", port 5432 failed: ") + role));
+    }
+    EXPECT_FALSE(is_other_role("connection to server at \"h\", port 5432 failed: Connection refused"));
 }
 
 TEST(StatementName, StandsForOneText) {

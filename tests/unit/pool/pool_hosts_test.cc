@@ -255,7 +255,7 @@ TEST_F(PoolHosts, AFullPoolWhoseConnectionsAreStillBeingOpenedIsNotRebalanced) {
     db().react = [](auto, const auto& key) {
         return Reaction{key == "stuck" ? Reaction::Kind::never : Reaction::Kind::rows};
     };
-    const auto stuck = ask(table, "stuck");
+    const auto stuck = ask(table, "stuck", 10s, writing);
     loop.advance(1s);
     ASSERT_EQ(db().connections_to(0), 1U);
     host(0).mode = HostMode::full;
@@ -263,12 +263,68 @@ TEST_F(PoolHosts, AFullPoolWhoseConnectionsAreStillBeingOpenedIsNotRebalanced) {
     std::vector<std::shared_ptr<Asked>> all;
     for (int i = 0; i < 3; ++i) all.push_back(ask(table, "k" + std::to_string(i)));
     loop.advance(200ms);
-    ASSERT_EQ(db().connections_to(1), 3U);
+    ASSERT_GE(db().connections_to(1), 1U);
     loop.advance(1s);
     host(0).mode = HostMode::up;
     host(1).mode = HostMode::up;
     loop.advance(4s);
     expect_all_found(all);
+}
+
+// Three URIs with target_session_attrs=read-write, one primary: a login to each standby every second or two.
+TEST_F(PoolHosts, StandbysAreTriedSeldomWhileThePrimaryServes) {
+    ranks = {1, 1, 1};
+    host(1).mode = HostMode::read_only;
+    host(2).mode = HostMode::read_only;
+    const auto table = lane("t");
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 3ms}; };
+    expect_all_found(stream(table, 2000, 5ms));
+    EXPECT_EQ(make().hosts()[1].health(), HostHealth::unwanted);
+    const auto attempts = host(1).attempts;
+    expect_all_found(stream(table, 12000, 5ms));
+    EXPECT_LE(host(1).attempts, attempts + 3) << "in a minute";
+    EXPECT_GE(host(1).attempts, attempts + 1);
+
+    // The primary is lost, and a standby becomes the primary.
+    host(0).mode = HostMode::refuses;
+    db().break_connections(0);
+    const auto asked = ask(table, "a");
+    loop.advance(1500ms);
+    EXPECT_EQ(asked->answers, 0);
+    host(2).mode = HostMode::up;
+    loop.advance(500ms);
+    EXPECT_FOUND(asked, "a");
+}
+
+TEST_F(PoolHosts, AHostThatHasGivenNoConnectionGetsOneAttemptAtATimeAndAPause) {
+    settings.connect_timeout = 2s;
+    host(0).mode = HostMode::silent;
+    const auto table = lane("t");
+    TimePoint gone{};
+    for (int i = 0; i < 1000; ++i) {
+        const auto before = db().connections.size();
+        (void)ask(table, std::to_string(i), 30s);
+        loop.advance(10ms);
+        if (before > 0 && db().connections.empty()) gone = loop.now();
+    }
+    EXPECT_EQ(database->most_connections, 1U);
+    EXPECT_NE(gone, TimePoint{}) << "there is a moment in which nobody knocks";
+}
+
+// A balancer has accepted the attempt and waits for a primary that is gone.
+TEST_F(PoolHosts, ANewPrimaryBehindABalancerIsFoundWithinASecondOrSo) {
+    const auto table = lane("t");
+    expect_all_found(stream(table, 500));
+    for (const auto wait : {0ms, 300ms, 700ms, 1500ms}) {
+        db().break_connections(0);
+        host(0).mode = HostMode::silent;
+        const auto asked = ask(table, "a" + std::to_string(wait.count()));
+        loop.advance(wait);
+        host(0).mode = HostMode::up;  // for new attempts
+        loop.advance(1200ms);
+        EXPECT_TRUE(asked->ok) << wait.count() << " " << asked->failure.message;
+        loop.advance(2s);
+    }
 }
 
 TEST_F(PoolHosts, AMisconfiguredHostBesideAGoodOneHarmsNothing) {

@@ -26,6 +26,7 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
     settings.queue_limit = 20 + below(500);
     settings.idle_interval = std::chrono::milliseconds(500 + below(5000));
     settings.connect_timeout = 700ms;
+    settings.connection_lifetime = std::chrono::milliseconds(below(3) == 0 ? 0 : 200 + below(9000));
     settings.reply_limit = std::chrono::milliseconds(1500 + below(2000));
     ranks.clear();
     for (unsigned i = 0, count = 1 + below(3); i < count; ++i) ranks.push_back(static_cast<int>(below(3)));
@@ -84,6 +85,16 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
             all.push_back({ask(tables[table], key, patience, statement), loop.now() + patience});
         } else if (what < 95) {
             loop.advance(std::chrono::microseconds(below(below(10) == 0 ? 200000 : 3000)));
+        } else if (what == 95) {
+            const auto index = below(static_cast<unsigned>(ranks.size()));
+            if (below(2) == 0) {
+                db().freeze(index);
+            } else {
+                db().thaw(index);
+            }
+            for (auto* one : db().connections) {
+                if (below(4) == 0) one->hang();
+            }
         } else if (what < 97) {
             const auto index = below(static_cast<unsigned>(ranks.size()));
             const HostMode modes[] = {
@@ -112,9 +123,9 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
         check();
         if (HasFatalFailure()) FAIL() << "in step " << step << " of seed " << GetParam();
     }
-    for (auto& one : db().hosts) one.mode = HostMode::up;
     db().resets = Reaction{};
     db().react = [](auto, const auto&) { return Reaction{}; };
+    for (std::size_t i = 0; i < ranks.size(); ++i) db().thaw(i);
     loop.advance(10s);
     check();
     const auto stats = pool->stats();

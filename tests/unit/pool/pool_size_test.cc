@@ -1,6 +1,8 @@
 // How many connections there are, and how many queries on each.
 #include <functional>
+#include <set>
 
+#include "tests/unit/pool/clients.h"
 #include "tests/unit/pool/pool_scene.h"
 
 namespace proxyd::pool {
@@ -162,6 +164,63 @@ TEST_F(PoolSize, RenewsItsConnections) {
     EXPECT_EQ(static_cast<int>(database->connections.size()), host(0).attempts - opened)
         << "an old one has stayed";
     EXPECT_LE(database->most_connections, 2U);
+}
+
+TEST_F(PoolSize, AnOldConnectionIsClosedThoughItIsInSteadyUse) {
+    settings.size = 2;
+    settings.connection_lifetime = 100s;
+    const auto table = lane("t");
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 4ms}; };
+    Clients clients(loop, *pool, table, plain, 4, 1ms);
+    loop.advance(70s);
+    const auto before = host(0).attempts;
+    const auto old = db().connections;
+    loop.advance(32s);
+    for (const auto* one : db().connections) {
+        EXPECT_EQ(std::find(old.begin(), old.end(), one), old.end()) << "one has outlived its time";
+    }
+    EXPECT_GT(host(0).attempts, before);
+    EXPECT_EQ(clients.failed, 0) << clients.problem;
+    EXPECT_LE(clients.longest, 40ms);
+    EXPECT_LE(database->most_connections, 2U);
+}
+
+TEST_F(PoolSize, OldConnectionsDoNotAllEndAtTheSameTime) {
+    settings.size = 8;
+    settings.connection_lifetime = 100s;
+    settings.idle_interval = 1000s;
+    const auto table = lane("t");
+    warm_up(table, 8);
+    std::set<std::size_t> counts;
+    for (int i = 0; i < 110; ++i) {
+        loop.advance(1s);
+        counts.insert(db().connections.size());
+    }
+    EXPECT_GE(counts.size(), 4U);
+    EXPECT_TRUE(db().connections.empty());
+}
+
+TEST_F(PoolSize, WhatIsUnderWayOnAnOldConnectionIsAnswered) {
+    settings.connection_lifetime = 10s;
+    settings.reply_limit = 60s;
+    const auto table = lane("t");
+    warm_up(table, 1);
+    db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 20s}; };
+    const auto asked = ask(table, "w", 40s, writing);
+    loop.advance(21s);
+    EXPECT_FOUND(asked, "w");
+}
+
+TEST_F(PoolSize, WithoutALifetimeConnectionsStay) {
+    settings.size = 1;
+    const auto table = lane("t");
+    warm_up(table, 1);
+    const auto attempts = host(0).attempts;
+    for (int i = 0; i < 10'000; ++i) {
+        (void)ask(table, "k");
+        loop.advance(30s);
+    }
+    EXPECT_EQ(host(0).attempts, attempts);
 }
 
 TEST_F(PoolSize, AWornConnectionIsReplacedUnderSteadyLoad) {

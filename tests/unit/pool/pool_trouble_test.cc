@@ -101,7 +101,8 @@ TEST_F(PoolTrouble, WhatBreaksEveryConnectionIsGivenUp) {
     }
 }
 
-TEST_F(PoolTrouble, AConnectionThatIsSilentForTooLongIsGivenUpAndItsLookupsAskedElsewhere) {
+// What only reads is asked elsewhere long before.
+TEST_F(PoolTrouble, AConnectionThatIsSilentForTooLongIsGivenUp) {
     settings.reply_limit = 2s;
     const auto table = lane("t");
     warm_up(table, 1);
@@ -109,11 +110,12 @@ TEST_F(PoolTrouble, AConnectionThatIsSilentForTooLongIsGivenUpAndItsLookupsAsked
     db().react = [&first](auto, const auto&) {
         return Reaction{std::exchange(first, false) ? Reaction::Kind::never : Reaction::Kind::rows};
     };
-    const auto asked = ask(table, "a");
+    const auto asked = ask(table, "a", 10s, writing);
     loop.advance(1900ms);
     EXPECT_EQ(asked->answers, 0);
     loop.advance(200ms);
-    EXPECT_FOUND(asked, "a");
+    EXPECT_FAILED(asked, FailureClass::lost);
+    EXPECT_TRUE(db().connections.empty());
 }
 
 TEST_F(PoolTrouble, GoesOnWithTheConnectionsThatAServerGrants) {
@@ -179,7 +181,37 @@ TEST_F(PoolTrouble, AHostThatIsDownIsNotKnockedAtAllTheTime) {
         (void)ask(table, std::to_string(i));
         loop.advance(1ms);
     }
-    EXPECT_LT(host(0).attempts, 45U);
+    EXPECT_LT(host(0).attempts, 60U);
+}
+
+// After a refusal of two thirds of a second the next attempt came so late that it fell into the next trouble,
+// which swallowed it; after that one, too.
+TEST_F(PoolTrouble, TheCalmBetweenTwoTroublesIsUsed) {
+    const auto table = lane("t");
+    warm_up(table, 2);
+    for (int round = 0; round < 20; ++round) {
+        host(0).mode = HostMode::refuses;
+        db().break_connections(0);
+        const auto asked = ask(table, std::to_string(round));
+        loop.advance(650ms + 5ms * round);
+        host(0).mode = HostMode::up;
+        loop.advance(230ms);
+        EXPECT_FOUND(asked, std::to_string(round)) << round;
+    }
+    for (int round = 0; round < 20; ++round) {
+        host(0).mode = HostMode::refuses;
+        db().break_connections(0);
+        const auto asked = ask(table, "again" + std::to_string(round));
+        loop.advance(1500ms + 10ms * round);
+        host(0).mode = HostMode::silent;
+        loop.advance(800ms);
+        ASSERT_EQ(db().connections.size(), 1U) << "no attempt is under way";
+        auto* attempt = db().connections.front();
+        host(0).mode = HostMode::up;
+        loop.event([attempt] { attempt->break_now(FailureClass::unreachable); });
+        loop.advance(130ms);
+        EXPECT_FOUND(asked, "again" + std::to_string(round)) << round;
+    }
 }
 
 TEST_F(PoolTrouble, ABrokenIdleConnectionIsNotNoticedByAnyLookup) {

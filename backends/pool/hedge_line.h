@@ -1,0 +1,68 @@
+// Lookups that are to be asked a second time, as the connection where they were asked says nothing: hedges.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <utility>
+
+#include "backends/clock.h"
+#include "backends/pool/lane.h"
+
+namespace proxyd::pool {
+
+// One that waits to be sent.
+struct Hedge {
+    std::shared_ptr<Request> request;
+    std::shared_ptr<Lane> lane;
+    std::size_t host = 0;  // of its late try
+};
+
+// First in, first out, before all that wait in the lanes. A database that is slow for everybody must not be
+// asked everything twice: so few hedges are under way together.
+class HedgeLine {
+  public:
+    [[nodiscard]] static std::size_t limit(std::size_t pool_size) {
+        return std::max<std::size_t>(1, pool_size / 4);
+    }
+
+    [[nodiscard]] bool may_send(std::size_t pool_size) const {
+        return !waiting_.empty() && under_way_ < limit(pool_size);
+    }
+    [[nodiscard]] bool empty() const { return waiting_.empty(); }
+    [[nodiscard]] const std::deque<Hedge>& all() const { return waiting_; }
+    [[nodiscard]] bool holds(const Request& request) const {
+        return std::any_of(waiting_.begin(), waiting_.end(),
+                           [&request](const Hedge& one) { return one.request.get() == &request; });
+    }
+
+    void add(Hedge hedge) { waiting_.push_back(std::move(hedge)); }
+
+    // The first one is sent. It counts as under way until ended() is called for it.
+    [[nodiscard]] Hedge send_first() {
+        Hedge first = std::move(waiting_.front());
+        waiting_.pop_front();
+        ++under_way_;
+        return first;
+    }
+    void ended() { --under_way_; }
+
+    // Its other try was given up.
+    void to_front(const Request& request) {
+        std::stable_partition(waiting_.begin(), waiting_.end(),
+                              [&request](const Hedge& one) { return one.request.get() == &request; });
+    }
+    void remove(const Request& request) {
+        std::erase_if(waiting_, [&request](const Hedge& one) { return one.request.get() == &request; });
+    }
+    void remove_abandoned() {
+        std::erase_if(waiting_, [](const Hedge& one) { return one.request->abandoned(); });
+    }
+
+  private:
+    std::deque<Hedge> waiting_;
+    std::size_t under_way_ = 0;
+};
+
+}  // namespace proxyd::pool

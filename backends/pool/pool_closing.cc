@@ -1,0 +1,101 @@
+// The end of a connection, and what becomes of what was under way on it.
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "backends/log.h"
+#include "backends/pool/pool.h"
+#include "backends/trouble_log.h"
+
+namespace proxyd::pool {
+
+void Pool::slot_closed(Slot& slot, const Failure& failure) {
+    if (slot.state == SlotState::closed) return;
+    auto& host = hosts_[slot.host];
+    const bool was_connecting = slot.state == SlotState::connecting;
+    auto lost = std::move(slot.in_flight);
+    slot.in_flight.clear();
+    bury(slot);
+
+    auto seen = failure;
+    const bool not_serving = seen.kind == FailureClass::not_serving;
+    if (!was_connecting && !not_serving) seen.kind = FailureClass::lost;
+    if (was_connecting && seen.kind == FailureClass::lost) seen.kind = FailureClass::unreachable;
+    const bool answers = seen.kind == FailureClass::unreachable && host.heard_at() >= slot.since;
+    const bool known = seen.kind == FailureClass::unwanted && host.health() == HostHealth::unwanted;
+    // Of connections that were open when it began each may say it.
+    if (was_connecting || !not_serving || !host.is_failing())
+        host.failed(seen, loop_.now(), random_, {slot.since, answers});
+    if (not_serving) retire_all_to(slot.host);
+    if (seen.kind == FailureClass::unwanted && !known) {
+        log().info(
+            fmt::format("{}: host {}: not wanted: {} -- it is asked now and then whether that has changed",
+                        name_, host.info().label, seen.message));
+    } else if (!known && (was_connecting || !lost.empty())) {
+        trouble_log().failed(
+            trouble_subject(name_, host.info()), was_connecting ? without_numbers(seen.message) : "lost",
+            host.is_failing() ? Trouble::lasting : Trouble::passing,
+            fmt::format("{}: host {}: {}{}", name_, host.info().label, seen.message,
+                        lost.empty() ? "" : fmt::format(" ({} lookups are asked again)", lost.size())));
+    }
+    // A server that ends takes all its connections with it: those from before the last loss tell nothing.
+    if (!lost.empty() && slot.opened_at >= lost.front().request->lost_at) {
+        ++lost.front().request->losses;
+        lost.front().request->lost_at = loop_.now();
+    }
+    ask_again(slot, std::move(lost), seen);
+    if (hopeless()) {
+        // Nothing but an administrator can help: holding the lookups until their deadline would only add
+        // waiting.
+        for (auto& lane : busy_lanes_) {
+            while (!lane->waiting.empty()) {
+                auto request = lane->waiting.front();
+                take_from_line(*lane, 0);
+                answer_later(std::move(request), seen);
+            }
+        }
+        busy_lanes_.clear();
+        for (const auto& hedge : hedges_.all()) answer_later(hedge.request, seen);
+    }
+    dispatch();
+}
+
+// What was under way on a connection that is closed goes back to the front of its lines, in the order in
+// which it was sent.
+void Pool::ask_again(const Slot& slot, std::deque<InFlight> lost, const Failure& failure) {
+    for (auto entry = lost.rbegin(); entry != lost.rend(); ++entry) {
+        left_connection(*entry);
+        auto& request = *entry->request;
+        request.last_failure = failure;
+        request.last_host = slot.host;
+        if (request.abandoned() || goes_on(request)) continue;
+        if (request.query.statement->repeatable() && request.losses <= losses_allowed) {
+            requeue(entry->lane, std::move(entry->request));
+        } else {
+            answer_later(std::move(entry->request), failure);
+        }
+    }
+}
+
+// Ends a connection that does not answer; the driver will not report it any more.
+void Pool::give_up(Slot& slot, const Failure& failure) {
+    slot_closed(slot, failure);
+}
+
+// The slot may be the caller of what is running now, so it is destroyed later.
+void Pool::bury(Slot& slot) {
+    slot.state = SlotState::closed;
+    const auto found = std::find_if(slots_.begin(), slots_.end(),
+                                    [&slot](const auto& known) { return known.get() == &slot; });
+    buried_.push_back(std::move(*found));
+    slots_.erase(found);
+    loop_.defer([alive = alive_, this, body = buried_.back().get()] {
+        if (!*alive) return;
+        std::erase_if(buried_, [body](const auto& known) { return known.get() == body; });
+        if (open_next_ && !full()) open(*std::exchange(open_next_, std::nullopt));
+        dispatch();
+    });
+}
+
+}  // namespace proxyd::pool

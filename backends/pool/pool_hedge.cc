@@ -1,0 +1,211 @@
+// Lookups that are asked a second time, as the connection where they were asked says nothing, and what
+// becomes of such connections.
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "backends/pool/pool.h"
+#include "backends/trouble_log.h"
+
+namespace proxyd::pool {
+namespace {
+
+// Of one lookup.
+constexpr int most_hedges = 2;
+
+bool contains(const std::vector<std::size_t>& hosts, std::size_t host) {
+    return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
+}
+
+}  // namespace
+
+// The first query on the connection takes far longer than its table's queries usually do.
+void Pool::hedge_head(Slot& slot, TimePoint now) {
+    auto& head = slot.in_flight.front();
+    auto& request = *head.request;
+    if (head.asked_again || head.moved || !request.query.statement->repeatable() || request.abandoned())
+        return;
+    const auto late = head.lane->late_after(head.unproven ? least_late_unproven : least_late);
+    if (now - slot.head_started() < slot.round_trip + late || request.hedges >= most_hedges) return;
+    // Where something was heard since the first try it is the query that takes long.
+    if (head.later_try && !head.unproven && is_asked_beside(slot, request)) return;
+    // One hedge takes the place of the other.
+    if (std::exchange(head.hedge, false)) hedges_.ended();
+    head.asked_again = true;
+    ++request.hedges;
+    request.asked_twice = true;
+    // The hedge will hold a connection, too: the others of the table shall not wait for both.
+    if (head.counted_slow && !std::exchange(head.spared, true)) --head.lane->slow_connections;
+    hedges_.add({head.request, head.lane, slot.host});
+}
+
+void Pool::send_hedges() {
+    hedges_.remove_abandoned();
+    while (hedges_.may_send(settings_.size)) {
+        const auto& first = hedges_.all().front();
+        const bool again = first.request->hedges > 1;
+        Slot* slot = pick_slot_for(first, false);
+        if (slot == nullptr && !again) {
+            slot = pick_slot_for(first, true);
+            // One to the same host may well be as silent.
+            const bool doubtful = slot != nullptr && slot->host == first.host;
+            if (doubtful && !full() && open_for(first)) return;
+        }
+        if (slot == nullptr && !open_for(first)) slot = pick_slot_for(first, true);
+        if (slot == nullptr) return;
+        send_hedge(*slot);
+    }
+}
+
+// Another one that is free, or quick, and of those the one that was heard last, rather of another host.
+Slot* Pool::pick_slot_for(const Hedge& hedge, bool unproven_too) {
+    const auto& request = *hedge.request;
+    const auto now = loop_.now();
+    const bool may_share = driver_->pipelines() && settings_.pipeline_depth > 1 &&
+                           !request.query.statement->exclusive() && hedge.lane->usually_fast();
+    Slot* best = nullptr;
+    std::tuple<bool, bool, bool, TimePoint> best_merit;
+    for (const auto& slot : slots_) {
+        if (slot->state != SlotState::ready || contains(request.failed_hosts, slot->host)) continue;
+        const bool proven = slot->heard_at() > request.first_sent;
+        if (!slot->idle()) {
+            const bool room = slot->in_flight.size() < settings_.pipeline_depth;
+            if (!may_share || !proven || !room || !is_quick(*slot, now)) continue;
+        }
+        if (!proven && (!unproven_too || hosts_[slot->host].health() == HostHealth::suspect)) continue;
+        const std::tuple merit{proven, slot->idle(), slot->host != hedge.host, slot->heard_at()};
+        if (best == nullptr || merit > best_merit) {
+            best = slot.get();
+            best_merit = merit;
+        }
+    }
+    return best;
+}
+
+void Pool::send_hedge(Slot& slot) {
+    const auto hedge = hedges_.send_first();
+    auto& entry = send(slot, hedge.lane, hedge.request, slot.idle());
+    entry.hedge = true;
+    // It counts for the pool, not for its table.
+    if (!std::exchange(entry.counted_slow, true)) {
+        ++slow_connections_;
+    } else {
+        --entry.lane->slow_connections;
+    }
+    entry.spared = true;
+}
+
+// Sees that a connection is opened. False: none can be opened now.
+bool Pool::open_for(const Hedge& hedge) {
+    if (open_next_ || !buried_.empty()) return true;
+    const auto loads = host_loads();
+    const bool promising = std::any_of(slots_.begin(), slots_.end(), [&loads](const auto& slot) {
+        return slot->state == SlotState::connecting && !loads[slot->host].hesitates;
+    });
+    if (promising) return true;
+    const auto host =
+        choose_host(hosts_, loads, {loop_.now(), hedge.request->failed_hosts, hedge.host}, random_);
+    if (!host) return false;
+    if (!full()) {
+        open(*host);
+        return true;
+    }
+    // This may end the late try of the hedge itself.
+    if (!expend_one(false)) return false;
+    open_next_ = host;
+    return true;
+}
+
+void Pool::expire_hedges(TimePoint now) {
+    // Copied: callbacks may send them.
+    const auto line = hedges_.all();
+    for (const auto& hedge : line) expire(*hedge.request, now, hedge.host);
+}
+
+// The answer to a lookup that was asked more than once: nobody waits for the others.
+void Pool::answered_here(Request& request, const Slot& winner, TimePoint asked_at) {
+    const auto now = loop_.now();
+    hedges_.remove(request);
+    for (const auto& slot : slots_) {
+        for (auto& entry : slot->in_flight) {
+            if (entry.request.get() != &request) continue;
+            left_connection(entry);
+            entry.moved = true;
+            const bool late = &entry == &slot->in_flight.front() && entry.sent < asked_at &&
+                              now - slot->head_started() >= least_late;
+            if (late) beaten(*slot, winner, now);
+        }
+    }
+}
+
+// What was asked first here was answered there.
+void Pool::beaten(Slot& slot, const Slot& winner, TimePoint now) {
+    slot.silent = true;
+    auto& host = hosts_[slot.host];
+    const auto asked_at = slot.in_flight.front().sent;
+    if (host.is_failing() || slot.host == winner.host || host.heard_at() >= asked_at) return;
+    const auto silent_for = std::chrono::duration<double>(now - std::max(host.heard_at(), asked_at)).count();
+    host.suspected(now, fmt::format("no answer for {:.1f} s, while another host answers", silent_for));
+    trouble_log().failed(trouble_subject(name_, host.info()), "silent", Trouble::lasting,
+                         fmt::format("{}: host {}: {} -- it gets no lookups until it answers", name_,
+                                     host.info().label, host.last_failure().message));
+}
+
+// After one of its tries was lost: whether another one is under way or waits to be sent. That one may be late
+// as well, some time.
+bool Pool::goes_on(const Request& request) {
+    if (!request.asked_twice) return false;
+    if (hedges_.holds(request)) return true;
+    for (const auto& slot : slots_) {
+        for (auto& entry : slot->in_flight) {
+            if (entry.request.get() != &request) continue;
+            entry.asked_again = false;
+            return true;
+        }
+    }
+    return false;
+}
+
+// Whether another try of it waits or is under way on another connection.
+bool Pool::is_asked_beside(const Slot& slot, const Request& request) const {
+    if (hedges_.holds(request)) return true;
+    return std::any_of(slots_.begin(), slots_.end(), [&](const auto& other) {
+        return other.get() != &slot &&
+               std::any_of(other->in_flight.begin(), other->in_flight.end(),
+                           [&request](const InFlight& one) { return one.request.get() == &request; });
+    });
+}
+
+// It has said nothing for a while, and all that was asked on it has been asked elsewhere, too.
+bool Pool::is_expendable(const Slot& slot, TimePoint now) const {
+    if (slot.in_flight.empty() || slot.state == SlotState::connecting) return false;
+    if (now - slot.head_started() < slot.round_trip + least_late_unproven) return false;
+    return std::all_of(slot.in_flight.begin(), slot.in_flight.end(), [this, &slot](const InFlight& entry) {
+        return entry.moved || (entry.request->asked_twice && is_asked_beside(slot, *entry.request));
+    });
+}
+
+// Closes such a connection, so that another one can be opened. Of several the one whose query has been under
+// way for the shortest time: least is lost if it is merely slow. `only_beaten`: one that was answered
+// elsewhere first. False: there is none.
+bool Pool::expend_one(bool only_beaten) {
+    const auto now = loop_.now();
+    Slot* victim = nullptr;
+    for (const auto& slot : slots_) {
+        if ((only_beaten && !slot->silent) || !is_expendable(*slot, now)) continue;
+        const auto merit = [](const Slot& one) { return std::pair(one.silent, one.head_started()); };
+        if (victim == nullptr || merit(*slot) > merit(*victim)) victim = slot.get();
+    }
+    if (victim == nullptr) return false;
+    for (auto& entry : victim->in_flight) {
+        left_connection(entry);
+        hedges_.to_front(*entry.request);
+    }
+    victim->in_flight.clear();
+    bury(*victim);
+    return true;
+}
+
+}  // namespace proxyd::pool
