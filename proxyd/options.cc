@@ -72,6 +72,14 @@ const std::vector<Declaration>& declarations() {
          &Options::idle_interval,
          milliseconds_of(1000ms),
          milliseconds_of(24h)},
+        {{"connection_lifetime", duration, "0 to 7d", "3600s", table_too, on_reload,
+          "Close a database connection that is so old, or up to a fifth younger, as soon as nothing is under "
+          "way on it; it gets no further lookups, and another one is opened when it is needed. So changed "
+          "addresses are followed, and a pooler or balancer that waits for connections to end comes to its "
+          "end. With 0 there is no limit."},
+         &Options::connection_lifetime,
+         0,
+         milliseconds_of(7 * 24h)},
         {{"queue_limit", integer, "1 to 1000000", "10000", table_too, on_reload,
           "How many lookups may wait for a connection to one database. Further ones are told to try again "
           "later."},

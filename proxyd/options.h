@@ -24,6 +24,7 @@ struct Options {
     std::chrono::milliseconds connect_timeout{3000};
     std::chrono::milliseconds lookup_timeout{10000};
     std::chrono::milliseconds idle_interval{60000};
+    std::chrono::milliseconds connection_lifetime{3600000};
     int queue_limit = 10000;
     std::size_t answer_size_limit = std::size_t{16} << 20;
     std::chrono::milliseconds cache_ttl{0};

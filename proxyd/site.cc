@@ -202,6 +202,7 @@ table::TableSettings table_settings(Options options, table::TableParameters& par
     settings.connect_timeout = options.connect_timeout;
     settings.lookup_timeout = options.lookup_timeout;
     settings.idle_interval = options.idle_interval;
+    settings.connection_lifetime = options.connection_lifetime;
     settings.cache = {options.cache_ttl, options.cache_negative_ttl, options.stale_ttl, options.cache_size};
     return settings;
 }

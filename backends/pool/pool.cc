@@ -288,15 +288,6 @@ void Pool::left_connection(InFlight& entry) {
     }
 }
 
-// On a connection, whose answer may be a better one.
-bool Pool::under_way(const Request& request) const {
-    if (!request.asked_twice) return false;
-    return hedges_.holds(request) || std::any_of(slots_.begin(), slots_.end(), [&request](const auto& slot) {
-               return std::any_of(slot->in_flight.begin(), slot->in_flight.end(),
-                                  [&request](const auto& one) { return one.request.get() == &request; });
-           });
-}
-
 void Pool::answer(Request& request, const Outcome& outcome) {
     // A callback may submit the next lookup, but never touches this request again.
     for (auto& waiter : request.waiters) {

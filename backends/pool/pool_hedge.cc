@@ -153,6 +153,15 @@ void Pool::beaten(Slot& slot, const Slot& winner, TimePoint now) {
                                      host.info().label, host.last_failure().message));
 }
 
+// On a connection, whose answer may be a better one.
+bool Pool::under_way(const Request& request) const {
+    if (!request.asked_twice) return false;
+    return hedges_.holds(request) || std::any_of(slots_.begin(), slots_.end(), [&request](const auto& slot) {
+               return std::any_of(slot->in_flight.begin(), slot->in_flight.end(),
+                                  [&request](const auto& one) { return one.request.get() == &request; });
+           });
+}
+
 // After one of its tries was lost: whether another one is under way or waits to be sent. That one may be late
 // as well, some time.
 bool Pool::goes_on(const Request& request) {

@@ -31,6 +31,7 @@ struct TableSettings {
     std::chrono::milliseconds connect_timeout{3000};
     std::chrono::milliseconds lookup_timeout{10000};
     std::chrono::milliseconds idle_interval{60000};
+    std::chrono::milliseconds connection_lifetime{3600000};  // 0: no limit
     CacheSettings cache;
 };
 

@@ -58,7 +58,8 @@ class SharedPool {
                                             static_cast<std::size_t>(one.queue_limit),
                                             one.connect_timeout,
                                             one.idle_interval,
-                                            one.lookup_timeout + std::chrono::seconds(1)};
+                                            one.lookup_timeout + std::chrono::seconds(1),
+                                            one.connection_lifetime};
             if (first) {
                 result = wanted;
             } else {
@@ -67,6 +68,11 @@ class SharedPool {
                 result.queue_limit = std::min(result.queue_limit, wanted.queue_limit);
                 result.connect_timeout = std::min(result.connect_timeout, wanted.connect_timeout);
                 result.idle_interval = std::min(result.idle_interval, wanted.idle_interval);
+                const auto none = Duration::zero();
+                if (result.connection_lifetime == none ||
+                    (wanted.connection_lifetime != none &&
+                     wanted.connection_lifetime < result.connection_lifetime))
+                    result.connection_lifetime = wanted.connection_lifetime;
                 // A table that may wait longer must not have its connection taken for dead.
                 result.reply_limit = std::max(result.reply_limit, wanted.reply_limit);
             }
