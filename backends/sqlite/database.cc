@@ -130,6 +130,7 @@ void Database::run(const std::shared_ptr<Lane>& lane, Job job, pool::OutcomeCall
     }
     ++asked_;
     some_wait_ = true;
+    job.answer_limit = lane->limits().answer;
     const auto deadline = job.deadline;
     Lookup lookup{std::move(job), {lane, deadline, std::move(callback)}};
     if (lane->slow()) {

@@ -134,23 +134,23 @@ bool Handle::run_once(sqlite3_stmt* statement) {
     return status == SQLITE_DONE;
 }
 
-Answer Handle::run(const std::shared_ptr<const Statement>& statement, const std::string& key,
-                   Deadline deadline, bool prepare_only) {
-    deadline_ = deadline;
+Answer Handle::run(const Job& job) {
+    const auto& statement = job.statement;
+    deadline_ = job.deadline;
     locked_out_ = was_locked_out_ = false;
     if (!database_) return failed(FailureClass::unreachable, not_open_);
     std::string error;
-    const table::KeyParts parts(key);
+    const table::KeyParts parts(job.key);
     if (!statement->analysis.bound) {
         const auto handle = prepare(expanded(*statement, parts), error);
         if (!handle) return failure(std::move(error));
-        if (prepare_only) return {};
+        if (job.prepare_only) return {};
         share_state(handle.get());
-        return step(handle.get());
+        return step(handle.get(), job.answer_limit);
     }
     auto* const kept = prepared(statement, error);
     if (kept == nullptr) return failure(std::move(error));
-    if (prepare_only) return {};
+    if (job.prepare_only) return {};
     std::vector<std::string> values;
     for (const auto& parameter : statement->analysis.bound->parameters)
         values.push_back(table::parameter_value(parameter, parts));
@@ -158,7 +158,7 @@ Answer Handle::run(const std::shared_ptr<const Statement>& statement, const std:
     for (const auto& value : values)
         sqlite3_bind_text64(kept, ++index, value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8);
     share_state(kept);
-    auto answer = step(kept);
+    auto answer = step(kept, job.answer_limit);
     sqlite3_reset(kept);
     sqlite3_clear_bindings(kept);
     return answer;
@@ -228,14 +228,24 @@ sqlite3_stmt* Handle::prepared(const std::shared_ptr<const Statement>& statement
     return prepared_.emplace(statement, std::move(fresh)).first->second.get();
 }
 
-Answer Handle::step(sqlite3_stmt* statement) {
+// The caller resets the statement, wherever it has stopped.
+Answer Handle::step(sqlite3_stmt* statement, std::size_t limit) {
     Answer answer;
+    std::size_t bytes = 0;
     for (;;) {
         const int status = sqlite3_step(statement);
         if (status == SQLITE_DONE) return answer;
         if (status != SQLITE_ROW) return failure(message());
         if (sqlite3_column_count(statement) == 0) continue;
         const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
+        const std::size_t row = answer.values.size() + 1;
+        if (text != nullptr) bytes += static_cast<std::size_t>(sqlite3_column_bytes(statement, 0));
+        if (pool::answer_size(row, row, bytes) > limit) {
+            answer = {};
+            answer.failed = true;
+            answer.failure = pool::too_large();
+            return answer;
+        }
         if (text == nullptr) {
             answer.values.emplace_back(std::nullopt);
         } else {

@@ -36,9 +36,8 @@ class Handle {
         Handle& handle_;
     };
 
-    // Runs the query, or only prepares it, and fills the answer. Within a batch.
-    [[nodiscard]] Answer run(const std::shared_ptr<const Statement>& statement, const std::string& key,
-                             Deadline deadline, bool prepare_only);
+    // Runs the query, or only prepares it. Within a batch.
+    [[nodiscard]] Answer run(const Job& job);
 
     // What runs now ends within a moment, and nothing runs any more. Safe from any thread.
     void stop() { stopped_ = true; }
@@ -69,7 +68,7 @@ class Handle {
     // The one that is kept for the table; null: it cannot be prepared.
     [[nodiscard]] sqlite3_stmt* prepared(const std::shared_ptr<const Statement>& statement,
                                          std::string& error);
-    [[nodiscard]] Answer step(sqlite3_stmt* statement);
+    [[nodiscard]] Answer step(sqlite3_stmt* statement, std::size_t limit);
     // Of the library's last error, as `message` tells it.
     [[nodiscard]] Answer failure(std::string message) const;
     [[nodiscard]] std::string message() const;

@@ -16,6 +16,7 @@ struct Limits {
     std::size_t handles = 8;  // pool_size
     std::size_t queue = 10000;
     Duration idle = std::chrono::seconds(60);
+    std::size_t answer = pool::no_answer_limit;
 };
 
 class Lane {

@@ -1,6 +1,7 @@
 // One lookup in an SQLite file on its way: the part that its thread works on, and the part that waits for it.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ struct Job {
     std::string key;
     Deadline deadline;
     bool prepare_only = false;
+    std::size_t answer_limit = pool::no_answer_limit;
     Answer answer{};
     Duration took{};
     bool locked_out = false;  // another process held a lock of the file meanwhile

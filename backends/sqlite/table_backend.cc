@@ -74,7 +74,8 @@ std::unique_ptr<table::QueryRunner> TableBackend::make_runner(const std::string&
     }
     auto statement = std::make_shared<const Statement>(Statement{definition.query, definition.analysis});
     const Limits limits{static_cast<std::size_t>(settings.pool_size),
-                        static_cast<std::size_t>(settings.queue_limit), settings.idle_interval};
+                        static_cast<std::size_t>(settings.queue_limit), settings.idle_interval,
+                        settings.answer_size_limit};
     return std::make_unique<Runner>(std::move(database), std::move(statement), limits);
 }
 

@@ -198,7 +198,7 @@ void Worker::look_up(Job& job, TimePoint now) {
         job.locked_out = true;
         return;
     }
-    job.answer = handle_.run(job.statement, job.key, job.deadline, job.prepare_only);
+    job.answer = handle_.run(job);
     job.locked_out = handle_.was_locked_out();
     job.took = Clock::now() - now;
 }

@@ -79,6 +79,30 @@ TEST_F(SqliteCrowd, ASlowTableDoesNotWaitForAnother) {
     EXPECT_TRUE(run_until([&] { return all_answered(waiting); }));
 }
 
+// It is the thread that counts, while others are answered.
+TEST_F(SqliteCrowd, AnAnswerWithoutEndIsGivenUp) {
+    settings.lookup_timeout = 60s;
+    settings.answer_size_limit = 4 << 20;
+    const auto rows = table(
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT '%s' || x FROM c", "r.cf");
+    const auto quick = table(by_name, "quick.cf");
+    const auto lookup = start(rows, "x");
+    EXPECT_EQ(answer(quick, "alice"), "alice1");
+    EXPECT_TRUE(run_until([&] { return lookup->answers == 1; }, 50s));
+    EXPECT_EQ(lookup->status, Status::retry);
+    EXPECT_NE(recorded.text().find("the answer is larger than answer_size_limit, 4M"), std::string::npos)
+        << recorded.text();
+    EXPECT_EQ(answer(quick, "alice"), "alice1");
+}
+
+TEST_F(SqliteCrowd, AnAnswerMayBeAsLargeAsTheLimit) {
+    settings.answer_size_limit = pool::answer_size(2, 2, 20000);
+    const auto name = table("SELECT hex(zeroblob(5000)) UNION ALL SELECT '%s' || hex(zeroblob(4999))");
+    EXPECT_EQ(answer(name, "xy").size(), 20001U);
+    EXPECT_EQ(answer(name, "xyz"), "RETRY");
+    EXPECT_EQ(answer(name, "xy").size(), 20001U);
+}
+
 // With a rollback journal a writer keeps all readers out: more threads would help nobody.
 TEST_F(SqliteCrowd, ALockedFileIsNotOpenedAgainAndAgain) {
     settings.lookup_timeout = 1s;
