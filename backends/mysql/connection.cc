@@ -15,27 +15,8 @@ namespace {
 using pool::Failure;
 using pool::FailureClass;
 
-class ResultRows final : public pool::Rows {
-  public:
-    explicit ResultRows(MYSQL_RES* result) : columns_(result != nullptr ? mysql_num_fields(result) : 0) {
-        if (result == nullptr) return;
-        while (MYSQL_ROW row = mysql_fetch_row(result)) rows_.push_back(row);
-    }
-
-    [[nodiscard]] std::size_t rows() const override { return rows_.size(); }
-    [[nodiscard]] std::size_t columns() const override { return columns_; }
-
-    // Values end at their first NUL, as the stock server reads them.
-    [[nodiscard]] std::optional<std::string_view> cell(std::size_t row, std::size_t column) const override {
-        const char* text = rows_[row][column];
-        if (text == nullptr) return std::nullopt;
-        return std::string_view(text);
-    }
-
-  private:
-    std::size_t columns_;
-    std::vector<MYSQL_ROW> rows_;
-};
+// The library keeps the memory of the largest packet. Connections that have seen a larger one are replaced.
+constexpr unsigned long kept_packet = 1048576;
 
 // An answer too many that comes when a query has been sent is taken for the answer to it, and that answer for
 // the next one's. So now and then something is asked that no query's answer can be an answer to.
@@ -53,7 +34,6 @@ Connection::~Connection() {
     watch_.stop();
     // A call under way is ended now: it reads and writes the members below the handle.
     handle_.reset();
-    const Result unread(stored_);
 }
 
 void Connection::connect() {
@@ -67,6 +47,13 @@ void Connection::connect() {
             observer_.closed(failure);
         });
     connector_->start();
+}
+
+bool Connection::worn() const {
+    if (!handle_ || handle_->packet_memory() > kept_packet) return true;
+    // Where the server or a setting of its own has no autocommit, what was written is still held.
+    return statement_ && !statement_->repeatable() && !statement_->leaves_state() &&
+           (handle_->get()->server_status & SERVER_STATUS_IN_TRANS) != 0;
 }
 
 void Connection::established(std::unique_ptr<Handle> handle, Duration round_trip) {
@@ -91,6 +78,8 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
     };
     statement_ = std::static_pointer_cast<const Statement>(query.statement);
     token_ = token;
+    answer_limit_ = query.answer_limit;
+    result_sets_ = 0;
     auto text = table::expand_query(statement_->query(), table::KeyParts(query.key), quote);
     // The pool hears of nothing inside its own call.
     if (!text) {
@@ -126,35 +115,11 @@ int Connection::begin_check() {
 int Connection::begin_send() {
     step_ = Step::sending;
     begun_ = driver_.loop().now();
-    packets_ = 0;
+    handle_->begin_exchange(text_.size(), answer_limit_);
     auto* mysql = handle_->get();
     return handle_->start(
         [&] { return mysql_send_query_start(&call_result_, mysql, text_.data(), text_.size()); },
         [this, mysql](int ready) { return mysql_send_query_cont(&call_result_, mysql, ready); });
-}
-
-int Connection::begin_read() {
-    step_ = Step::reading;
-    auto* mysql = handle_->get();
-    return handle_->start(
-        [&] { return mysql_read_query_result_start(&read_result_, mysql); },
-        [this, mysql](int ready) { return mysql_read_query_result_cont(&read_result_, mysql, ready); });
-}
-
-int Connection::begin_store() {
-    step_ = Step::storing;
-    auto* mysql = handle_->get();
-    return handle_->start(
-        [&] { return mysql_store_result_start(&stored_, mysql); },
-        [this, mysql](int ready) { return mysql_store_result_cont(&stored_, mysql, ready); });
-}
-
-int Connection::begin_next_result() {
-    step_ = Step::next_result;
-    auto* mysql = handle_->get();
-    return handle_->start(
-        [&] { return mysql_next_result_start(&call_result_, mysql); },
-        [this, mysql](int ready) { return mysql_next_result_cont(&call_result_, mysql, ready); });
 }
 
 // A proxy in between that does not know the command says so, and the connection ends.
@@ -165,7 +130,9 @@ bool Connection::reset() {
     if (waits != 0) {
         watch_.wait_for(*handle_, waits);
     } else {
-        later([this] { drive(0); });
+        later([this] {
+            if (!handle_->is_busy()) drive(0);
+        });
     }
     return true;
 }
@@ -231,14 +198,9 @@ std::optional<int> Connection::reset_step_done() {
     return std::nullopt;
 }
 
-// Where the server or a setting of its own has no autocommit, what was written is still held.
-bool Connection::worn() const {
-    return statement_ && !statement_->repeatable() && !statement_->leaves_state() &&
-           (handle_->get()->server_status & SERVER_STATUS_IN_TRANS) != 0;
-}
-
 // Goes on as far as the library can without waiting.
 void Connection::drive(std::optional<int> waits) {
+    taken_ = 0;
     while (waits && *waits == 0 && !closed_) waits = step_done();
     if (closed_) return;
     watch_.drop_if_closed(*handle_);
@@ -262,13 +224,14 @@ std::optional<int> Connection::step_done() {
             if (call_result_ == 0) return answer_begun();
             query_done(call_result_ > 0);
             return std::nullopt;
-        case Step::storing: return stored();
+        case Step::fetching: return fetched();
         case Step::resetting:
         case Step::database:
         case Step::charset:
         case Step::time_limit: return reset_step_done();
         case Step::idle:
-        case Step::sent: return std::nullopt;
+        case Step::sent:
+        case Step::paused: return std::nullopt;
     }
     return std::nullopt;
 }
@@ -294,30 +257,6 @@ std::optional<int> Connection::sent() {
     return std::nullopt;
 }
 
-std::optional<int> Connection::answer_begun() {
-    if (mysql_field_count(handle_->get()) > 0) return begin_store();
-    ++packets_;
-    return next_statement();
-}
-
-std::optional<int> Connection::stored() {
-    Result result(std::exchange(stored_, nullptr));
-    if (!result) {
-        query_done(true);
-        return std::nullopt;
-    }
-    packets_ += handle_->packets_of(result.get());
-    several_results_ = several_results_ || result_;
-    result_ = std::move(result);
-    return next_statement();
-}
-
-std::optional<int> Connection::next_statement() {
-    if (mysql_more_results(handle_->get()) != 0) return begin_next_result();
-    query_done(false);
-    return std::nullopt;
-}
-
 void Connection::woken(int ready) {
     if (closed_ || !handle_) return;
     switch (step_) {
@@ -325,60 +264,9 @@ void Connection::woken(int ready) {
             if (const auto why = handle_->out_of_step(); !why.empty()) broken(std::string(why));
             return;
         case Step::sent: drive(begin_read()); return;
+        case Step::paused: return;
         default: drive(handle_->go_on(ready)); return;
     }
-}
-
-// The whole answer to the query has been read. The report may bring the next query.
-void Connection::query_done(bool failed) {
-    step_ = Step::idle;
-    if (handle_->has_surplus()) {
-        // This answer may have been another one's, too.
-        broken("the server sent what was not asked for");
-        return;
-    }
-    const bool several_results = std::exchange(several_results_, false);
-    if (!failed && !handle_->numbered_to(packets_)) {
-        broken(
-            "answers do not fit the queries: a packet is missing, or there are too many -- the connection is "
-            "closed");
-        return;
-    }
-    if (!failed) {
-        report(several_results);
-        return;
-    }
-    result_.reset();
-    const auto why = failure_of(*handle_, Phase::querying);
-    if (why.kind == FailureClass::not_serving) driver_.omitted_steps().not_serving(host_);
-    if (why.kind == FailureClass::lost || why.kind == FailureClass::not_serving) {
-        broken(why);
-    } else {
-        observer_.finished(token_, {nullptr, why});
-    }
-}
-
-// MariaDB 10.11 may answer a statement that meets its time limit with fewer rows or none, and no error.
-bool Connection::cut_short() const {
-    return driver_.loop().now() - begun_ >= time_limit_ * 99 / 100;
-}
-
-void Connection::report(bool several_results) {
-    const Result result = std::move(result_);
-    if (cut_short()) {
-        fail("the query met the server's time limit");
-    } else if (several_results) {
-        fail("multiple result sets returning data are not supported");
-    } else if (!result && statement_->require_result_set()) {
-        fail("the query gave no result set (require_result_set)");
-    } else {
-        const ResultRows rows(result.get());
-        observer_.finished(token_, {&rows, {}});
-    }
-}
-
-void Connection::fail(const std::string& why) {
-    observer_.finished(token_, {nullptr, {FailureClass::query, why}});
 }
 
 void Connection::broken(const std::string& why) {

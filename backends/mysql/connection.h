@@ -12,6 +12,7 @@
 #include "backends/mysql/handle_watch.h"
 #include "backends/mysql/statement.h"
 #include "backends/pool/connection.h"
+#include "backends/pool/row_buffer.h"
 
 namespace proxyd::mysql {
 
@@ -35,7 +36,8 @@ class Connection final : public pool::Connection {
         sending,      // a query
         sent,         // the library does nothing before the server says something
         reading,      // the first answer
-        storing,      // one result set
+        fetching,     // a row
+        paused,       // between two of them: others have their turn
         next_result,  // the answer to its next statement
         // what reset() does, in this order
         resetting,   // all that queries may have left in the session, and what it began with
@@ -44,7 +46,10 @@ class Connection final : public pool::Connection {
         time_limit,  // the server's limit for statements
     };
     struct ResultCloser {
-        void operator()(MYSQL_RES* result) const { mysql_free_result(result); }
+        void operator()(MYSQL_RES* result) const {
+            result->handle = nullptr;  // or else it would wait for the rows that have not come
+            mysql_free_result(result);
+        }
     };
     using Result = std::unique_ptr<MYSQL_RES, ResultCloser>;
 
@@ -53,7 +58,7 @@ class Connection final : public pool::Connection {
     [[nodiscard]] int begin_check();
     [[nodiscard]] int begin_send();
     [[nodiscard]] int begin_read();
-    [[nodiscard]] int begin_store();
+    [[nodiscard]] int begin_fetch();
     [[nodiscard]] int begin_next_result();
     [[nodiscard]] int begin_reset(Step step);
     [[nodiscard]] std::optional<int> reset_step_done();
@@ -62,12 +67,16 @@ class Connection final : public pool::Connection {
     [[nodiscard]] std::optional<int> checked();
     [[nodiscard]] std::optional<int> sent();
     [[nodiscard]] std::optional<int> answer_begun();
-    [[nodiscard]] std::optional<int> stored();
+    [[nodiscard]] std::optional<int> result_begun();
+    [[nodiscard]] std::optional<int> fetched();
+    [[nodiscard]] bool take_row(std::size_t& bytes);
+    void go_on_later(int (Connection::*begin)());
     [[nodiscard]] std::optional<int> next_statement();
     void query_done(bool failed);
     void drive(std::optional<int> waits);
     void woken(int ready);
-    void report(bool several_results);
+    void report();
+    void too_large();
     void fail(const std::string& why);
     [[nodiscard]] bool cut_short() const;
     void broken(const std::string& why);
@@ -88,14 +97,16 @@ class Connection final : public pool::Connection {
     std::shared_ptr<const Statement> statement_;
     std::string text_;   // the library reads it while it sends
     TimePoint begun_{};  // the sending; the server began with it some time after that
-    Result result_;
-    bool several_results_ = false;
-    std::size_t packets_ = 0;  // of the answer, as far as it has been read
+    std::size_t answer_limit_ = 0;
+    int result_sets_ = 0;
+    Result result_;          // that is being read
+    pool::RowBuffer rows_;   // of it, or of the last
+    std::size_t taken_ = 0;  // in this turn of the loop
     TimePoint checked_at_{};
     // Results of the library's calls.
     int call_result_ = 0;
     my_bool read_result_ = 0;
-    MYSQL_RES* stored_ = nullptr;
+    MYSQL_ROW row_ = nullptr;
     bool closed_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -1,5 +1,6 @@
 #include "backends/mysql/handle.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 #include <utility>
@@ -13,31 +14,12 @@ namespace {
 
 thread_local Handle* stepping = nullptr;
 
-// A capability that some releases of the library do not name: columns have no packet for their end.
-constexpr unsigned long deprecate_eof = 1UL << 24;
+// What is longer comes in several packets, all but the last of this length.
+constexpr std::size_t full_packet = 0xffffff;
 
-// What is longer goes on in the next packet.
-constexpr std::size_t most_in_a_packet = 0xffffff;
-
-// Packets beyond one for each row.
-std::size_t further_packets(MYSQL_RES* rows) {
-    std::size_t longest = 0;
-    const auto columns = mysql_num_fields(rows);
-    for (unsigned i = 0; i < columns; ++i) longest += 9 + mysql_fetch_field_direct(rows, i)->max_length;
-    if (longest < most_in_a_packet) return 0;
-    const auto length = [](std::size_t value) {
-        return value + (value < 251 ? 1 : value < 0x10000 ? 3 : value < 0x1000000 ? 4 : 9);
-    };
-    std::size_t further = 0;
-    while (MYSQL_ROW row = mysql_fetch_row(rows)) {
-        const auto* lengths = mysql_fetch_lengths(rows);
-        std::size_t size = 0;
-        for (unsigned i = 0; i < columns; ++i) size += row[i] == nullptr ? 1 : length(lengths[i]);
-        further += size / most_in_a_packet;
-    }
-    mysql_data_seek(rows, 0);
-    return further;
-}
+// What a row has in its packet beside its values: the lengths of at most 4096.
+constexpr std::size_t packet_overhead = 65536;
+constexpr std::size_t largest_answer = std::size_t{1} << 30;  // the protocol's own bound
 
 }  // namespace
 
@@ -64,17 +46,6 @@ bool Handle::has_surplus() const {
            received->cache_pos < received->cache + received->cache_size;
 }
 
-// With compression the numbers are those of the compressed packets.
-bool Handle::numbered_to(std::size_t packets) const {
-    return mysql_.net.compress != 0 || mysql_.net.pkt_nr % 256 == (packets + 1) % 256;
-}
-
-// The count of columns, each of them, their end, the rows, their end.
-std::size_t Handle::packets_of(MYSQL_RES* rows) const {
-    const std::size_t ends = (mysql_.client_flag & deprecate_eof) != 0 ? 1 : 2;
-    return 1 + mysql_num_fields(rows) + mysql_num_rows(rows) + ends + further_packets(rows);
-}
-
 std::string_view Handle::out_of_step() {
     if (has_surplus()) return "the server sent what was not asked for";
     char byte = 0;
@@ -83,6 +54,35 @@ std::string_view Handle::out_of_step() {
     if (count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
         return "the server closed the connection";
     return {};
+}
+
+void Handle::begin_exchange(std::size_t query_bytes, std::size_t answer_limit) {
+    packet_number_ = (1 + query_bytes) / full_packet;
+    mysql_.net.max_packet_size = std::min(answer_limit, largest_answer) + packet_overhead;
+}
+
+bool Handle::packets_came(std::size_t least, std::size_t most) {
+    // Compressed packets have numbers of their own.
+    if (mysql_.net.compress != 0) return true;
+    for (auto count = least; count <= most; ++count) {
+        // The library tells the number of the next one.
+        if (((packet_number_ + count + 1 - mysql_.net.pkt_nr) & 0xff) != 0) continue;
+        packet_number_ += count;
+        return true;
+    }
+    return false;
+}
+
+bool Handle::row_came(std::size_t bytes, std::size_t columns) {
+    // Each value has its length before it, in up to so many bytes.
+    constexpr std::size_t length_bytes = 9;
+    return packets_came(1 + bytes / full_packet, 1 + (bytes + length_bytes * columns) / full_packet);
+}
+
+// The library says 2013 (lost connection) for this, too, and has another mark for what it could not read.
+bool Handle::packet_was_too_large() const {
+    constexpr unsigned char no_room = 1;
+    return mysql_.net.error == no_room;
 }
 
 int Handle::start(const std::function<int()>& first, std::function<int(int)> next) {

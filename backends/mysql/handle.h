@@ -2,6 +2,7 @@
 // what it waits for has come; between the two the library keeps a stack of its own.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,16 +31,24 @@ class Handle {
     [[nodiscard]] bool is_busy() const { return bool(next_); }
     // Whether the library has received more than it has read. Between two calls.
     [[nodiscard]] bool has_surplus() const;
-    // Whether the last packet has the number that it must have after so many. The library does not look at
-    // it.
-    [[nodiscard]] bool numbered_to(std::size_t packets) const;
-    // How many packets an answer has with these rows, which have not been fetched yet.
-    [[nodiscard]] std::size_t packets_of(MYSQL_RES* rows) const;
     // While the server has nothing to say: what it has said or done nevertheless, for the log; "": nothing.
     [[nodiscard]] std::string_view out_of_step();
 
     // Whether the last thing that the server said is "done", rather than the beginning of a result.
     [[nodiscard]] bool said_ok() const { return *mysql_.net.read_pos == 0; }
+
+    // A query of so many bytes is about to be sent; of its answer no packet is read that holds more than
+    // `answer_limit`.
+    void begin_exchange(std::size_t query_bytes, std::size_t answer_limit);
+    // The packets of an exchange are numbered; the library reads past that. Whether so many have come since
+    // this was asked last, `least` to `most`, so that none is missing or too many.
+    [[nodiscard]] bool packets_came(std::size_t least, std::size_t most);
+    // The same for those of one row with so many bytes in its values.
+    [[nodiscard]] bool row_came(std::size_t bytes, std::size_t columns);
+    // The last call failed, and it was that limit. The connection is gone.
+    [[nodiscard]] bool packet_was_too_large() const;
+    // How much the library keeps for packets.
+    [[nodiscard]] unsigned long packet_memory() const { return mysql_.net.max_packet; }
 
     // Begins a call: the library's _start and _cont functions with their parameters bound. Both return what
     // is waited for (MYSQL_WAIT_READ ...), 0 when done.
@@ -59,6 +68,7 @@ class Handle {
     void never_block();
 
     MYSQL mysql_;
+    std::size_t packet_number_ = 0;          // of the last that was looked at
     std::unique_ptr<SideStack> side_stack_;  // while it connects
     int step_returned_ = 0;
     int step_waits_ = 0;               // what the side stack was left for

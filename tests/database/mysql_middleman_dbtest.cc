@@ -149,5 +149,31 @@ TEST_F(MysqlMiddleman, NothingIsSentAheadOfAnAnswer) {
     EXPECT_EQ(sent_ahead, 0);
 }
 
+// The answers to others do not move up.
+TEST_F(MysqlMiddleman, AnAnswerThatIsSwallowedIsNoOneElses) {
+    settings.lookup_timeout = 500ms;
+    has(Trouble::is_silent, "SELECT 'a'");
+    const auto name = make_table();
+    EXPECT_EQ(answer(name, "first"), "'first'") << recorded.text();
+    const auto swallowed = start(name, "a");
+    std::vector<std::shared_ptr<Lookup>> others;
+    const auto ask_on = [&] {
+        if (others.empty() || others.back()->answers > 0)
+            others.push_back(start(name, fmt::format("k{}", others.size())));
+        return others.size() > 20;
+    };
+    EXPECT_TRUE(run_until(ask_on));
+    EXPECT_EQ(swallowed->status, Status::retry);
+    EXPECT_TRUE(run_until([&] { return others.back()->answers > 0; }));
+    for (std::size_t i = 0; i < others.size(); ++i) {
+        if (others[i]->status == Status::ok) {
+            EXPECT_EQ(others[i]->value, fmt::format("'k{}'", i));
+        } else {
+            EXPECT_EQ(others[i]->status, Status::retry);
+        }
+    }
+    EXPECT_EQ(others.back()->status, Status::ok) << recorded.text();
+}
+
 }  // namespace
 }  // namespace proxyd
