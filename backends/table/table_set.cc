@@ -281,7 +281,7 @@ TableSet::Inspection TableSet::inspect(const std::string& table_name) {
                 };
                 inspection.table = std::make_shared<SqlTable>(
                     loop_, table_name, std::move(*definition), settings, std::move(runner), nested,
-                    [this](std::size_t bytes) { return !has_room_ || has_room_(bytes); });
+                    [has_room = has_room_](std::size_t bytes) { return !*has_room || (*has_room)(bytes); });
                 warn_of_kept_answers(*inspection.table, parameters);
             }
         } else {

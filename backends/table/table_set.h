@@ -52,7 +52,7 @@ class TableSet {
 
     // Who says whether a long answer can be held beside those that are on their way to clients. Lookups for
     // whose answer there is no room get retry before it is made. Without, there always is.
-    void ask_for_room(RoomForAnswer has_room) { has_room_ = std::move(has_room); }
+    void ask_for_room(RoomForAnswer has_room) { *has_room_ = std::move(has_room); }
 
     // Whether tables of this name's type can be looked up here. A unionmap or pipemap table can when all of
     // its members can.
@@ -132,7 +132,8 @@ class TableSet {
     Loop& loop_;
     TableSetOptions options_;
     NestedLookup elsewhere_;
-    RoomForAnswer has_room_;
+    // Lookups that have begun outlive the set.
+    std::shared_ptr<RoomForAnswer> has_room_ = std::make_shared<RoomForAnswer>();
     std::map<std::string, std::unique_ptr<TableBackend>, std::less<>> backends_;
     std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries_;
 };
