@@ -70,10 +70,15 @@ void Pool::expire(Request& request, TimePoint now, std::optional<std::size_t> as
 std::string Pool::why_expired(const Request& request, std::optional<std::size_t> asked_host) const {
     if (asked_host) return fmt::format(": host {} has not answered", hosts_[*asked_host].info().label);
     if (request.last_failure.message.empty()) {
+        // A query that was asked anew on a fresh connection still waits for the same host.
         const Slot* silent = nullptr;
+        auto silent_since = loop_.now() - worth_naming;
         for (const auto& slot : slots_) {
-            if (slot->in_flight.empty() || loop_.now() - slot->head_started() < worth_naming) continue;
-            if (silent == nullptr || slot->head_started() < silent->head_started()) silent = slot.get();
+            if (slot->in_flight.empty()) continue;
+            const auto since = std::max(slot->in_flight.front().request->first_sent, slot->last_finished);
+            if (since > silent_since) continue;
+            silent = slot.get();
+            silent_since = since;
         }
         return ": no connection was free" +
                (silent == nullptr
