@@ -18,7 +18,7 @@ struct SessionFunction {
 };
 
 constexpr std::string_view advisory_lock =
-    "takes a lock of the session, which is released after each lookup, in one more round trip: use "
+    "takes a lock of the session, which is released after each lookup, in further round trips: use "
     "pg_advisory_xact_lock(), whose lock ends with the query";
 constexpr std::string_view memory =
     "tells what the session did before, but all tables of the database share its connections: use RETURNING "
@@ -31,7 +31,7 @@ constexpr auto in_pgsql =
                                     {"PG_TRY_ADVISORY_LOCK_SHARED", advisory_lock},
                                     {"SET_CONFIG",
                                      "changes a setting of the session, which is undone after each lookup, "
-                                     "in one more round trip: with true "
+                                     "in further round trips: with true "
                                      "as its third argument the setting ends with the query"},
                                     {"CURRVAL", memory},
                                     {"LASTVAL", memory},
@@ -40,17 +40,17 @@ constexpr auto in_pgsql =
 
 constexpr auto in_mysql = std::to_array<SessionFunction>(
     {{"GET_LOCK",
-      "takes a lock of the session, which is released after each lookup, in one more round trip: rows are "
+      "takes a lock of the session, which is released after each lookup, in further round trips: rows are "
       "locked with SELECT ... FOR UPDATE, which ends with the query"},
      {"LAST_INSERT_ID",
-      "is a value of the session, which is forgotten after each lookup, in one more round trip: MariaDB has "
+      "is a value of the session, which is forgotten after each lookup, in further round trips: MariaDB has "
       "INSERT ... RETURNING"},
      {"LASTVAL", memory},
      {"NEXTVAL", ""},
      {"SETVAL", ""}});
 
 constexpr std::string_view variable =
-    ":= sets a variable of the session, which is forgotten after each lookup, in one more round trip: a "
+    ":= sets a variable of the session, which is forgotten after each lookup, in further round trips: a "
     "subquery or a window function needs none";
 
 class Observer {
