@@ -249,6 +249,7 @@ TEST_F(Sqlite, ManyLookupsAtOnceLeaveTheFileUnlocked) {
 
 TEST_F(Sqlite, ALookupBehindALongOneSeesWhatWasWrittenMeanwhile) {
     settings.pool_size = 1;
+    settings.lookup_timeout = 60s;
     sql(path, "PRAGMA journal_mode = WAL");
     const auto name = table(by_name);
     const auto slow = table(
@@ -262,7 +263,7 @@ TEST_F(Sqlite, ALookupBehindALongOneSeesWhatWasWrittenMeanwhile) {
     run_for(30ms);
     EXPECT_EQ(first->answers, 0);
     sql(path, "UPDATE alias SET target = 'alice2'");
-    EXPECT_TRUE(run_until([&] { return behind->answers == 1; }));
+    EXPECT_TRUE(run_until([&] { return behind->answers == 1; }, 60s));
     EXPECT_EQ(shown(*behind), "alice2");
 }
 
