@@ -56,7 +56,7 @@ TEST_F(PgsqlSize, ACrossJoinIsGivenUpWhileItArrives) {
               std::string::npos)
         << recorded.text();
     EXPECT_EQ(recorded.text().find("asked again"), std::string::npos) << recorded.text();
-    EXPECT_TRUE(run_until([this] { return active() == "0"; })) << "the server goes on";
+    EXPECT_TRUE(run_until([this] { return active() == "0"; }, 40s)) << "the server goes on";
 }
 
 TEST_F(PgsqlSize, SoIsOneVastValue) {
