@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <functional>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -12,11 +14,20 @@ namespace {
 
 class PlainTroubleLog final : public TroubleLog {
   public:
-    void failed(std::string_view subject, std::string_view kind, Trouble /*trouble*/,
+    void failed(std::string_view subject, std::string_view kind, Trouble trouble,
                 std::string_view text) override {
+        if (trouble == Trouble::lasting) failing_.emplace(subject);
         log().warning(fmt::format("{} {}", subject, kind), text);
     }
-    void works_again(std::string_view /*subject*/, std::string_view text) override { log().info(text); }
+    void works_again(std::string_view subject, std::string_view text) override {
+        const auto found = failing_.find(subject);
+        if (found == failing_.end()) return;
+        failing_.erase(found);
+        log().info(text);
+    }
+
+  private:
+    std::set<std::string, std::less<>> failing_;
 };
 
 PlainTroubleLog plain;

@@ -31,6 +31,7 @@
 #include "proxyd/master/environment.h"
 #include "proxyd/master/front_process.h"
 #include "proxyd/master/heartbeat.h"
+#include "proxyd/master/held_signals.h"
 #include "proxyd/master/listen_socket.h"
 #include "proxyd/master/privileges.h"
 #include "proxyd/master/process_limits.h"
@@ -179,10 +180,12 @@ class Daemon {
             if (status_->report_use() == master::StatusOutcome::master_gone)
                 leave(site_.options.drain_timeout);
         });
+        stop_on_signals();
         return run();
     }
 
-    int run_alone(const AloneSockets& sockets, const master::ServingProcess& serving) {
+    int run_alone(const AloneSockets& sockets, const master::ServingProcess& serving,
+                  const master::HeldSignals& held) {
         for (const int fd : sockets.fds) server_.listen(fd);
         open_control(sockets.own ? sockets.own->path() : master::socket_path(sockets.fds.front()));
         if (serving.front_pid != 0) leave_with_front(serving, stop_limit);
@@ -192,6 +195,8 @@ class Daemon {
             reload();
             manager_->ready(status_line());
         });
+        stop_on_signals();
+        held.release();
         // The process in front knows the configuration of its own start alone.
         if (serving.replaces) reload();
         manager_->ready(status_line());
@@ -279,11 +284,14 @@ class Daemon {
             "daemon started -- version {}{}, {} approved", PROXYD_VERSION,
             arguments_.mode == RunMode::master ? fmt::format(", generation {}", environment_.generation) : "",
             table_count()));
-        loop_.on_signal(SIGTERM, [this] { stop(); });
-        loop_.on_signal(SIGINT, [this] { stop(); });
         loop_.run();
         daemon_log().write_all_counts();
         return 0;
+    }
+
+    void stop_on_signals() {
+        loop_.on_signal(SIGTERM, [this] { stop(); });
+        loop_.on_signal(SIGINT, [this] { stop(); });
     }
 
     void stop() {
@@ -384,7 +392,9 @@ int run_daemon(const DaemonArguments& arguments) {
     if (arguments.mode == RunMode::master) listen_fds = master::adopt_inherited(arguments.socket_count);
     harden(arguments, site.options);
     AloneSockets sockets;
+    std::optional<master::HeldSignals> held;
     if (arguments.mode == RunMode::listen) {
+        held.emplace();  // whoever sees the socket may send them
         sockets = open_alone(*arguments.listen_path);
         const auto tables = plural(site.approved.tables().size(), "table");
         if (sockets.own) log().info(fmt::format("listening on {} ({} allowed)", sockets.own->path(), tables));
@@ -404,7 +414,7 @@ int run_daemon(const DaemonArguments& arguments) {
     Daemon daemon(arguments, environment, std::move(site), heartbeat ? &*heartbeat : nullptr);
     switch (arguments.mode) {
         case RunMode::master: return daemon.run_under_master(listen_fds, serving);
-        case RunMode::listen: return daemon.run_alone(sockets, serving);
+        case RunMode::listen: return daemon.run_alone(sockets, serving, *held);
         default: return daemon.run_once();
     }
 }

@@ -7,10 +7,10 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "backends/log.h"
+#include "backends/pgsql/arrival.h"
 #include "backends/pgsql/driver.h"
 #include "backends/pgsql/error_class.h"
 #include "backends/pgsql/result.h"
@@ -24,14 +24,6 @@ using pool::FailureClass;
 // The types in a prepared statement are those of the day: after an ALTER it may go on with the old ones. So
 // it is prepared anew now and then.
 constexpr std::chrono::seconds preparation_age{5};
-
-// What libpq reads at once, if there is so much: it sees to that much room in its buffer.
-constexpr std::size_t least_read = 8192;
-
-std::size_t bytes_waiting(int fd) {
-    int count = 0;
-    return ::ioctl(fd, FIONREAD, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
-}
 
 // So many queries of one table share a sync at most.
 constexpr int most_sharing = 8;
@@ -61,6 +53,7 @@ void Connection::established(ConnectionHandle handle) {
     PQsetErrorVerbosity(connection, PQERRORS_DEFAULT);
     PQsetNoticeReceiver(connection, notice, this);
     watched_fd_ = PQsocket(connection);
+    bound_one_read(watched_fd_);
     watch_ = driver_.loop().watch(watched_fd_, [this](Ready what) { ready(what); });
     watch_->want(true, false);
     if (PQsetnonblocking(connection, 1) != 0 || PQenterPipelineMode(connection) != 1 ||
@@ -110,7 +103,6 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
     }
     Sent sent;
     sent.token = token;
-    sent.may_wait = query.may_wait;
     sent.answer_limit = query.answer_limit;
     sent.statement = std::static_pointer_cast<const Statement>(query.statement);
     sent.path = sent.statement->path();
@@ -129,13 +121,14 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
         return;
     }
     if (unsynced_ > 0 && sent.statement != sent_.back().statement) sync();
-    if (unsynced_ > 0) join_last();
+    // Nothing of a sync is reported before its end, which shows whether an answer is missing.
+    if (unsynced_ > 0) sent_.back().held = true;
     if (!send_bound(query, sent)) {
         drop_dead_watch();
         closed_later({FailureClass::lost, one_line(PQerrorMessage(connection_.get()))});
         return;
     }
-    const bool shares = sent.path == Path::prepared && !sent.preparing &&
+    const bool shares = query.may_wait && sent.path == Path::prepared && !sent.preparing &&
                         sent.statement->may_share_sync(driver_.loop().now());
     sent_.push_back(std::move(sent));
     ++unsynced_;
@@ -146,14 +139,6 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
             if (alive.lock() && !closed_ && unsynced_ > 0) sync();
         });
     }
-}
-
-// The server keeps an answer until the sync unless it is asked for it: those behind it may take long. Sending
-// it costs the server as much as half a query.
-void Connection::join_last() {
-    auto& last = sent_.back();
-    last.held = last.may_wait;
-    last.asked_for = !last.held && PQsendFlushRequest(connection_.get()) == 1;
 }
 
 std::size_t Connection::answered_together() const {
@@ -291,8 +276,9 @@ void Connection::ready(Ready what) {
     if (closed_) return;
     if (!asked && what.read && !ended && !lost_) out_of_step("bytes came while nothing was asked");
     ended = ended || lost_ || PQstatus(connection_.get()) == CONNECTION_BAD;
-    if (what.read && results_ == results) arriving_ = true;
-    if (!ended && answered_ < sent_.size() && arrived_ > sent_[answered_].answer_limit) {
+    if (what.read && results_ == results && !arrival_ && !ended) arrival_.emplace(watched_fd_);
+    if (!ended && arrival_ && answered_ < sent_.size() &&
+        arrival_->bytes() > sent_[answered_].answer_limit) {
         give_up_answer(sent_[answered_]);
         return;
     }
@@ -311,16 +297,11 @@ void Connection::ready(Ready what) {
     }
 }
 
-// Reads what has come. Of an answer that comes in pieces the library tells nothing before it is whole, so its
-// size is followed from the system's side: never more than it is, and about what it is.
 bool Connection::consume() {
     auto* connection = connection_.get();
-    if (!arriving_) return PQconsumeInput(connection) == 1;
-    const auto before = bytes_waiting(watched_fd_);
+    if (arrival_) arrival_->before_read(watched_fd_);
     const bool readable = PQconsumeInput(connection) == 1;
-    const auto after = bytes_waiting(watched_fd_);
-    // The library has room for so much at least; more may have come while it read.
-    arrived_ += std::max(std::min(before, least_read), before - std::min(before, after));
+    if (arrival_ && PQsocket(connection) == watched_fd_) arrival_->after_read(watched_fd_);
     return readable;
 }
 

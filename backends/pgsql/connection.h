@@ -9,9 +9,11 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "backends/pgsql/arrival.h"
 #include "backends/pgsql/connector.h"
 #include "backends/pgsql/shape.h"
 #include "backends/pgsql/statement.h"
@@ -58,11 +60,9 @@ class Connection final : public pool::Connection {
         ResultHandle result;  // the last one with rows, or the first error
         bool failed = false;
         bool too_large = false;  // its answer, which was not kept
-        bool may_wait = false;   // its answer, for those behind it
-        bool held = false;       // it comes with that of the next one
-        bool asked_for = false;  // it comes before the sync
-        bool synced = false;     // a sync is behind it
-        bool undone = false;     // left out after an error before it
+        bool held = false;    // its answer comes with that of the next one
+        bool synced = false;  // a sync is behind it
+        bool undone = false;  // left out after an error before it
 
         [[nodiscard]] bool is_empty() const { return token == 0 && command == nullptr; }
     };
@@ -73,7 +73,6 @@ class Connection final : public pool::Connection {
     void ready(Ready what);
     [[nodiscard]] bool consume();
     void give_up_answer(const Sent& sent);
-    void join_last();
     void sync();
     [[nodiscard]] bool send_own(const char* command, bool makes_ready);
     void own_done(const Sent& sent);
@@ -110,9 +109,7 @@ class Connection final : public pool::Connection {
     std::size_t answered_ = 0;    // of sent_: their results are there, the sync behind them is not
     std::vector<Sent> finished_;  // read, and not reported yet
     std::size_t results_ = 0;     // that were taken
-    // The answer to the first of sent_ that has none has come in part, and so much of it since that was seen.
-    bool arriving_ = false;
-    std::size_t arrived_ = 0;
+    std::optional<Arrival> arrival_;  // the answer to the first of sent_ that has none has come in part
     bool swollen_ = false;  // the library keeps the memory of a large value as long as the connection
     int unsynced_ = 0;      // the last of sent_, of one statement
     // By Statement::server_name(). The name on the server has the number behind it.

@@ -115,8 +115,7 @@ void Connection::collect() {
         }
         ended = false;
         ++results_;
-        arriving_ = false;
-        arrived_ = 0;
+        arrival_.reset();
         const bool sync_due = answered_ > 0 && sent_[answered_ - 1].synced;
         if (PQresultStatus(result.get()) == PGRES_PIPELINE_SYNC) {
             take_sync();
@@ -149,7 +148,6 @@ void Connection::take_end(bool again) {
         sent.step = sent.step == Step::prepare ? Step::describe : Step::run;
     } else {
         ++answered_;
-        if (sent.asked_for) finish(std::exchange(answered_, 0));
     }
 }
 

@@ -84,7 +84,8 @@ TEST_F(MysqlTrouble, AServerThatClosesIdleConnectionsEarly) {
         // Around the very moment at which the server closes it.
         run_for(i % 2 == 0 ? 990ms + i * 5ms : 1300ms);
     }
-    EXPECT_EQ(recorded.text(), "");
+    // One that ends with a query under way on it is told of; that is no outage.
+    EXPECT_EQ(logged("answers again"), 0U) << recorded.text();
     admin.sql("SET GLOBAL wait_timeout = 28800");
 }
 
@@ -194,10 +195,12 @@ TEST_F(MysqlTrouble, AQueryThatTakesTooLongIsStoppedOnTheServer) {
     const auto lookup = ask(name, "x");
     EXPECT_EQ(lookup.status, Status::retry);
     EXPECT_LT(lookup.took, 2200ms);
-    run_for(300ms);
-    EXPECT_EQ(
-        admin.sql("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(30)%'"),
-        "0");
+    // What was asked a second time has its own limit on the server.
+    const auto running = [this] {
+        return admin.sql(
+            "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(30)%'");
+    };
+    EXPECT_TRUE(run_until([&] { return running() == "0"; }, 2500ms)) << running();
     EXPECT_EQ(answer(table("query = SELECT @@max_statement_time > 0", "limit.cf"), "x"), "1");
 }
 

@@ -56,7 +56,10 @@ TEST_F(PgsqlSize, ACrossJoinIsGivenUpWhileItArrives) {
               std::string::npos)
         << recorded.text();
     EXPECT_EQ(recorded.text().find("asked again"), std::string::npos) << recorded.text();
-    EXPECT_TRUE(run_until([this] { return active() == "0"; }, 40s)) << "the server goes on";
+    // What was asked a second time, as it took long, is given up, too. Asking the server holds up the loop.
+    const auto end = Clock::now() + 40s;
+    while (active() != "0" && Clock::now() < end) run_for(500ms);
+    EXPECT_EQ(active(), "0") << "the server goes on";
 }
 
 TEST_F(PgsqlSize, SoIsOneVastValue) {

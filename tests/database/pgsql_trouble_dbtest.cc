@@ -125,10 +125,12 @@ TEST_F(PgsqlTrouble, AQueryThatTakesTooLongIsStopped) {
     const auto lookup = ask(name, "x");
     EXPECT_EQ(lookup.status, Status::retry);
     EXPECT_LT(lookup.took, 1100ms);
-    run_for(200ms);
-    EXPECT_EQ(admin.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = '" + dbname +
-                        "' AND state = 'active'"),
-              "0");
+    // What was asked a second time has its own limit on the server.
+    const auto running = [this] {
+        return admin.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = '" + dbname +
+                         "' AND state = 'active'");
+    };
+    EXPECT_TRUE(run_until([&] { return running() == "0"; }, 2s)) << running();
 }
 
 // As PostgreSQL 17 ends a session when transaction_timeout has passed.

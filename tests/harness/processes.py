@@ -70,9 +70,15 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def descriptors(pid):
-    """How many files and sockets the process has open."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
+def descriptors(pid, without=None):
+    """How many files and sockets the process has open, save those of the file `without`."""
+    count = 0
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            count += os.readlink(f"/proc/{pid}/fd/{number}") != without
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return count
 
 
 def resident_bytes(pid):

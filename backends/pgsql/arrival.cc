@@ -1,0 +1,71 @@
+#include "backends/pgsql/arrival.h"
+
+#include <algorithm>
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+namespace proxyd::pgsql {
+namespace {
+
+// What libpq reads at once, if there is so much: it sees to that much room in its buffer.
+constexpr std::size_t least_read = 8192;
+
+// The kernel takes twice that, half of it for its own accounts.
+constexpr int receive_buffer = 131072;
+
+// What TLS adds is counted by the system, too, and is no part of an answer.
+constexpr std::size_t overhead_share = 64;
+
+std::size_t bytes_waiting(int fd) {
+    int count = 0;
+    return ::ioctl(fd, FIONREAD, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
+}
+
+// Read or not, since the connection was made. Nothing: the system does not count.
+std::optional<std::uint64_t> received_in_all(int fd) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    const bool counted = ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+                         size >= offsetof(tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received;
+    return counted ? std::optional<std::uint64_t>(info.tcpi_bytes_received) : std::nullopt;
+}
+
+bool is_tcp(int fd) {
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    return ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+           (domain == AF_INET || domain == AF_INET6);
+}
+
+}  // namespace
+
+// What comes between two looks counts as read before the answer, and as waiting after that.
+Arrival::Arrival(int fd) {
+    const auto waiting = bytes_waiting(fd);
+    begun_at_ = received_in_all(fd);
+    if (begun_at_) *begun_at_ -= std::min<std::uint64_t>(*begun_at_, waiting);
+}
+
+void Arrival::before_read(int fd) {
+    if (!begun_at_) waiting_ = bytes_waiting(fd);
+}
+
+void Arrival::after_read(int fd) {
+    const auto in_all = begun_at_ ? received_in_all(fd) : std::nullopt;
+    const auto waiting = bytes_waiting(fd);
+    if (in_all) {
+        const auto read = *in_all - std::min<std::uint64_t>(*in_all, *begun_at_ + waiting);
+        bytes_ = std::max<std::size_t>(bytes_, read - read / overhead_share);
+    } else {
+        bytes_ += std::max(std::min(waiting_, least_read), waiting_ - std::min(waiting_, waiting));
+    }
+}
+
+void bound_one_read(int fd) {
+    if (is_tcp(fd)) (void)::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+}
+
+}  // namespace proxyd::pgsql
