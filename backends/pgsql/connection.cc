@@ -277,8 +277,7 @@ void Connection::ready(Ready what) {
     if (!asked && what.read && !ended && !lost_) out_of_step("bytes came while nothing was asked");
     ended = ended || lost_ || PQstatus(connection_.get()) == CONNECTION_BAD;
     if (what.read && results_ == results && !arrival_ && !ended) arrival_.emplace(watched_fd_);
-    if (!ended && arrival_ && answered_ < sent_.size() &&
-        arrival_->bytes() > sent_[answered_].answer_limit) {
+    if (!ended && arrival_ && answered_ < sent_.size() && arrival_->bytes() > sent_[answered_].answer_limit) {
         give_up_answer(sent_[answered_]);
         return;
     }

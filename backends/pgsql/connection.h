@@ -60,9 +60,9 @@ class Connection final : public pool::Connection {
         ResultHandle result;  // the last one with rows, or the first error
         bool failed = false;
         bool too_large = false;  // its answer, which was not kept
-        bool held = false;    // its answer comes with that of the next one
-        bool synced = false;  // a sync is behind it
-        bool undone = false;  // left out after an error before it
+        bool held = false;       // its answer comes with that of the next one
+        bool synced = false;     // a sync is behind it
+        bool undone = false;     // left out after an error before it
 
         [[nodiscard]] bool is_empty() const { return token == 0 && command == nullptr; }
     };
@@ -106,9 +106,9 @@ class Connection final : public pool::Connection {
     std::unique_ptr<FdWatch> watch_;  // destroyed before the connection
     int watched_fd_ = -1;
     std::deque<Sent> sent_;
-    std::size_t answered_ = 0;    // of sent_: their results are there, the sync behind them is not
-    std::vector<Sent> finished_;  // read, and not reported yet
-    std::size_t results_ = 0;     // that were taken
+    std::size_t answered_ = 0;        // of sent_: their results are there, the sync behind them is not
+    std::vector<Sent> finished_;      // read, and not reported yet
+    std::size_t results_ = 0;         // that were taken
     std::optional<Arrival> arrival_;  // the answer to the first of sent_ that has none has come in part
     bool swollen_ = false;  // the library keeps the memory of a large value as long as the connection
     int unsynced_ = 0;      // the last of sent_, of one statement

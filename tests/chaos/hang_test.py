@@ -38,6 +38,7 @@ class Hang(Outage):
 
 class HangTest(Hang):
     server_class = Postgres
+    SLOW = "mailbox, pg_sleep(0.02)"  # enough to want several connections
 
     @classmethod
     def set_up_servers(cls):
@@ -46,7 +47,8 @@ class HangTest(Hang):
         cls.forwarder = Forwarder(cls.first.port)
         cls.workspace.on_close(cls.forwarder.close)
         cls.set_up_tables(cls.first.KIND, [cls.first.port, cls.second.port])
-        cls.tables.add(cls.first.KIND, "address", **mailboxes.table_parameters([cls.forwarder.port]))
+        cls.tables.add(cls.first.KIND, "address",
+                       **{**mailboxes.table_parameters([cls.forwarder.port]), "query": mailboxes.query(cls.SLOW)})
 
     def used(self, server):
         return server.connections(mailboxes.DATABASE) > 0
@@ -69,6 +71,7 @@ class HangTest(Hang):
 
 class MysqlHangTest(HangTest):
     server_class = Mariadb
+    SLOW = "mailbox, (SELECT SLEEP(0.02) AS slept) AS pause"
 
 
 class UriTest(Hang):

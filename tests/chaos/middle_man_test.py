@@ -73,7 +73,7 @@ class MiddleManTest(scenario.Scenario):
         return f"127.0.0.1:{self.man.port}"
 
     def suffer(self, misdeeds, anew=False):
-        """`anew`: connections are made while wrong is done."""
+        """`anew`: connections are made while wrong is done, by a daemon that has met nothing yet."""
         for seed in range(_SEED, _SEED + _SEEDS):
             self.man.choice.seed(seed)
             for misdeed in misdeeds:
@@ -82,6 +82,9 @@ class MiddleManTest(scenario.Scenario):
 
     def suffer_one(self, misdeed, anew):
         begun = self.man.done
+        if anew:
+            self.proxyd.stop()
+            self.proxyd.start().wait_for_socket()
         with Crowd(self.proxyd.socket, self.table, _question, _CLIENTS) as crowd:
             wait_until(lambda: crowd.right + crowd.retries > 0 or crowd.wrong, "an answer", 20.0)
             self.man.misdeed = misdeed

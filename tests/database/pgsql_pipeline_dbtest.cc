@@ -69,8 +69,8 @@ class PgsqlPipeline : public PgsqlScene {
 
 class PgsqlBreak : public PgsqlPipeline, public testing::WithParamInterface<int> {};
 
-// now() is the time when the transaction began. In a larger pool brief queries share one; where they are not as
-// brief on this machine none does.
+// now() is the time when the transaction began. In a larger pool brief queries share one; where they are not
+// as brief on this machine none does.
 TEST_F(PgsqlPipeline, LookupsOfOneTableShareOne) {
     settings.pool_size = 8;
     const auto name = table("query = SELECT now()::text || 10 / (length('%s') - 3)");

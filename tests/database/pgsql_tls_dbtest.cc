@@ -65,8 +65,8 @@ TEST_F(PgsqlTls, CertificatesAreVerifiedByTextAndByUri) {
                              by_text("127.0.0.1", "ca.pem"), by_uri("127.0.0.1", "ca.pem")}) {
         EXPECT_EQ(encrypted(text), "RETRY") << text;
     }
-    for (const char* setting : {"sslrootcert=/nowhere/ca.pem", "ssl_min_protocol_version=TLSv9",
-                                "channel_binding=require"}) {
+    for (const char* setting :
+         {"sslrootcert=/nowhere/ca.pem", "ssl_min_protocol_version=TLSv9", "channel_binding=require"}) {
         EXPECT_EQ(encrypted(fmt::format("hosts = 127.0.0.1:{}\nuser = postgres\ndbname = dbname={} "
                                         "sslmode=verify-ca sslrootcert={}/ca.pem {}",
                                         admin.port, dbname, directory, setting)),
