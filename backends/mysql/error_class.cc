@@ -62,7 +62,7 @@ constexpr std::array rows{
     Row{1135, FailureClass::too_many_connections, FailureClass::query},  // ER_CANT_CREATE_THREAD
     // rolled back for the sake of another transaction
     Row{1213, FailureClass::unreachable, FailureClass::conflict},  // ER_LOCK_DEADLOCK
-    // nothing but an administrator will mend it
+    // nothing but an administrator can correct it
     Row{1044, FailureClass::configuration, FailureClass::query},  // ER_DBACCESS_DENIED_ERROR
     Row{1045, FailureClass::configuration, FailureClass::query},  // ER_ACCESS_DENIED_ERROR
     Row{1049, FailureClass::configuration, FailureClass::query},  // ER_BAD_DB_ERROR

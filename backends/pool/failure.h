@@ -12,7 +12,7 @@ enum class FailureClass {
     not_serving,           // it takes connections, but no queries (a Galera node that is alone): down, too
     too_many_connections,  // the server has no more: use those there are, try again later; the host is well
     unwanted,       // it serves, but not in the role that was asked for: another may, or this one later
-    configuration,  // wrong password, no such database ...: nothing but an administrator will mend it
+    configuration,  // wrong password, no such database ...: nothing but an administrator can correct it
     query,          // the query itself: other hosts may know better, this host stays healthy
     conflict,       // the query gave way to something else: any host will do, this one again, too
     too_large,      // the answer is above its limit: final, and no trouble with the host

@@ -270,7 +270,7 @@ void Pool::open(std::size_t host) {
     schedule_sweep();
 }
 
-// All hosts refuse us for a reason that only an administrator can mend, and none may be tried again yet.
+// All hosts refuse us for a reason that only an administrator can correct, and none may be tried again yet.
 bool Pool::hopeless() const {
     const auto now = loop_.now();
     return slots_.empty() && std::all_of(hosts_.begin(), hosts_.end(), [now](const Host& host) {

@@ -139,7 +139,7 @@ int SwitchOver::enable_locked(bool dry_run) {
 int SwitchOver::refuse_enabling(const std::string& original, const std::string& wanted, bool dry_run) {
     if (dry_run && wanted != original) show_change(original, wanted);
     out_ << (dry_run ? "dry run: nothing was changed, nor would be: " : "nothing was changed: ")
-         << "mend the errors above first"
+         << "correct the errors above first"
          << (databases_ == Databases::asked ? ", or, if they are only about databases that are down now, use "
                                               "--no-connect\n"
                                             : "\n");

@@ -86,7 +86,7 @@ void Service::serve(const Request& request, ReplyCallback reply) {
 
 // Always succeeds: what is wrong with a table shows in its lookups, as a soft error. A table that cannot be
 // used now is announced as one of fixed strings, too: a client told otherwise would go on asking for full
-// addresses only after the table has been mended, and not find what it holds for a domain.
+// addresses only after the table has been corrected, and not find what it holds for a domain.
 void Service::open(const Request& request, std::string_view table, const ReplyCallback& reply) {
     const bool newer = request.layout == Layout::instance_flags;
     Flags flags = newer ? request.instance_flags : request.flags;

@@ -89,14 +89,14 @@ class OutageTest(Outage):
             return sessions
 
     def test_a_table_that_may_not_be_read_or_is_gone(self):
-        for trouble, mend in ((mailboxes.revoke(self.database, "other"),
+        for trouble, correct in ((mailboxes.revoke(self.database, "other"),
                                lambda: self.database.sql(mailboxes.grant(self.database, "other"), mailboxes.DATABASE)),
                               ("DROP TABLE other", self.make_other)):
             with self.subTest(trouble), self.streams() as others, self.streams("other", 1) as (client,):
                 lines = self.proxyd.log().count("\n")
                 self.database.sql(trouble, mailboxes.DATABASE)
                 wait_until(lambda client=client: client.failed > 100, "lookups of this table fail")
-                mend()
+                correct()
                 self.wait_for_answers([client])
             self.assert_none_failed(others)
             self.assertLessEqual(self.proxyd.log().count("\n") - lines, 5, self.proxyd.log()[-2000:])

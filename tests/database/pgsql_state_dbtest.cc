@@ -128,7 +128,7 @@ TEST_F(PgsqlState, PreparedStatementsAreNotKeptForLong) {
     const auto right = [&] { return answer(type, "a ") == "found" && answer(path, "x") == "new"; };
     while (!right() && Clock::now() - begin < 6s) run_for(100ms);
     EXPECT_TRUE(right());
-    // As all this went over one connection, it was not a new one that mended it.
+    // As all this went over one connection, it was not a new one that set it right.
     EXPECT_EQ(connections(), 1);
 }
 

@@ -135,7 +135,7 @@ TEST_F(TableSetTest, TablesMadeOfOthersAreServedWhenAllOfTheseAre) {
     EXPECT_EQ(answer("pipemap:{" + a + "," + b + "}"), "b");
     EXPECT_EQ(answer("unionmap:{" + a + ",fake:/nonexistent}"), "RETRY");
     EXPECT_EQ(tables.inspect("unionmap:{" + a + "}").members, std::vector{a});
-    // A member that is mended is used at once.
+    // A member that is corrected is used at once.
     write("query = SELECT '%s'\nanswer = c\n", "b.cf");
     wait_for_looks(b);
     EXPECT_EQ(answer("unionmap:{" + a + "," + b + "}"), "a,c");
