@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include <malloc.h>
+#include "backends/large_memory.h"
 
 namespace proxyd {
 namespace {
@@ -19,8 +19,10 @@ IdleMemory::IdleMemory(Loop& loop, std::function<std::uint64_t()> served)
 void IdleMemory::look() {
     const auto served = served_();
     const bool is_quiet = served == std::exchange(seen_, served);
-    if (is_quiet && !returned_) (void)::malloc_trim(0);
+    const bool large_ones_come = large_answers_came();
+    if ((is_quiet && !returned_) || (large_ones_ && !large_ones_come)) return_memory();
     returned_ = is_quiet;
+    large_ones_ = large_ones_come;
     timer_->start(quiet);
 }
 

@@ -10,7 +10,7 @@
 namespace proxyd {
 
 // The allocator keeps what was freed, and giving it back takes some milliseconds: that waits until no request
-// was answered for some seconds.
+// was answered for some seconds, or none with a large answer.
 class IdleMemory {
   public:
     // `served` counts the requests answered so far. The loop outlives this.
@@ -21,7 +21,8 @@ class IdleMemory {
 
     std::function<std::uint64_t()> served_;
     std::uint64_t seen_ = 0;
-    bool returned_ = false;  // since the last request
+    bool returned_ = false;    // since the last request
+    bool large_ones_ = false;  // have come since the memory was given back
     std::unique_ptr<Timer> timer_;
 };
 

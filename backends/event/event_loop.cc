@@ -193,6 +193,7 @@ void EventLoop::event_came() {
 }
 
 void EventLoop::pass(int flags) {
+    heavy_turn_taken_ = false;
     if (event_base_loop(base_, EVLOOP_ONCE | flags) < 0) throw std::runtime_error("the event loop failed");
     refresh_now();
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "backends/event/crowding.h"
@@ -28,6 +29,7 @@ class EventLoop final : public Loop {
     [[nodiscard]] std::unique_ptr<FdWatch> watch(int fd, std::function<void(Ready)> callback) override;
     void defer(std::function<void()> work) override;
     void post(std::function<void()> work) override;
+    [[nodiscard]] bool take_heavy_turn() override { return !std::exchange(heavy_turn_taken_, true); }
 
     // Calls `callback` in the loop when the signal arrives. Stays until the loop ends.
     void on_signal(int signal_number, std::function<void()> callback);
@@ -59,6 +61,7 @@ class EventLoop final : public Loop {
     event_base* base_;
     TimePoint now_;
     bool stopped_ = false;
+    bool heavy_turn_taken_ = false;
     Duration busy_poll_{};
     bool came_ = false;      // an event, since the wait began
     TimePoint came_at_{};    // the first of them

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/event/receive_buffer.h"
 #include "backends/log.h"
 #include "backends/mysql/driver.h"
 #include "backends/mysql/error_class.h"
@@ -62,6 +63,7 @@ void Connection::established(std::unique_ptr<Handle> handle, Duration round_trip
     connector_.reset();
     handle_ = std::move(handle);
     checked_at_ = driver_.loop().now();
+    bound_one_read(handle_->socket());
     watch_.wait_for_server(*handle_);
     observer_.connected(round_trip);
 }

@@ -71,6 +71,9 @@ class Connection final : public pool::Connection {
     [[nodiscard]] std::optional<int> fetched();
     [[nodiscard]] bool take_row(std::size_t& bytes);
     void go_on_later(int (Connection::*begin)());
+    void come_again(std::optional<int> (Connection::*work)());
+    [[nodiscard]] std::optional<int> answer_read();
+    [[nodiscard]] bool row_is_large() const;
     [[nodiscard]] std::optional<int> next_statement();
     void query_done(bool failed);
     void drive(std::optional<int> waits);

@@ -1,7 +1,9 @@
 // What comes of one query: its result sets, row by row, or its failure.
 #include <cstring>
+#include <numeric>
 #include <utility>
 
+#include "backends/large_memory.h"
 #include "backends/mysql/connection.h"
 #include "backends/mysql/driver.h"
 #include "backends/mysql/error_class.h"
@@ -77,6 +79,10 @@ std::optional<int> Connection::fetched() {
         }
         return std::nullopt;
     }
+    if (row_is_large() && !driver_.loop().take_heavy_turn()) {
+        come_again(&Connection::fetched);
+        return std::nullopt;
+    }
     std::size_t bytes = 0;
     if (!take_row(bytes)) {
         too_large();
@@ -105,6 +111,17 @@ bool Connection::take_row(std::size_t& bytes) {
     return true;
 }
 
+bool Connection::row_is_large() const {
+    const auto* const lengths = mysql_fetch_lengths(result_.get());
+    return std::accumulate(lengths, lengths + rows_.columns(), std::size_t{0}) > large_answer;
+}
+
+// In the next turn of the loop, and in the one after if need be.
+void Connection::come_again(std::optional<int> (Connection::*work)()) {
+    step_ = Step::paused;
+    later([this, work] { drive((this->*work)()); });
+}
+
 void Connection::go_on_later(int (Connection::*begin)()) {
     step_ = Step::paused;
     later([this, begin] { drive((this->*begin)()); });
@@ -129,6 +146,10 @@ void Connection::query_done(bool failed) {
         broken("the server sent what was not asked for");
         return;
     }
+    if (!failed && rows_.size() > large_answer && !driver_.loop().take_heavy_turn()) {
+        come_again(&Connection::answer_read);
+        return;
+    }
     if (!failed) {
         report();
         return;
@@ -147,6 +168,11 @@ void Connection::query_done(bool failed) {
     } else {
         observer_.finished(token_, {nullptr, why});
     }
+}
+
+std::optional<int> Connection::answer_read() {
+    query_done(false);
+    return std::nullopt;
 }
 
 // MariaDB 10.11 may answer a statement that meets its time limit with fewer rows or none, and no error.

@@ -13,9 +13,6 @@ namespace {
 // What libpq reads at once, if there is so much: it sees to that much room in its buffer.
 constexpr std::size_t least_read = 8192;
 
-// The kernel takes twice that, half of it for its own accounts.
-constexpr int receive_buffer = 131072;
-
 // What TLS adds is counted by the system, too, and is no part of an answer.
 constexpr std::size_t overhead_share = 64;
 
@@ -31,13 +28,6 @@ std::optional<std::uint64_t> received_in_all(int fd) {
     const bool counted = ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
                          size >= offsetof(tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received;
     return counted ? std::optional<std::uint64_t>(info.tcpi_bytes_received) : std::nullopt;
-}
-
-bool is_tcp(int fd) {
-    int domain = 0;
-    socklen_t size = sizeof domain;
-    return ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
-           (domain == AF_INET || domain == AF_INET6);
 }
 
 }  // namespace
@@ -62,10 +52,6 @@ void Arrival::after_read(int fd) {
     } else {
         bytes_ += std::max(std::min(waiting_, least_read), waiting_ - std::min(waiting_, waiting));
     }
-}
-
-void bound_one_read(int fd) {
-    if (is_tcp(fd)) (void)::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
 }
 
 }  // namespace proxyd::pgsql

@@ -27,8 +27,4 @@ class Arrival {
     std::size_t bytes_ = 0;
 };
 
-// Lets only so much wait in a TCP socket as is read in a moment. With the system's default one call of libpq
-// goes on for as long as a server on the same machine sends.
-void bound_one_read(int fd);
-
 }  // namespace proxyd::pgsql

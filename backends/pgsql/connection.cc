@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include "backends/event/receive_buffer.h"
+#include "backends/large_memory.h"
 #include "backends/log.h"
 #include "backends/pgsql/arrival.h"
 #include "backends/pgsql/driver.h"
@@ -24,6 +26,9 @@ using pool::FailureClass;
 // The types in a prepared statement are those of the day: after an ALTER it may go on with the old ones. So
 // it is prepared anew now and then.
 constexpr std::chrono::seconds preparation_age{5};
+
+// Of an answer whose size is not known yet.
+constexpr std::size_t most_expected = std::size_t{32} << 20;
 
 // So many queries of one table share a sync at most.
 constexpr int most_sharing = 8;
@@ -266,6 +271,7 @@ void Connection::drop_dead_watch() {
 void Connection::ready(Ready what) {
     if (closed_) return;
     if (what.write) flush();
+    if (arrival_ && arrival_->bytes() > large_answer && !driver_.loop().take_heavy_turn()) return;
     const bool asked = !sent_.empty();
     bool ended = what.read && !consume();
     drop_dead_watch();
@@ -276,7 +282,8 @@ void Connection::ready(Ready what) {
     if (closed_) return;
     if (!asked && what.read && !ended && !lost_) out_of_step("bytes came while nothing was asked");
     ended = ended || lost_ || PQstatus(connection_.get()) == CONNECTION_BAD;
-    if (what.read && results_ == results && !arrival_ && !ended) arrival_.emplace(watched_fd_);
+    if (what.read && results_ == results && !arrival_ && !ended && !sent_.empty())
+        arrival_.emplace(watched_fd_);
     if (!ended && arrival_ && answered_ < sent_.size() && arrival_->bytes() > sent_[answered_].answer_limit) {
         give_up_answer(sent_[answered_]);
         return;
@@ -298,9 +305,14 @@ void Connection::ready(Ready what) {
 
 bool Connection::consume() {
     auto* connection = connection_.get();
-    if (arrival_) arrival_->before_read(watched_fd_);
+    if (!arrival_) return PQconsumeInput(connection) == 1;
+    const bool was_large = arrival_->bytes() > large_answer;
+    arrival_->before_read(watched_fd_);
     const bool readable = PQconsumeInput(connection) == 1;
-    if (arrival_ && PQsocket(connection) == watched_fd_) arrival_->after_read(watched_fd_);
+    if (PQsocket(connection) == watched_fd_) arrival_->after_read(watched_fd_);
+    // The library copies it as a whole, and the value is made of that copy.
+    if (!was_large && arrival_->bytes() > large_answer && answered_ < sent_.size())
+        expect_large_answer(2 * std::min(sent_[answered_].answer_limit, most_expected));
     return readable;
 }
 

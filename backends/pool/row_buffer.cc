@@ -1,5 +1,9 @@
 #include "backends/pool/row_buffer.h"
 
+#include <algorithm>
+
+#include "backends/large_memory.h"
+
 namespace proxyd::pool {
 namespace {
 
@@ -23,6 +27,7 @@ void RowBuffer::begin(std::size_t columns, std::size_t limit) {
 
 bool RowBuffer::add(std::optional<std::string_view> value) {
     if (!count(value ? value->size() : 0)) return false;
+    if (value) make_room(value->size());
     values_.push_back({bytes_.size(), value ? value->size() : null_length});
     if (value) bytes_ += *value;
     return true;
@@ -30,6 +35,7 @@ bool RowBuffer::add(std::optional<std::string_view> value) {
 
 char* RowBuffer::add_room(std::size_t bytes) {
     if (!count(bytes)) return nullptr;
+    make_room(bytes);
     values_.push_back({bytes_.size(), bytes});
     bytes_.resize(bytes_.size() + bytes);
     return bytes_.data() + values_.back().begin;
@@ -39,6 +45,14 @@ std::optional<std::string_view> RowBuffer::cell(std::size_t row, std::size_t col
     const auto& value = values_[row * columns_ + column];
     if (value.length == null_length) return std::nullopt;
     return std::string_view(bytes_).substr(value.begin, value.length);
+}
+
+void RowBuffer::make_room(std::size_t bytes) {
+    const auto needed = bytes_.size() + bytes;
+    if (needed <= bytes_.capacity()) return;
+    const auto room = std::max(needed, 2 * bytes_.capacity());
+    if (room > large_answer) expect_large_answer(room);
+    bytes_.reserve(room);
 }
 
 bool RowBuffer::count(std::size_t bytes) {

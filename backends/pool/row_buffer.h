@@ -37,6 +37,7 @@ class RowBuffer final : public Rows {
         std::size_t begin;
         std::size_t length;
     };
+    void make_room(std::size_t bytes);
     [[nodiscard]] bool count(std::size_t bytes);
 
     std::size_t columns_ = 1;

@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "backends/large_memory.h"
+
 namespace proxyd::sqlite {
 namespace {
 
@@ -41,6 +43,15 @@ class AnswerRows final : public pool::Rows {
   private:
     const Answer& answer_;
 };
+
+bool is_heavy(const Answer& answer) {
+    std::size_t size = 0;
+    for (const auto& value : answer.values) {
+        size += pool::answer_size(1, 1, value ? value->size() : 0);
+        if (size > large_answer) return true;
+    }
+    return false;
+}
 
 void tell(const Lookup& lookup) {
     if (!lookup.asked.callback) return;
@@ -292,8 +303,24 @@ void Database::answered(const Worker&, std::vector<Lookup> lookups) {
     }
     hand_over();
     hand_over_slow();
-    for (const auto& lookup : lookups) tell(lookup);
+    tell_in_turn(std::move(lookups));
     watch();
+}
+
+// Large answers one in a pass of the loop.
+void Database::tell_in_turn(std::vector<Lookup> lookups) {
+    std::vector<Lookup> heavy;
+    for (auto& lookup : lookups) {
+        if (is_heavy(lookup.job.answer) && !loop_.take_heavy_turn()) {
+            heavy.push_back(std::move(lookup));
+        } else {
+            tell(lookup);
+        }
+    }
+    if (heavy.empty()) return;
+    loop_.defer([self = shared_from_this(), heavy = std::make_shared<std::vector<Lookup>>(std::move(heavy))] {
+        self->tell_in_turn(std::move(*heavy));
+    });
 }
 
 void Database::worker_ended(const Worker& worker) {

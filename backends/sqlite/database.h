@@ -49,6 +49,7 @@ class Database : public std::enable_shared_from_this<Database> {
   private:
     void hand_over();
     void hand_over_slow();
+    void tell_in_turn(std::vector<Lookup> lookups);
     [[nodiscard]] std::shared_ptr<Lane> next_slow_lane() const;
     [[nodiscard]] Worker* worker_for_slow();
     void give_slow(Worker& worker, Lane& lane);

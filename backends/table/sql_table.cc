@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "backends/config/byte_count.h"
+#include "backends/large_memory.h"
 #include "backends/log.h"
 #include "backends/table/key.h"
 
@@ -156,6 +157,7 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
             job.answer(Status::retry);
             return;
         }
+        if (bytes > large_answer) expect_large_answer(bytes);
         // At once: each step of growth would copy it.
         collector.expect(bytes);
     }

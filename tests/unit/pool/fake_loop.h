@@ -23,6 +23,7 @@ class FakeLoop final : public Loop {
     }
     [[nodiscard]] std::unique_ptr<FdWatch> watch(int, std::function<void(Ready)>) override { return nullptr; }
     void defer(std::function<void()> work) override { deferred_.push_back(std::move(work)); }
+    [[nodiscard]] bool take_heavy_turn() override { return true; }
     void post(std::function<void()> work) override {
         const std::lock_guard lock(posted_mutex_);
         posted_.push_back(std::move(work));

@@ -1,0 +1,55 @@
+#include "backends/large_memory.h"
+
+#include <cstdint>
+#include <cstdlib>
+#include <utility>
+
+#include <malloc.h>
+#include <sys/mman.h>
+
+namespace proxyd {
+namespace {
+
+constexpr std::size_t large_page = std::size_t{2} << 20;
+
+// Of what a library reads before it tells how much comes.
+constexpr std::size_t ahead = std::size_t{96} << 20;
+
+bool came = false;
+
+// The allocator hands the same range out again; nothing of it is touched.
+void lay_out(std::size_t bytes) {
+    if (bytes < 2 * large_page) return;
+    void* const block = std::malloc(bytes);
+    if (block == nullptr) return;
+    const auto begin = reinterpret_cast<std::uintptr_t>(block);
+    const auto first = (begin + large_page - 1) / large_page * large_page;
+    const auto last = (begin + bytes) / large_page * large_page;
+    if (last > first) (void)::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+    std::free(block);
+}
+
+}  // namespace
+
+void keep_freed_memory() {
+    // With maps of its own each large block would be made of new pages.
+    (void)::mallopt(M_MMAP_MAX, 0);
+    (void)::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    lay_out(ahead);
+}
+
+void expect_large_answer(std::size_t bytes) {
+    came = true;
+    lay_out(bytes);
+}
+
+bool large_answers_came() {
+    return std::exchange(came, false);
+}
+
+void return_memory() {
+    (void)::malloc_trim(0);
+    lay_out(ahead);
+}
+
+}  // namespace proxyd

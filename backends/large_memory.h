@@ -1,0 +1,26 @@
+// The memory of large answers. To touch a new page may cost the system more than to copy what is written to
+// it, and a large answer is held more than once on its way.
+#pragma once
+
+#include <cstddef>
+
+namespace proxyd {
+
+// An answer of more bytes takes milliseconds to hand on: one in a pass of the loop.
+inline constexpr std::size_t large_answer = 1048576;
+
+// Of the whole process, before there are threads: what is freed stays for the next answer, until
+// return_memory().
+void keep_freed_memory();
+
+// To be called before `bytes` of a large answer are written: lets the memory for it come in large pages,
+// where the system has such. Does not keep it.
+void expect_large_answer(std::size_t bytes);
+
+// Whether one has been expected since the last call.
+[[nodiscard]] bool large_answers_came();
+
+// Gives what is free back to the system. Takes some milliseconds.
+void return_memory();
+
+}  // namespace proxyd
