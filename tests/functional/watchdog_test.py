@@ -185,6 +185,18 @@ class AloneWatchdogTest(scenario.Scenario):
         wait_until(lambda: not processes.is_alive(pid), "the serving process ends")
         self.assertFalse(os.path.exists(daemon.socket))
 
+    def test_signals_that_come_before_it_is_ready(self):
+        """Whoever sees the socket may send them."""
+        for options in ("watchdog_timeout = 3s\n", "watchdog_timeout = 0\n"):
+            for _ in range(5):
+                daemon = self.daemon(options).start()
+                while not os.path.exists(daemon.socket):
+                    time.sleep(0.0005)
+                daemon.reload()
+                wait_until(lambda one=daemon: "configuration read again" in one.log(), "it is read again")
+                self.ask(daemon)
+                self.assertEqual(daemon.stop(), 0)
+
     def test_interrupt_in_a_terminal(self):
         """Both processes get the signal."""
         daemon = self.daemon().start()

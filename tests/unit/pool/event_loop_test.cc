@@ -1,6 +1,7 @@
 #include "backends/event/event_loop.h"
 
 #include <csignal>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -231,6 +232,25 @@ std::uint64_t vain_polls_of_an_exchange(Duration window, Duration reply_after, i
     close(ends[0]);
     close(ends[1]);
     return loop.vain_polls();
+}
+
+TEST(EventLoop, OneHeavyTurnInAPass) {
+    EventLoop loop;
+    std::string turns;
+    int passes = 0;
+    std::unique_ptr<Timer> timer;
+    timer = loop.make_timer([&] {
+        turns += loop.take_heavy_turn() ? 'y' : 'n';
+        turns += loop.take_heavy_turn() ? 'y' : 'n';
+        if (++passes == 3) {
+            loop.stop();
+        } else {
+            timer->start(1ms);
+        }
+    });
+    timer->start(0ms);
+    loop.run();
+    EXPECT_EQ(turns, "ynynyn");
 }
 
 TEST(EventLoop, LooksForTheNextEventWhileTheyFollowEachOther) {
