@@ -13,7 +13,10 @@ version=1:10.11.19-0+deb12u1
 work=$(mktemp -d)
 server=
 finish() {
-    [ -z "$server" ] || { kill "$server" && wait "$server" || true; }
+    if [ -n "$server" ]; then
+        kill "$server" || true
+        wait "$server" || true
+    fi
     rm -rf "$work"
 }
 trap finish EXIT
