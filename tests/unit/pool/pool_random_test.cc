@@ -157,10 +157,18 @@ unsigned number_from(const char* variable, unsigned otherwise) {
     return text != nullptr ? static_cast<unsigned>(std::strtoul(text, nullptr, 10)) : otherwise;
 }
 
+// With a sanitizer each takes long.
+#ifdef __SANITIZE_ADDRESS__
+constexpr unsigned usual_pools = 8;
+#else
+constexpr unsigned usual_pools = 40;
+#endif
+
 const unsigned first_seed = number_from("PROXYD_TEST_SEED", 1);
 
 INSTANTIATE_TEST_SUITE_P(Seeds, PoolRandom,
-                         testing::Range(first_seed, first_seed + number_from("PROXYD_TEST_POOLS", 40)),
+                         testing::Range(first_seed,
+                                        first_seed + number_from("PROXYD_TEST_POOLS", usual_pools)),
                          [](const auto& one) { return std::to_string(one.param); });
 
 }  // namespace
