@@ -23,6 +23,10 @@ constexpr unsigned long kept_packet = 1048576;
 // the next one's. So now and then something is asked that no query's answer can be an answer to.
 constexpr std::chrono::seconds check_interval{1};
 
+// Fails where the server runs something when a session begins. DO would not.
+constexpr const char* no_init_connect = "SET @proxyd = (SELECT 1 UNION SELECT IF(@@init_connect = '', 1, 2))";
+constexpr unsigned more_than_one_row = 1242;
+
 }  // namespace
 
 Connection::Connection(Driver& driver, const std::string& host, pool::ConnectionObserver& observer)
@@ -90,7 +94,7 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
     }
     text_ = std::move(*text);
     if (const auto why = handle_->out_of_step(); !why.empty()) {
-        later([this, why = std::string(why)] { broken(why); });
+        later([this, why = std::string(why)] { broken(Failure{FailureClass::resend, why}); });
         return;
     }
     const bool check = driver_.loop().now() - checked_at_ >= check_interval;
@@ -124,10 +128,18 @@ int Connection::begin_send() {
         [this, mysql](int ready) { return mysql_send_query_cont(&call_result_, mysql, ready); });
 }
 
+// Without autocommit the server begins one with the first table that is read.
+bool Connection::holds_transaction() const {
+    return handle_ && (handle_->get()->server_status & SERVER_STATUS_IN_TRANS) != 0;
+}
+
 // A proxy in between that does not know the command says so, and the connection ends.
 bool Connection::reset() {
     if (closed_ || step_ != Step::idle || !handle_->out_of_step().empty()) return false;
-    const int waits = begin_reset(Step::resetting);
+    const bool all = statement_ && statement_->leaves_state();
+    // Of an option file's commands the same is true as of init_connect.
+    if (all && (driver_.renews_sessions() || handle_->get()->options.init_command != nullptr)) return false;
+    const int waits = begin_reset(!all ? Step::rollback : begins_plainly_ ? Step::resetting : Step::asking);
     watch_.drop_if_closed(*handle_);
     if (waits != 0) {
         watch_.wait_for(*handle_, waits);
@@ -154,11 +166,12 @@ int Connection::begin_reset(Step step) {
                 [this, mysql](int ready) {
                     return mysql_set_character_set_cont(&call_result_, mysql, ready);
                 });
-        case Step::time_limit:
-            text_ = time_limit_statement(*handle_, time_limit_);
-            return handle_->start(
-                [&] { return mysql_real_query_start(&call_result_, mysql, text_.data(), text_.size()); },
-                [this, mysql](int ready) { return mysql_real_query_cont(&call_result_, mysql, ready); });
+        case Step::time_limit: text_ = time_limit_statement(*handle_, time_limit_); return begin_text();
+        case Step::asking: text_ = no_init_connect; return begin_text();
+        case Step::rollback:
+            begun_ = driver_.loop().now();
+            text_ = "ROLLBACK";
+            return begin_text();
         default:
             begun_ = driver_.loop().now();
             return handle_->start([&] { return mysql_reset_connection_start(&call_result_, mysql); },
@@ -168,7 +181,19 @@ int Connection::begin_reset(Step step) {
     }
 }
 
+int Connection::begin_text() {
+    auto* mysql = handle_->get();
+    return handle_->start(
+        [&] { return mysql_real_query_start(&call_result_, mysql, text_.data(), text_.size()); },
+        [this, mysql](int ready) { return mysql_real_query_cont(&call_result_, mysql, ready); });
+}
+
 std::optional<int> Connection::reset_step_done() {
+    if (step_ == Step::asking && call_result_ != 0) {
+        if (handle_->error_number() == more_than_one_row) driver_.has_init_connect();
+        broken("the session begins with what a reset does not restore");
+        return std::nullopt;
+    }
     // Of the limit a server (or a proxy in between) may know nothing.
     const bool needed = step_ != Step::time_limit || is_of_library(handle_->error_number());
     if (call_result_ != 0 && needed) {
@@ -187,6 +212,7 @@ std::optional<int> Connection::reset_step_done() {
     }
     const auto now = driver_.loop().now();
     switch (step_) {
+        case Step::asking: begins_plainly_ = true; return begin_reset(Step::resetting);
         case Step::resetting: return begin_reset(Step::database);
         case Step::database: return begin_reset(Step::charset);
         case Step::charset:
@@ -227,6 +253,8 @@ std::optional<int> Connection::step_done() {
             query_done(call_result_ > 0);
             return std::nullopt;
         case Step::fetching: return fetched();
+        case Step::rollback:
+        case Step::asking:
         case Step::resetting:
         case Step::database:
         case Step::charset:
@@ -240,9 +268,9 @@ std::optional<int> Connection::step_done() {
 
 std::optional<int> Connection::checked() {
     if (call_result_ != 0) {
-        broken(failure_of(*handle_, Phase::querying).message);
+        broken(Failure{FailureClass::resend, failure_of(*handle_, Phase::querying).message});
     } else if (!handle_->said_ok() || handle_->has_surplus()) {
-        broken("the server sent what was not asked for");
+        broken(Failure{FailureClass::resend, "the server sent what was not asked for"});
     } else {
         checked_at_ = driver_.loop().now();
         return begin_send();

@@ -27,6 +27,7 @@ class Connection final : public pool::Connection {
     // Only when the query before has its outcome.
     void send(pool::QueryToken token, const pool::Query& query) override;
     [[nodiscard]] bool reset() override;
+    [[nodiscard]] bool holds_transaction() const override;
     [[nodiscard]] bool worn() const override;
 
   private:
@@ -39,7 +40,9 @@ class Connection final : public pool::Connection {
         fetching,     // a row
         paused,       // between two of them: others have their turn
         next_result,  // the answer to its next statement
-        // what reset() does, in this order
+        rollback,     // what reset() does where no more than a transaction is left
+        // what it does else, in this order
+        asking,      // whether sessions begin with more than a reset restores
         resetting,   // all that queries may have left in the session, and what it began with
         database,    // the one that the session began with, which a reset leaves as it is
         charset,     // SET NAMES, also for the library, which follows what queries set
@@ -61,6 +64,7 @@ class Connection final : public pool::Connection {
     [[nodiscard]] int begin_fetch();
     [[nodiscard]] int begin_next_result();
     [[nodiscard]] int begin_reset(Step step);
+    [[nodiscard]] int begin_text();
     [[nodiscard]] std::optional<int> reset_step_done();
     // A step is done: begins the next one, if there is one now.
     [[nodiscard]] std::optional<int> step_done();
@@ -110,6 +114,7 @@ class Connection final : public pool::Connection {
     int call_result_ = 0;
     my_bool read_result_ = 0;
     MYSQL_ROW row_ = nullptr;
+    bool begins_plainly_ = false;  // the session, without an init_connect of the server's
     bool closed_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

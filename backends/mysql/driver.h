@@ -22,6 +22,7 @@ class Driver final : public pool::Driver {
     [[nodiscard]] std::string without_secrets(const std::string& text) const override {
         return secrets_.hide(text);
     }
+    [[nodiscard]] std::string account() const override { return cluster_.user; }
     // The protocol has one query answered before the next one is sent. Some proxies mix up what is sent
     // ahead.
     [[nodiscard]] bool pipelines() const override { return false; }
@@ -31,6 +32,10 @@ class Driver final : public pool::Driver {
 
     // Of the hosts' addresses.
     [[nodiscard]] proxyd::cluster::AddressMemory& addresses() { return addresses_; }
+
+    // A reset does not do again what the server's init_connect does when a session begins.
+    void has_init_connect() { init_connect_ = true; }
+    [[nodiscard]] bool renews_sessions() const { return init_connect_; }
 
     [[nodiscard]] Loop& loop() const { return loop_; }
     [[nodiscard]] Resolver& resolver() const { return resolver_; }
@@ -43,6 +48,7 @@ class Driver final : public pool::Driver {
     ClusterIdentity cluster_;
     proxyd::cluster::Secrets secrets_{secrets_of(cluster_)};
     std::shared_ptr<const pool::DriverSettings> settings_;
+    bool init_connect_ = false;
     OmittedSteps omitted_steps_;
     proxyd::cluster::AddressMemory addresses_;
 };

@@ -30,6 +30,11 @@ constexpr std::chrono::seconds preparation_age{5};
 // Of an answer whose size is not known yet.
 constexpr std::size_t most_expected = std::size_t{32} << 20;
 
+// A server that is shut down at once, or has lost a process, warns before it hangs up.
+bool ends_server(const PGresult* result) {
+    return field(result, PG_DIAG_SQLSTATE).starts_with("57P");
+}
+
 // So many queries of one table share a sync at most.
 constexpr int most_sharing = 8;
 
@@ -335,7 +340,7 @@ void Connection::notice(void* self, const PGresult* result) {
     const auto text = one_line(field(result, PG_DIAG_MESSAGE_PRIMARY));
     if (field(result, PG_DIAG_SQLSTATE).empty() || severity == "ERROR") {
         connection.out_of_step(text);
-    } else if (severity == "FATAL" || severity == "PANIC") {
+    } else if (severity == "FATAL" || severity == "PANIC" || ends_server(result)) {
         connection.lost(text);
     }
 }
@@ -382,7 +387,9 @@ void Connection::broken(const std::string& why) {
         log().warning(fmt::format("pgsql {} out of step", label),
                       fmt::format("database {}: host {}: {}", driver_.cluster().dbname, label, text));
     }
-    observer_.closed({FailureClass::lost, text.empty() ? "the server closed the connection" : text});
+    const bool unsent = held_back_ && sent_.empty();
+    observer_.closed({unsent ? FailureClass::resend : FailureClass::lost,
+                      text.empty() ? "the server closed the connection" : text});
 }
 
 void Connection::closed_later(Failure failure) {

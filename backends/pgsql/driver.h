@@ -25,6 +25,7 @@ class Driver final : public pool::Driver {
     [[nodiscard]] std::string without_secrets(const std::string& text) const override {
         return secrets_.hide(text);
     }
+    [[nodiscard]] std::string account() const override { return cluster_.user; }
     [[nodiscard]] bool pipelines() const override { return true; }
 
     [[nodiscard]] Loop& loop() const { return loop_; }

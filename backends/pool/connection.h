@@ -31,7 +31,7 @@ class ConnectionObserver {
     virtual void finished(QueryToken token, const Outcome& outcome) = 0;
 
     // The connection is of no use any more; queries without an outcome have none. Nothing is reported after
-    // this.
+    // this. FailureClass::resend: it was so before any of these was sent.
     virtual void closed(const Failure& failure) = 0;
 };
 
@@ -49,6 +49,10 @@ class Connection {
     // Begins to undo what queries have left in its session; nothing is under way then, and nothing is sent
     // before connected() or closed() has told the outcome. False: it cannot; only a new connection is clean.
     [[nodiscard]] virtual bool reset() { return false; }
+
+    // Whether the server goes on with a transaction in which the last query was answered: the next one would
+    // see the data as it was then. reset() ends it.
+    [[nodiscard]] virtual bool holds_transaction() const { return false; }
 
     // How many of the queries under way, from the first, are answered together, so that any of them may be
     // the one that takes long.
@@ -74,6 +78,9 @@ class Driver {
 
     // What a server or a library said, without the passwords that the driver knows.
     [[nodiscard]] virtual std::string without_secrets(const std::string& text) const { return text; }
+
+    // As whom it logs in, for the log's sake; "" when that is not known.
+    [[nodiscard]] virtual std::string account() const { return {}; }
 
     // Whether several queries can be under way on one connection.
     [[nodiscard]] virtual bool pipelines() const = 0;

@@ -17,11 +17,6 @@ struct HostInfo {
     int rank = 0;       // lower ranks are preferred: UNIX sockets, then TCP, then URIs
 };
 
-// Whose trouble it is, for the log.
-[[nodiscard]] inline std::string trouble_subject(const std::string& pool, const HostInfo& host) {
-    return pool + " " + host.label;
-}
-
 enum class HostHealth {
     untried,        // nothing is known
     up,             // the last connection attempt succeeded, or an answer came after it

@@ -159,9 +159,14 @@ void Pool::log_return(const Host& host, HostHealth before) {
         log().info(fmt::format("{}: host {}: serves in the role that is asked for -- it is used from now on",
                                name_, host.info().label));
     } else {
-        trouble_log().works_again(trouble_subject(name_, host.info()),
+        trouble_log().works_again(trouble_subject(host),
                                   fmt::format("{}: host {} answers again", name_, host.info().label));
     }
+}
+
+// Whose trouble it is, for the log: one account may be refused where another one is not.
+std::string Pool::trouble_subject(const Host& host) const {
+    return fmt::format("{} {} {}", name_, driver_->account(), host.info().label);
 }
 
 // What comes from servers and libraries passes here.
@@ -195,7 +200,7 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
     if (slot.state == SlotState::ready) {
         if (too_large || slot.connection->worn()) {
             slot.state = SlotState::retiring;
-        } else if (request.query.statement->leaves_state()) {
+        } else if (request.query.statement->leaves_state() || slot.connection->holds_transaction()) {
             slot.state = SlotState::resetting;
         }
     }
@@ -239,7 +244,8 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
         slot.in_flight.clear();
         bury(slot);
         ask_again(slot, std::move(others),
-                  {FailureClass::lost, "the connection ended with a lookup whose answer was too large"});
+                  {FailureClass::lost, "the connection ended with a lookup whose answer was too large"},
+                  true);
     }
     dispatch();
 }

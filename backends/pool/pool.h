@@ -80,11 +80,12 @@ class Pool {
     // pool.cc, pool_closing.cc: what happens to requests and connections
     void slot_connected(Slot& slot, Duration round_trip);
     void log_return(const Host& host, HostHealth before);
+    [[nodiscard]] std::string trouble_subject(const Host& host) const;
     void slot_finished(Slot& slot, QueryToken token, const Outcome& outcome);
     void slot_closed(Slot& slot, const Failure& failure);
     [[nodiscard]] Failure without_secrets(Failure failure) const;
     void give_up(Slot& slot, const Failure& failure);
-    void ask_again(const Slot& slot, std::deque<InFlight> lost, const Failure& failure);
+    void ask_again(const Slot& slot, std::deque<InFlight> lost, const Failure& failure, bool sent);
     void bury(Slot& slot);
     void queue_up(const std::shared_ptr<Lane>& lane);
     void requeue(std::shared_ptr<Lane> lane, std::shared_ptr<Request> request);

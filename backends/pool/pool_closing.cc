@@ -34,7 +34,7 @@ void Pool::slot_closed(Slot& slot, const Failure& failure) {
                         name_, host.info().label, seen.message));
     } else if (!known && (was_connecting || !lost.empty())) {
         trouble_log().failed(
-            trouble_subject(name_, host.info()), was_connecting ? without_numbers(seen.message) : "lost",
+            trouble_subject(host), was_connecting ? without_numbers(seen.message) : "lost",
             host.is_failing() ? Trouble::lasting : Trouble::passing,
             fmt::format("{}: host {}: {}{}", name_, host.info().label, seen.message,
                         lost.empty() ? "" : fmt::format(" ({} lookups are asked again)", lost.size())));
@@ -44,7 +44,7 @@ void Pool::slot_closed(Slot& slot, const Failure& failure) {
         ++lost.front().request->losses;
         lost.front().request->lost_at = loop_.now();
     }
-    ask_again(slot, std::move(lost), seen);
+    ask_again(slot, std::move(lost), seen, failure.kind != FailureClass::resend);
     if (hopeless()) {
         // Nothing but an administrator can help: holding the lookups until their deadline would only add
         // waiting.
@@ -62,15 +62,15 @@ void Pool::slot_closed(Slot& slot, const Failure& failure) {
 }
 
 // What was under way on a connection that is closed goes back to the front of its lines, in the order in
-// which it was sent.
-void Pool::ask_again(const Slot& slot, std::deque<InFlight> lost, const Failure& failure) {
+// which it was sent. What was not sent yet has not been done either, whatever it does.
+void Pool::ask_again(const Slot& slot, std::deque<InFlight> lost, const Failure& failure, bool sent) {
     for (auto entry = lost.rbegin(); entry != lost.rend(); ++entry) {
         left_connection(*entry);
         auto& request = *entry->request;
         request.last_failure = failure;
         request.last_host = slot.host;
         if (request.abandoned() || goes_on(request)) continue;
-        if (request.query.statement->repeatable() && request.losses <= losses_allowed) {
+        if ((!sent || request.query.statement->repeatable()) && request.losses <= losses_allowed) {
             requeue(entry->lane, std::move(entry->request));
         } else {
             answer_later(std::move(entry->request), failure);

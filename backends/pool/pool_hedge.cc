@@ -148,7 +148,7 @@ void Pool::beaten(Slot& slot, const Slot& winner, TimePoint now) {
     if (host.is_failing() || slot.host == winner.host || host.heard_at() >= asked_at) return;
     const auto silent_for = std::chrono::duration<double>(now - std::max(host.heard_at(), asked_at)).count();
     host.suspected(now, fmt::format("no answer for {:.1f} s, while another host answers", silent_for));
-    trouble_log().failed(trouble_subject(name_, host.info()), "silent", Trouble::lasting,
+    trouble_log().failed(trouble_subject(host), "silent", Trouble::lasting,
                          fmt::format("{}: host {}: {} -- it gets no lookups until it answers", name_,
                                      host.info().label, host.last_failure().message));
 }

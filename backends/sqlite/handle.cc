@@ -36,6 +36,13 @@ Answer failed(FailureClass kind, std::string message) {
     return answer;
 }
 
+// Of a statement that is not run. What writes is prepared, and fails when it is run.
+Answer trial_of(sqlite3_stmt* statement) {
+    if (sqlite3_stmt_readonly(statement) != 0) return {};
+    return failed(FailureClass::query,
+                  "the query writes, and SQLite files are opened for reading only: every lookup fails");
+}
+
 // Errors of the file, which any query would meet, not of the query.
 FailureClass class_of(int extended_code) {
     switch (extended_code & 0xff) {
@@ -144,13 +151,13 @@ Answer Handle::run(const Job& job) {
     if (!statement->analysis.bound) {
         const auto handle = prepare(expanded(*statement, parts), error);
         if (!handle) return failure(std::move(error));
-        if (job.prepare_only) return {};
+        if (job.prepare_only) return trial_of(handle.get());
         share_state(handle.get());
         return step(handle.get(), job.answer_limit);
     }
     auto* const kept = prepared(statement, error);
     if (kept == nullptr) return failure(std::move(error));
-    if (job.prepare_only) return {};
+    if (job.prepare_only) return trial_of(kept);
     std::vector<std::string> values;
     for (const auto& parameter : statement->analysis.bound->parameters)
         values.push_back(table::parameter_value(parameter, parts));

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -137,6 +138,11 @@ class Front {
     [[noreturn]] void end() {
         const auto status = reap();
         if (killed_at_ || !status || (stop_by_ && !WIFEXITED(*status))) _exit(0);
+        // Master tells of its own.
+        if (settings_.status_fd < 0 && WIFSIGNALED(*status)) {
+            log().error(fmt::format("the serving process {} was ended by signal {} ({}) -- the daemon ends, too",
+                                    child_, WTERMSIG(*status), sigdescr_np(WTERMSIG(*status))));
+        }
         end_like(*status);
     }
 

@@ -254,6 +254,64 @@ TEST_F(MysqlState, NoRowsAtTheTimeLimitAreNotNotFound) {
     expect_no_rows_to_fail(*server, *slow, 235ms);
 }
 
+// What a session begins with, beyond what a reset restores: concatenation by "||".
+TEST_F(MysqlState, WhatSessionsBeginWithIsNotLost) {
+    settings.pool_size = 1;
+    admin.each({"CREATE PROCEDURE gives(k text) BEGIN SELECT k; END"}, dbname);
+    admin.each({"CREATE OR REPLACE USER 'plain'@'%' IDENTIFIED BY 'plain'",
+                "GRANT SELECT, EXECUTE ON *.* TO 'plain'@'%'"});
+    const std::string joined = "query = SELECT target || '/Maildir' FROM alias WHERE address = '%s'";
+    const auto expect_kept = [&](const std::string& reader, const std::string& caller) {
+        for (int turn = 0; turn < 3; ++turn) {
+            EXPECT_EQ(answer(reader, "alice@example.com"), "alice1@dest.example/Maildir") << recorded.text();
+            EXPECT_EQ(answer(caller, "x"), "x");
+        }
+    };
+    const auto file =
+        write("client.cnf", "[client]\ninit-command = SET SESSION sql_mode = 'PIPES_AS_CONCAT'\n");
+    const auto of_file = fmt::format("\noption_file = {}\n", file);
+    expect_kept(table(joined + of_file, "file.cf"), table("query = CALL gives('%s')" + of_file, "call.cf"));
+
+    admin.sql("SET GLOBAL init_connect = \"SET SESSION sql_mode = 'PIPES_AS_CONCAT'\"");
+    expect_kept(table_of("plain", "plain", host(), joined, "server.cf"),
+                table_of("plain", "plain", host(), "query = CALL gives('%s')", "calls.cf"));
+    admin.sql("SET GLOBAL init_connect = ''");
+}
+
+// Without autocommit a session would go on seeing the data of its first lookup.
+TEST_F(MysqlState, AChangeIsSeenAtOnceWithoutAutocommit) {
+    settings.pool_size = 1;
+    admin.sql("SET GLOBAL autocommit = 0");
+    admin.sql("CREATE TABLE later (address varchar(100), target varchar(100))", dbname);
+    const auto name = table("query = SELECT target FROM later WHERE address = '%s'");
+    const auto session = table("query = SELECT CONNECTION_ID() WHERE '%s' <> ''", "id.cf");
+    EXPECT_EQ(answer(name, "new0"), "NOT FOUND");
+    const auto id = answer(session, "x");
+    for (int turn = 0; turn < 3; ++turn) {
+        // DDL commits, whatever the session begins with.
+        admin.sql(
+            fmt::format("CREATE OR REPLACE TABLE later AS SELECT 'new{0}' AS address, 'one{0}' AS target",
+                        turn),
+            dbname);
+        EXPECT_EQ(answer(name, fmt::format("new{}", turn)), fmt::format("one{}", turn)) << recorded.text();
+    }
+    EXPECT_EQ(answer(session, "y"), id) << "the connection stays";
+    admin.sql("SET GLOBAL autocommit = 1");
+}
+
+// It was not asked there: so it may be asked on another one, whatever it does.
+TEST_F(MysqlState, ACallOnAConnectionThatHasEndedIsAskedElsewhere) {
+    settings.pool_size = 1;
+    admin.each({"CREATE PROCEDURE gives(k text) BEGIN SELECT k; END"}, dbname);
+    const auto name = table("query = CALL gives('%s')");
+    for (int turn = 0; turn < 4; ++turn) {
+        EXPECT_EQ(answer(name, "x"), "x") << recorded.text();
+        // With and without the check that comes after a second.
+        if (turn % 2 == 1) run_for(1100ms);
+        kill();
+    }
+}
+
 // A lock that another session holds for as long as this lives.
 struct HeldLock {
     explicit HeldLock(const MysqlAdministrator& admin) : session(mysql_init(nullptr)) {

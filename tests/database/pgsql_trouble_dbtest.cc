@@ -75,6 +75,27 @@ TEST_F(PgsqlTrouble, AStoppedServerIsUsedWithinASecondOfItsReturn) {
     EXPECT_EQ(lookup->value, "alice1@dest.example");
 }
 
+// The server warns on idle connections before it hangs up: that is no answer too many.
+TEST_F(PgsqlTrouble, AnImmediateShutdownIsNoDisorder) {
+    const auto name = table(by_address);
+    EXPECT_EQ(answer(name, "alice@example.com"), "alice1@dest.example");
+    Administrator::server("stop immediate");
+    run_for(200ms);
+    Administrator::server("start");
+    EXPECT_EQ(answer(name, "alice@example.com"), "alice1@dest.example");
+    EXPECT_EQ(recorded.text().find("do not fit"), std::string::npos) << recorded.text();
+}
+
+// It was not asked there: so it may be asked on another one, whatever it does.
+TEST_F(PgsqlTrouble, StatementsOnAConnectionThatHasEndedAreAskedElsewhere) {
+    settings.pool_size = 1;
+    const auto name = table("query = SET application_name = 'proxyd'; SELECT '%s'");
+    for (int turn = 0; turn < 5; ++turn) {
+        EXPECT_EQ(answer(name, "x"), "x") << recorded.text();
+        cut_connections();
+    }
+}
+
 TEST_F(PgsqlTrouble, ATableThatIsMissingAtFirst) {
     const auto name = table("query = SELECT x FROM later WHERE x = '%s'");
     for (int i = 0; i < 3; ++i) EXPECT_EQ(answer(name, "a"), "RETRY");

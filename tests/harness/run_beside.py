@@ -29,12 +29,12 @@ def _obey(server, words):
         server.start(words[1:])
     elif words == ["stop"]:
         server.stop()
-    elif words == ["stop", "fast"]:
-        server.stop("fast")
+    elif words in (["stop", "fast"], ["stop", "immediate"]):
+        server.stop(words[1])
     elif words[:1] == ["restart"]:
         server.restart(options=words[1:])
     else:
-        return "usage: start [OPTION...] | stop [fast] | restart [OPTION...]"
+        return "usage: start [OPTION...] | stop [fast | immediate] | restart [OPTION...]"
     return "done"
 
 
