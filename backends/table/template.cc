@@ -22,23 +22,12 @@ std::optional<Specifier> specifier_for(char letter) {
     return std::nullopt;
 }
 
-// Counted from the right; empty labels vanish. "" when there are not so many.
-std::string_view nth_label(std::string_view domain, int n) {
-    while (!domain.empty()) {
-        const std::size_t dot = domain.rfind('.');
-        const std::string_view label = dot == std::string_view::npos ? domain : domain.substr(dot + 1);
-        if (!label.empty() && --n == 0) return label;
-        domain = dot == std::string_view::npos ? std::string_view() : domain.substr(0, dot);
-    }
-    return {};
-}
-
 // What a specifier that names a part of the key stands for.
 std::string_view key_value(const KeyParts& key, const TemplatePart& part) {
     switch (*part.specifier) {
         case Specifier::key_user: return key.user;
         case Specifier::key_domain: return key.domain;
-        case Specifier::label: return nth_label(key.domain, part.label);
+        case Specifier::label: return key.label(part.label);
         default: return key.key;
     }
 }
@@ -111,11 +100,25 @@ KeyParts::KeyParts(std::string_view text) : key(text) {
     has_at = parts.has_at;
 }
 
+std::string_view KeyParts::label(int number) const {
+    if (!labels_known_) {
+        labels_known_ = true;
+        auto rest = domain;
+        for (auto next = labels_.begin(); next != labels_.end() && !rest.empty();) {
+            const auto dot = rest.rfind('.');
+            const auto found = dot == std::string_view::npos ? rest : rest.substr(dot + 1);
+            if (!found.empty()) *next++ = found;
+            rest = dot == std::string_view::npos ? std::string_view() : rest.substr(0, dot);
+        }
+    }
+    return labels_[static_cast<std::size_t>(number - 1)];
+}
+
 bool suits(const KeyParts& key, const KeyDemands& demands) {
     if (key.key.empty()) return false;
     if (demands.domain && key.domain.empty()) return false;
     if (demands.user && key.user.empty()) return false;
-    return demands.labels == 0 || !nth_label(key.domain, demands.labels).empty();
+    return demands.labels == 0 || !key.label(demands.labels).empty();
 }
 
 std::string_view query_value(const KeyParts& key, const TemplatePart& part) {

@@ -1,6 +1,7 @@
 // The query and result_format templates of pgsql_table(5), mysql_table(5) and sqlite_table(5).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -45,12 +46,23 @@ struct KeyDemands {
 [[nodiscard]] KeyDemands key_demands(const Template& query, const Template& result_format);
 
 // A key taken apart once per lookup. The views point into the key.
-struct KeyParts {
+class KeyParts {
+  public:
     explicit KeyParts(std::string_view key);
+
+    // The `number`-th label of the domain, 1 ... 9, counted from the right; empty labels vanish. "" when
+    // there are not so many. All are looked for with the first one that is asked for: a key may be long, and
+    // each row of an answer may name them.
+    [[nodiscard]] std::string_view label(int number) const;
+
     std::string_view key;
     std::string_view user;
     std::string_view domain;
     bool has_at = false;
+
+  private:
+    mutable std::array<std::string_view, 9> labels_;
+    mutable bool labels_known_ = false;
 };
 
 // False: the lookup is suppressed. An empty key never suits.

@@ -138,6 +138,21 @@ INSTANTIATE_TEST_SUITE_P(
         Rows{"%s", "k", {" "}, " "}, Rows{"%s", "k", {"l1\nl2"}, "l1\nl2"}, Rows{"%s", "k", {}, ""},
         Rows{"%s", "k", {""}, ""}, Rows{"smtp:[%s]", "k", {"h"}, "smtp:[h]"}));
 
+// A key may be as long as a request, and an answer may have many rows.
+TEST(Labels, AreLookedForOnceInALookup) {
+    std::string text = "a@..one..two...three.";
+    const KeyParts key(text);
+    EXPECT_EQ(key.label(2), "two");
+    text.replace(text.find("two"), 3, "a.b");  // would be another label if it were looked for again
+    EXPECT_EQ(key.label(1), "three");
+    EXPECT_EQ(key.label(2), "a.b");
+    EXPECT_EQ(key.label(3), "one");
+    for (int number = 4; number <= 9; ++number) EXPECT_EQ(key.label(number), "");
+    EXPECT_EQ(KeyParts("x@a.b.c.d.e.f.g.h.i.j").label(9), "b");
+    EXPECT_EQ(KeyParts("x@...").label(1), "");
+    EXPECT_EQ(KeyParts("x").label(1), "");
+}
+
 using Added = ResultCollector::Added;
 
 TEST(Result, SaysWhatBecameOfAValue) {
