@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/excerpt.h"
 #include "backends/log.h"
 #include "backends/table/key.h"
 
@@ -76,7 +77,7 @@ void lookup_list(const std::string& name, const MapList& list, const MemberLooku
     if (rules.utf8) {
         if (!is_utf8(key)) {
             log().warning(name + " non-UTF-8 key",
-                          fmt::format("{}: non-UTF-8 key \"{}\" -- not found", name, key));
+                          fmt::format("{}: non-UTF-8 key \"{}\" -- not found", name, excerpt(key)));
             callback({Status::nokey, ""});
             return;
         }

@@ -14,6 +14,7 @@ class RecentCauses {
   public:
     // From 0 on, and the same for the same text while not too many others have come in between.
     std::size_t number(std::string_view text) {
+        text = text.substr(0, compared);
         const auto known = std::find(texts_.begin(), texts_.end(), text);
         if (known != texts_.end()) return static_cast<std::size_t>(known - texts_.begin());
         const auto free = next_;
@@ -23,6 +24,8 @@ class RecentCauses {
     }
 
   private:
+    static constexpr std::size_t compared = 1000;  // bytes of each text, which may hold a long key
+
     std::array<std::string, 3> texts_;
     std::size_t next_ = 0;
 };

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "backends/config/byte_count.h"
+#include "backends/excerpt.h"
 #include "backends/large_memory.h"
 #include "backends/log.h"
 #include "backends/table/key.h"
@@ -24,6 +25,22 @@ std::size_t bytes_of(const pool::Rows& rows) {
         }
     }
     return bytes;
+}
+
+// Adds the values up to the first one that ends the lookup, and tells which way. Counts the empty ones.
+std::optional<ResultCollector::Added> add_all(const pool::Rows& rows, ResultCollector& collector,
+                                              std::size_t& empty) {
+    using Added = ResultCollector::Added;
+    for (std::size_t row = 0; row < rows.rows(); ++row) {
+        for (std::size_t column = 0; column < rows.columns(); ++column) {
+            const auto cell = rows.cell(row, column);
+            if (!cell) continue;
+            const auto added = collector.add(*cell);
+            if (added == Added::empty_value) ++empty;
+            if (added == Added::over_limit || added == Added::too_large) return added;
+        }
+    }
+    return std::nullopt;
 }
 
 // Of all tables, so that what is logged of one version does not hide what there is to say of the next.
@@ -75,7 +92,7 @@ void SqlTable::lookup(std::string_view key, KeyRules rules, Deadline deadline,
     if (!is_utf8(key)) {
         if (rules.utf8) {
             log().warning(topic_ + " non-UTF-8 key",
-                          fmt::format("{}: non-UTF-8 key \"{}\" -- not found", name_, key));
+                          fmt::format("{}: non-UTF-8 key \"{}\" -- not found", name_, excerpt(key)));
         }
         callback({Status::nokey, ""});
         return;
@@ -161,27 +178,24 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
         // At once: each step of growth would copy it.
         collector.expect(bytes);
     }
-    for (std::size_t row = 0; row < rows.rows(); ++row) {
-        for (std::size_t column = 0; column < rows.columns(); ++column) {
-            const auto cell = rows.cell(row, column);
-            if (!cell) continue;
-            switch (collector.add(*cell)) {
-                case ResultCollector::Added::appended:
-                case ResultCollector::Added::skipped: break;
-                case ResultCollector::Added::empty_value:
-                    log().warning(topic_ + " empty result",
-                                  fmt::format("table \"{}\": empty lookup result for: \"{}\" -- ignored",
-                                              name_, job.key));
-                    break;
-                case ResultCollector::Added::over_limit:
-                    log().warning(
-                        topic_ + " expansion limit",
-                        fmt::format("table {}: Expansion limit exceeded for key: '{}'", name_, job.key));
-                    job.answer(Status::retry);
-                    return;
-                case ResultCollector::Added::too_large: too_large(job); return;
-            }
-        }
+    std::size_t empty = 0;
+    const auto stopped = add_all(rows, collector, empty);
+    if (empty > 0) {
+        log().warning(
+            topic_ + " empty result",
+            fmt::format("table \"{}\": empty lookup result for: \"{}\" -- {}", name_, excerpt(job.key),
+                        empty == 1 ? "ignored" : fmt::format("ignored, {} of them", empty)));
+    }
+    if (stopped == ResultCollector::Added::too_large) {
+        too_large(job);
+        return;
+    }
+    if (stopped == ResultCollector::Added::over_limit) {
+        log().warning(
+            topic_ + " expansion limit",
+            fmt::format("table {}: Expansion limit exceeded for key: '{}'", name_, excerpt(job.key)));
+        job.answer(Status::retry);
+        return;
     }
     auto value = collector.take();
     // What is wrong to one client stays out, though another one may not mind.
@@ -225,7 +239,7 @@ void SqlTable::deliver(Job& job, std::string value) const {
         job.answer(Status::nokey);
     } else if (job.rules.utf8 && !is_utf8(value)) {
         log().warning(topic_ + " non-UTF-8 result",
-                      fmt::format("table {}: key \"{}\": non-UTF-8 lookup result", name_, job.key));
+                      fmt::format("table {}: key \"{}\": non-UTF-8 lookup result", name_, excerpt(job.key)));
         job.answer(Status::config);
     } else {
         job.answer({Status::ok, std::move(value)});
