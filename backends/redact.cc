@@ -206,4 +206,16 @@ std::string redact(std::string_view text) {
     return redact_text(text, true);
 }
 
+std::string_view redactable_beginning(std::string_view text, std::size_t most) {
+    if (text.size() <= most) return text;
+    const bool ends_word = is_blank(text[most]);
+    text = text.substr(0, most);
+    if (ends_word) return text;
+    const auto blank = text.find_last_of(blanks);
+    const auto word = blank == std::string_view::npos ? 0 : blank + 1;
+    constexpr std::string_view separator = "://";
+    const auto found = text.find(separator, word);
+    return found == std::string_view::npos ? text : text.substr(0, found + separator.size());
+}
+
 }  // namespace proxyd

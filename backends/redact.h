@@ -1,6 +1,7 @@
 // Passwords out of text that people will see: logs, status, error messages.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -23,5 +24,9 @@ namespace proxyd {
 
 // Free text that may contain either form, for instance a library's error message.
 [[nodiscard]] std::string redact(std::string_view text);
+
+// The beginning of a text for redact(), of `most` bytes at most. Where it would end within a URI it ends
+// behind the "://": of a password in half a URI nothing tells that it is one.
+[[nodiscard]] std::string_view redactable_beginning(std::string_view text, std::size_t most);
 
 }  // namespace proxyd

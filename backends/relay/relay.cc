@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/excerpt.h"
 #include "backends/log.h"
 #include "backends/relay/slot.h"
 #include "backends/relay/table_kind.h"
@@ -356,8 +357,9 @@ void Relay::give_up(const JobPtr& job, const std::string& reason) {
     if (!winding_down_ || !is_absent()) {
         // Without the server one line is enough for all tables.
         const std::string topic = reason == trouble_ ? "" : job->table;
-        log().warning(fmt::format("relay {} {}", topic, reason),
-                      fmt::format("table {}: {}{}", job->table, reason, is_absent() ? settings_.advice : ""));
+        log().warning(
+            fmt::format("relay {} {}", topic, reason),
+            fmt::format("table {}: {}{}", excerpt(job->table), reason, is_absent() ? settings_.advice : ""));
     }
     Reply reply{Status::retry, protocol::echoed_flags(request), {}, {}};
     if (request.command == Command::open) {

@@ -21,6 +21,10 @@ spdlog::level::level_enum spdlog_level(Severity severity) {
     return spdlog::level::critical;
 }
 
+// What is looked at of a text, of which text_limit bytes are written: what is hidden in it may be longer than
+// the stars that take its place.
+constexpr std::size_t read_limit = 4 * text_limit;
+
 }  // namespace
 
 DaemonLog::DaemonLog(Duration repeat_interval, Now now)
@@ -142,7 +146,8 @@ void DaemonLog::emit(Severity severity, std::string_view prefix, std::string_vie
     std::string line(severity_prefix(severity));
     line += prefix;
     // The count must survive the cut, so the text gives way to it.
-    line += clipped(printable(redact(text), keep_utf8_), text_limit - line.size() - suffix.size());
+    line += clipped(printable(redact(redactable_beginning(text, read_limit)), keep_utf8_),
+                    text_limit - line.size() - suffix.size());
     line += suffix;
     logger_.log(spdlog_level(severity), spdlog::string_view_t(line.data(), line.size()));
 }

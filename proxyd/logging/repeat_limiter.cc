@@ -5,6 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "backends/redact.h"
+#include "proxyd/logging/kept_name.h"
+
 namespace proxyd::logging {
 namespace {
 
@@ -41,13 +44,13 @@ RepeatLimiter::Verdict RepeatLimiter::admit(Severity severity, std::string_view 
         return verdict;
     }
     std::string key(1, static_cast<char>('0' + static_cast<int>(severity)));
-    key.append(topic);
+    key += kept_name(topic);
 
     if (const auto found = by_key_.find(key); found != by_key_.end()) {
         const auto entry = found->second;
         if (now < entry->since + interval_) {
             ++entry->counted;
-            entry->last.assign(text.substr(0, kept_text));
+            entry->last.assign(redactable_beginning(text, kept_text));
             verdict.write = false;
             return verdict;
         }

@@ -28,7 +28,8 @@ struct Repeats {
 };
 
 // Pure: time is handed in and must not go backwards. The same topic at another severity is another topic, so
-// an error is never hidden behind a warning. Holds at most `max_topics` topics with their last line.
+// an error is never hidden behind a warning. Holds at most `max_topics` topics with their last line: a few kB
+// each, however long topic and text.
 class RepeatLimiter {
   public:
     // A counted topic's last line, to be written behind the prefix of its repeats: it is no new trouble.

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "backends/redact.h"
+#include "proxyd/logging/kept_name.h"
 #include "proxyd/logging/repeat_limiter.h"
 
 namespace proxyd::logging {
@@ -13,6 +15,16 @@ namespace {
 
 // In one interval.
 constexpr int most_returns = 3;
+
+// Of one subject, told apart.
+constexpr std::size_t most_kinds = 50;
+
+// Bytes of a text: about what the log writes of it.
+constexpr std::size_t kept_text = 2000;
+
+std::string kept(std::string_view text) {
+    return std::string(redactable_beginning(text, kept_text));
+}
 
 std::string duration_text(Duration length) {
     return fmt::format("{:.1f} s", std::chrono::duration<double>(length).count());
@@ -33,29 +45,32 @@ std::uint64_t Troubles::Subject::counted() const {
 
 Troubles::Lines Troubles::failed(std::string_view name, std::string_view kind_name, Trouble trouble,
                                  std::string_view text, TimePoint now) {
-    auto found = subjects_.find(name);
+    const auto key = kept_name(name);
+    auto found = subjects_.find(key);
     if (found == subjects_.end()) {
         make_room();
-        found = subjects_.emplace(name, Subject{}).first;
+        found = subjects_.emplace(key, Subject{}).first;
     }
     auto& subject = found->second;
     subject.heard_at = now;
-    subject.last_failure = text;
+    subject.last_failure = kept(text);
     if (trouble == Trouble::lasting && !subject.failing_since) subject.failing_since = now;
-    const auto known = subject.kinds.find(kind_name);
+    auto kind_key = kept_name(kind_name);
+    if (subject.kinds.size() >= most_kinds && !subject.kinds.contains(kind_key)) kind_key.clear();
+    const auto known = subject.kinds.find(kind_key);
     if (known != subject.kinds.end() && now < known->second.written_at + interval_) {
         ++known->second.counted;
-        known->second.last = text;
+        known->second.last = kept(text);
         return {};
     }
-    auto& kind = known != subject.kinds.end() ? known->second : subject.kinds[std::string(kind_name)];
+    auto& kind = known != subject.kinds.end() ? known->second : subject.kinds[std::move(kind_key)];
     const Repeats repeats{kind.counted, now - kind.written_at};
     kind = {now, 0, {}};
     return {{Severity::warning, with_suffix(text, repeats)}};
 }
 
 Troubles::Lines Troubles::works_again(std::string_view name, std::string_view text, TimePoint now) {
-    const auto found = subjects_.find(name);
+    const auto found = subjects_.find(kept_name(name));
     if (found == subjects_.end() || !found->second.failing_since) return {};
     auto& subject = found->second;
     const auto length = now - *std::exchange(subject.failing_since, std::nullopt);
@@ -66,7 +81,7 @@ Troubles::Lines Troubles::works_again(std::string_view name, std::string_view te
         subject.returned_at = now;
         subject.returns_written = 0;
     }
-    subject.last_return = text;
+    subject.last_return = kept(text);
     if (subject.returns_written >= most_returns && interval_ > Duration::zero()) {
         ++subject.returns_counted;
         return lines;

@@ -31,6 +31,8 @@ class Troubles {
     using Lines = std::vector<Line>;
 
     // An interval of zero lets every line through. Of more than `most` subjects the oldest is forgotten.
+    // So do the kinds of one subject beyond the first few: these count as one. Of long names and texts the
+    // beginning is kept.
     explicit Troubles(Duration interval, std::size_t most = 1000) : interval_(interval), most_(most) {}
 
     [[nodiscard]] Lines failed(std::string_view subject, std::string_view kind, Trouble trouble,

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/excerpt.h"
 #include "backends/log.h"
 
 namespace proxyd::server {
@@ -51,7 +52,7 @@ void Service::serve(const Request& request, ReplyCallback reply) {
     const bool writes = request.command == Command::update || request.command == Command::remove;
     if (writes && settings_.access == postfix::Access::read) {
         log().warning(fmt::format("refusing {}", request.table),
-                      fmt::format("refusing {} {} request on non-proxywrite service", request.table,
+                      fmt::format("refusing {} {} request on non-proxywrite service", excerpt(request.table),
                                   protocol::name(request.command)));
         reply(Reply{Status::deny, 0, {}, {}});
         return;
@@ -79,8 +80,9 @@ void Service::serve(const Request& request, ReplyCallback reply) {
         case Command::sequence: break;
     }
     // SQL tables can neither be changed nor listed.
-    log().warning(fmt::format("{} {}", protocol::name(request.command), table),
-                  fmt::format("table {}: {} is not supported", table, protocol::name(request.command)));
+    log().warning(
+        fmt::format("{} {}", protocol::name(request.command), table),
+        fmt::format("table {}: {} is not supported", excerpt(table), protocol::name(request.command)));
     reply(Reply{Status::retry, protocol::echoed_flags(request), {}, {}});
 }
 
@@ -104,8 +106,9 @@ void Service::open(const Request& request, std::string_view table, const ReplyCa
 
 void Service::lookup(const Request& request, std::string_view table, ReplyCallback reply) {
     if (settings_.access == postfix::Access::write) {
-        log().warning(fmt::format("write {}", table),
-                      fmt::format("table {} cannot be opened for writing: SQL tables are read-only", table));
+        log().warning(
+            fmt::format("write {}", table),
+            fmt::format("table {} cannot be opened for writing: SQL tables are read-only", excerpt(table)));
         reply(Reply{Status::retry, request.flags, {}, {}});
         return;
     }
@@ -117,18 +120,19 @@ void Service::lookup(const Request& request, std::string_view table, ReplyCallba
 }
 
 std::string Service::approval_advice(std::string_view table) const {
+    const auto shown = excerpt(table);
     if (!tables_.serves(table) && !relay_.has_server()) {
         return fmt::format("tables of type {} are not served here: ask for {} instead of proxy:{}",
-                           table.substr(0, table.find(':')), table, table);
+                           excerpt(table.substr(0, table.find(':'))), shown, shown);
     }
     return fmt::format("to approve this table for {} access, list proxy:{} in {}",
-                       settings_.access == postfix::Access::read ? "read-only" : "read-write", table,
+                       settings_.access == postfix::Access::read ? "read-only" : "read-write", shown,
                        settings_.approval_hint);
 }
 
 void Service::deny(std::string_view table, const ReplyCallback& reply) const {
     log().warning(fmt::format("unapproved {}", table),
-                  fmt::format("request for unapproved table: \"{}\"", table));
+                  fmt::format("request for unapproved table: \"{}\"", excerpt(table)));
     log().warning(fmt::format("approve {}", table), approval_advice(table));
     reply(Reply{Status::deny, 0, {}, {}});
 }

@@ -220,6 +220,25 @@ TEST_F(DaemonLogTest, TextIsTakenLiterallyAndMadePrintable) {
     EXPECT_THAT(sink_->lines, ElementsAre("100% {} {0} %s x", "f??", "f\xc3\xbc"));
 }
 
+TEST_F(DaemonLogTest, WhereALongTextIsCutNoPasswordShows) {
+    const std::string secret = "s3cr3t";
+    const auto uri = " postgresql://u:" + secret + "@h/d";
+    // At each of the limits: that of what is kept of counted lines, and that of what is read.
+    for (const std::size_t limit : {2000U, 8000U}) {
+        for (std::size_t before = limit - uri.size(); before <= limit; ++before) {
+            const auto text = "password=" + std::string(before - 20, 'p') + uri;
+            log_.write(Severity::warning, "topic", text);
+            log_.write(Severity::warning, "topic", text);
+            log_.write_all_counts();
+        }
+    }
+    EXPECT_FALSE(sink_->lines.empty());
+    for (const auto& line : sink_->lines) {
+        EXPECT_EQ(line.find("s3"), std::string::npos) << line;
+        EXPECT_EQ(line.find("pp"), std::string::npos) << line;
+    }
+}
+
 TEST_F(DaemonLogTest, LongTextIsCutAndItsCountIsNot) {
     const std::string text(5000, 'x');
     log_.warning("t", text);

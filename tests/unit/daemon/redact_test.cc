@@ -96,5 +96,20 @@ TEST(Redact, FindsBothFormsInAMessage) {
     EXPECT_EQ(redact("plain text, nothing to hide = 1"), "plain text, nothing to hide = 1");
 }
 
+TEST(RedactableBeginning, DoesNotEndWithinAUri) {
+    EXPECT_EQ(redactable_beginning("short", 5), "short");
+    EXPECT_EQ(redactable_beginning("longer text", 8), "longer t");
+    const std::string_view text = "to postgresql://u:pw@h/d and on";
+    EXPECT_EQ(redactable_beginning(text, 19), "to postgresql://");
+    EXPECT_EQ(redactable_beginning(text, 16), "to postgresql://");
+    EXPECT_EQ(redactable_beginning(text, 10), "to postgre");
+    EXPECT_EQ(redactable_beginning(text, 24), "to postgresql://u:pw@h/d");
+    EXPECT_EQ(redactable_beginning(text, 27), "to postgresql://u:pw@h/d an");
+    for (std::size_t most = 0; most <= text.size(); ++most) {
+        EXPECT_EQ(redact(redactable_beginning(text, most)).find("pw"), std::string::npos) << most;
+        EXPECT_EQ(redact(redactable_beginning("password='a pw' x", most)).find("pw"), std::string::npos);
+    }
+}
+
 }  // namespace
 }  // namespace proxyd

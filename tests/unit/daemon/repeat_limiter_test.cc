@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proxyd/logging/kept_name.h"
+
 namespace proxyd::logging {
 namespace {
 
@@ -131,6 +133,20 @@ TEST_F(RepeatLimiterTest, DrainTellsAllCountsEarly) {
     ASSERT_EQ(summaries.size(), 1U);
     EXPECT_EQ(summaries[0].repeats.prefix(), "once more in the last 5 s: ");
     EXPECT_EQ(limiter_.topics(), 0U);
+}
+
+// Clients can make topics and texts as long as a request.
+TEST_F(RepeatLimiterTest, OfLongTopicsAndTextsTheBeginningIsKept) {
+    const std::string topic(900000, 't');
+    const std::string text(900000, 'x');
+    EXPECT_TRUE(admit(topic, text).write);
+    EXPECT_TRUE(admit(topic + "t", text).write) << "another topic";
+    EXPECT_FALSE(admit(topic, text).write);
+    EXPECT_FALSE(admit(kept_name(topic), text).write) << "what is kept is no more than that";
+    EXPECT_LE(kept_name(topic).size(), 200U);
+    const auto summaries = limiter_.drain(now_);
+    ASSERT_EQ(summaries.size(), 1U);
+    EXPECT_EQ(summaries[0].text.size(), 2000U);
 }
 
 TEST_F(RepeatLimiterTest, IntervalOfZeroWritesEverything) {

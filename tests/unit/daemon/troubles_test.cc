@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "proxyd/logging/kept_name.h"
+
 namespace proxyd::logging {
 namespace {
 
@@ -156,6 +158,28 @@ TEST_F(TroublesTest, TheOldestSubjectMakesRoom) {
     EXPECT_EQ(few.subjects(), 2U);
     EXPECT_THAT(few.works_again("a", "again", now), IsEmpty());
     EXPECT_EQ(few.works_again("c", "again", now).size(), 1U);
+}
+
+TEST_F(TroublesTest, OfLongNamesAndTextsTheBeginningIsKept) {
+    const std::string name(900000, 'n');
+    const std::string kind(900000, 'k');
+    const std::string text(900000, 'x');
+    EXPECT_EQ(troubles.failed(name, kind, Trouble::lasting, text, now).size(), 1U);
+    EXPECT_EQ(troubles.failed(name, kind + "k", Trouble::lasting, text, now).size(), 1U) << "another kind";
+    EXPECT_THAT(troubles.failed(name, kept_name(kind), Trouble::lasting, text, now), IsEmpty());
+    EXPECT_THAT(troubles.failed(kept_name(name), kind, Trouble::lasting, text, now), IsEmpty());
+    EXPECT_EQ(troubles.subjects(), 1U);
+    const auto lines = texts(troubles.drain(now));
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_LT(lines[0].size(), 2100U);
+}
+
+TEST_F(TroublesTest, KindsBeyondTheFirstFewCountAsOne) {
+    std::size_t written = 0;
+    for (int i = 0; i < 1000; ++i) {
+        written += troubles.failed("s", "kind " + std::to_string(i), Trouble::lasting, "text", now).size();
+    }
+    EXPECT_EQ(written, 51U);
 }
 
 }  // namespace
