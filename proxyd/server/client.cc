@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -38,6 +39,13 @@ constexpr std::size_t bytes_per_turn = std::size_t{1} << 20;
 
 // One buffer serves all reads of the process: what is left of a request is kept by its client.
 std::array<char, 65536> scratch;
+
+// Whether the other side is closed for both directions: one that has only said that it will send no more
+// waits for its reply.
+bool peer_has_gone(int fd) {
+    pollfd look{fd, 0, 0};  // POLLHUP comes unasked
+    return poll(&look, 1, 0) == 1 && (look.revents & (POLLHUP | POLLERR)) != 0;
+}
 
 }  // namespace
 
@@ -91,7 +99,12 @@ void Client::finish_if_quiet(TimePoint now) {
 }
 
 bool Client::check_time(TimePoint now) {
-    if (unfinished_since_ == TimePoint{} || closed_) return false;
+    if (closed_) return false;
+    if (!reads_ && peer_has_gone(fd_)) {
+        close();
+        return false;
+    }
+    if (unfinished_since_ == TimePoint{}) return !reads_;
     const auto limit = server_.settings().request_timeout;
     if (!out_.empty()) {
         if (now - unfinished_since_ > limit * slow_reader_factor) {
@@ -128,7 +141,7 @@ void Client::read_requests() {
     greeted_ = true;
     if (got == 0) {
         end_of_input_ = true;
-        if (!busy_ && out_.empty() && !write_pending_) {
+        if ((!busy_ && out_.empty() && !write_pending_) || peer_has_gone(fd_)) {
             close();
         } else {
             update_interest();
@@ -324,8 +337,9 @@ void Client::update_interest() {
     report_memory();
     const bool room = in_.size() <= server_.settings().limits.message_bytes + scratch.size();
     const bool blocked = !out_.empty() && !write_pending_;
-    watch_->want(!end_of_input_ && room, blocked);
-    if (blocked) server_.watch_time();
+    reads_ = !end_of_input_ && room;
+    watch_->want(reads_, blocked);
+    if (blocked || !reads_) server_.watch_time();
 }
 
 void Client::report_memory() {

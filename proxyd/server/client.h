@@ -33,7 +33,8 @@ class Client : public std::enable_shared_from_this<Client> {
     // under them.
     void finish_if_quiet(TimePoint now);
 
-    // Closes it if it has kept a request or a reply unfinished for too long. True: look again later.
+    // Closes it if it has kept a request or a reply unfinished for too long, or has gone while nothing was
+    // read from it. True: look again later.
     [[nodiscard]] bool check_time(TimePoint now);
 
     // Has a long reply that it has not read anything of for so long.
@@ -89,6 +90,7 @@ class Client : public std::enable_shared_from_this<Client> {
     bool answered_ = false;       // at least one request
     bool write_pending_ = false;  // the server will call write_now()
     bool end_of_input_ = false;
+    bool reads_ = true;  // and so hears at once that the client has gone
     bool finishing_ = false;
     bool closed_ = false;
 };

@@ -51,5 +51,59 @@ TEST_F(ClientTest, ARequestThatCameInPiecesIsAnsweredHoweverLongItTakes) {
     EXPECT_EQ(told_of(Command::lookup, found), reply_bytes(Command::lookup, found));
 }
 
+TEST_F(ClientTest, OneThatOnlySendsNoMoreGetsItsReply) {
+    send(Command::lookup);
+    ASSERT_EQ(shutdown(client, SHUT_WR), 0);
+    run_for(longer_than_between_checks);
+    EXPECT_EQ(server.clients(), 1U);
+    const Reply found{Status::ok, 0, {}, "here"};
+    EXPECT_EQ(told_of(Command::lookup, found), reply_bytes(Command::lookup, found));
+    run_until([this] { return server.clients() == 0; });
+}
+
+TEST_F(ClientTest, OneThatHasGoneIsClosedWhileItsLookupIsUnderWay) {
+    send(Command::lookup);
+    close(client);
+    run_until([this] { return server.clients() == 0; });
+    EXPECT_TRUE(stock.has(table)) << "its lookup is under way";
+    // The answer that is for nobody is not taken for that of the next one.
+    connect();
+    write_all(request_bytes(Command::lookup));
+    stock.answer(table, {Status::ok, 0, {}, "late"});
+    run_until([this] { return stock.has(table); });
+    const Reply found{Status::ok, 0, {}, "here"};
+    EXPECT_EQ(told_of(Command::lookup, found), reply_bytes(Command::lookup, found));
+    EXPECT_EQ(server.clients(), 1U);
+}
+
+TEST_F(ClientTest, OneThatGoesAfterItHasSentAllIsClosedSoon) {
+    send(Command::lookup);
+    ASSERT_EQ(shutdown(client, SHUT_WR), 0);
+    run_for(50ms);  // so that the end of the input is seen by itself
+    close(client);
+    client = -1;
+    run_until([this] { return server.clients() == 0; });
+    EXPECT_TRUE(stock.has(table));
+}
+
+// More than is taken from it in advance: the end of the input is not seen.
+TEST_F(ClientTest, OneThatGoesWithRequestsUnreadIsClosedSoon) {
+    ServerSettings small;
+    small.limits.message_bytes = 1000;
+    server.change(small);
+    close(client);
+    run_until([this] { return server.clients() == 0; });
+    connect();
+    send(Command::lookup);
+    std::string more;
+    while (more.size() < 100000) more += request_bytes(Command::lookup);
+    write_all(more);
+    run_for(50ms);
+    EXPECT_EQ(server.clients(), 1U);
+    close(client);
+    client = -1;
+    run_until([this] { return server.clients() == 0; });
+}
+
 }  // namespace
 }  // namespace proxyd::server

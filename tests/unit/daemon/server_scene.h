@@ -26,12 +26,17 @@ class ServerScene : public testing::Test {
   protected:
     ServerScene() {
         stock.start();
+        connect();
+    }
+    ~ServerScene() override { close(client); }
+
+    // Another client takes the place of the one that was there, which the test has closed.
+    void connect() {
         int ends[2];
-        EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+        ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
         client = ends[0];
         server.add_client(ends[1]);
     }
-    ~ServerScene() override { close(client); }
 
     static relay::RelaySettings relay_settings(const std::string& path) {
         relay::RelaySettings settings;
