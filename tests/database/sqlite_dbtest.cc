@@ -267,6 +267,12 @@ TEST_F(Sqlite, ALookupBehindALongOneSeesWhatWasWrittenMeanwhile) {
     EXPECT_EQ(shown(*behind), "alice2");
 }
 
+// What writes can be prepared, and never works.
+TEST_F(Sqlite, ATrialFindsAQueryThatWrites) {
+    EXPECT_EQ(check(table("query = INSERT INTO alias VALUES ('%s', 'y', 1) RETURNING address")),
+              "the query writes, and SQLite files are opened for reading only: every lookup fails");
+}
+
 TEST_F(Sqlite, AReadOnlyDirectory) {
     chmod(directory.c_str(), 0555);
     chmod(path.c_str(), 0444);
