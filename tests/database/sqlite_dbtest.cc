@@ -269,8 +269,9 @@ TEST_F(Sqlite, ALookupBehindALongOneSeesWhatWasWrittenMeanwhile) {
 
 // What writes can be prepared, and never works.
 TEST_F(Sqlite, ATrialFindsAQueryThatWrites) {
-    EXPECT_EQ(check(table("query = INSERT INTO alias VALUES ('%s', 'y', 1) RETURNING address")),
-              "the query writes, and SQLite files are opened for reading only: every lookup fails");
+    EXPECT_NE(check(table("INSERT INTO alias VALUES ('%s', 'y', 1) RETURNING address"))
+                  .find("the query writes, and SQLite files are opened for reading only: every lookup fails"),
+              std::string::npos);
 }
 
 TEST_F(Sqlite, AReadOnlyDirectory) {
