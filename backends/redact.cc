@@ -28,7 +28,10 @@ bool ends_with_no_case(std::string_view text, std::string_view lower) {
 }
 
 bool names_a_password(std::string_view keyword) {
-    return ends_with_no_case(keyword, "password") || ends_with_no_case(keyword, "passwd");
+    // Those of libpq, and what people write instead.
+    constexpr std::array endings{"password", "passwd", "passwort", "pasword", "passphrase", "pwd"};
+    return std::any_of(endings.begin(), endings.end(),
+                       [keyword](std::string_view ending) { return ends_with_no_case(keyword, ending); });
 }
 
 // Where the value that starts at `at` ends: one past the closing quote, or the next blank. A backslash takes

@@ -19,7 +19,7 @@ namespace proxyd {
 [[nodiscard]] std::string redact_host_and_port(std::string_view host);
 
 // libpq connection text (`host=x password='a b'`, blanks around `=` allowed) with the values of all keywords
-// that end in "password" or "passwd" replaced by `***`.
+// that end in "password", "passwd" and the like replaced by `***`.
 [[nodiscard]] std::string redact_conninfo(std::string_view text);
 
 // Free text that may contain either form, for instance a library's error message.

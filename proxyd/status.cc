@@ -40,7 +40,7 @@ json hosts_report(const std::vector<pool::Host>& hosts) {
 json databases_report(const std::vector<table::DatabaseReport>& databases) {
     auto reports = json::array();
     for (const auto& database : databases) {
-        json report = {{"name", database.name},
+        json report = {{"name", redact(database.name)},
                        {"lookups_waiting", database.stats.waiting},
                        {"queries_under_way", database.stats.in_flight},
                        {"hosts", hosts_report(database.hosts)}};

@@ -75,6 +75,15 @@ void Secrets::add(std::string_view password) {
     }
 }
 
+void Secrets::add_dbname(std::string_view dbname) {
+    const auto shown = shown_dbname(dbname);
+    if (shown == dbname) {
+        add_public(dbname);
+    } else {
+        add_whole(std::string(dbname), shown);
+    }
+}
+
 void Secrets::add_whole(std::string value, std::string shown) {
     insert(std::move(value), std::move(shown));
 }
@@ -102,6 +111,10 @@ std::string Secrets::hide(std::string_view text) const {
         }
     }
     return redact(out);
+}
+
+std::string shown_dbname(std::string_view dbname) {
+    return std::string(dbname.find_first_of("=@: \t\r\n\v\f") == std::string_view::npos ? dbname : stars);
 }
 
 std::string_view password_before_at(std::string_view text) {

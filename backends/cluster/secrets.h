@@ -17,6 +17,8 @@ class Secrets {
     // First what is public: host names, user, dbname.
     void add_public(std::string_view name);
     void add(std::string_view password);
+    // Public, or a whole value to be hidden: see shown_dbname().
+    void add_dbname(std::string_view dbname);
     // A whole value that holds a password, and what is shown in its place.
     void add_whole(std::string value, std::string shown);
 
@@ -33,6 +35,10 @@ class Secrets {
     std::vector<std::string> public_;
     std::vector<Secret> secrets_;  // the longest first
 };
+
+// The name of a database for people to see: "***" where it holds what is part of connection text, a URI or a
+// line that was meant for another parameter, as a password may stand there.
+[[nodiscard]] std::string shown_dbname(std::string_view dbname);
 
 // The password in "user:password@anything", or "".
 [[nodiscard]] std::string_view password_before_at(std::string_view text);

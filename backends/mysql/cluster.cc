@@ -87,7 +87,7 @@ std::optional<Endpoint> parse_host(const std::string& host, std::string& error) 
 proxyd::cluster::Secrets secrets_of(const ClusterIdentity& cluster) {
     proxyd::cluster::Secrets secrets;
     secrets.add_public(cluster.user);
-    secrets.add_public(cluster.dbname);
+    secrets.add_dbname(cluster.dbname);
     for (const auto& host : cluster.hosts) secrets.add_public(host);
     secrets.add(cluster.password);
     if (const auto password = proxyd::cluster::password_before_at(cluster.user); !password.empty()) {

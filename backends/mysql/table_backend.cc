@@ -7,6 +7,7 @@
 #include <mysql.h>
 
 #include "backends/cluster/host_name.h"
+#include "backends/cluster/secrets.h"
 #include "backends/config/list.h"
 #include "backends/mysql/driver.h"
 #include "backends/mysql/statement.h"
@@ -52,8 +53,8 @@ class Runner final : public table::QueryRunner {
         const auto ask = [this, deadline](const std::string& text, OutcomeCallback told) {
             std::string error;
             const auto query = table::parse_template("PREPARE proxyd_check FROM '%s'", error);
-            share_.submit({std::make_shared<Statement>(*query, table::SqlAnalysis{}, false), text, text}, deadline,
-                          [told = std::move(told)](const pool::Outcome& outcome) {
+            share_.submit({std::make_shared<Statement>(*query, table::SqlAnalysis{}, false), text, text},
+                          deadline, [told = std::move(told)](const pool::Outcome& outcome) {
                               auto alike = outcome;
                               // The text behind a mistake is a part of the message.
                               alike.failure.message = table::without_made_up_key(outcome.failure.message);
@@ -130,7 +131,7 @@ std::unique_ptr<table::QueryRunner> TableBackend::make_runner(const std::string&
     std::vector<pool::HostInfo> hosts;
     for (const auto& host : cluster.hosts) hosts.push_back(host_info(host));
     auto pool = pools_.find_or_make(
-        cluster, settings, "mysql database " + cluster.dbname, hosts,
+        cluster, settings, "mysql database " + cluster::shown_dbname(cluster.dbname), hosts,
         [&](auto limits) { return std::make_unique<Driver>(loop_, resolver_, cluster, std::move(limits)); });
     return std::make_unique<Runner>(std::move(pool), table_name, definition, require_result_set, settings);
 }

@@ -116,7 +116,7 @@ pool::HostInfo host_info(const std::string& host) {
 proxyd::cluster::Secrets secrets_of(const ClusterIdentity& cluster) {
     proxyd::cluster::Secrets secrets;
     secrets.add_public(cluster.user);
-    secrets.add_public(cluster.dbname);
+    secrets.add_dbname(cluster.dbname);
     for (const auto& host : cluster.hosts) secrets.add_public(host);
     secrets.add(cluster.password);
     if (const auto password = proxyd::cluster::password_before_at(cluster.user); !password.empty()) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "backends/cluster/host_name.h"
+#include "backends/cluster/secrets.h"
 #include "backends/config/list.h"
 #include "backends/pgsql/driver.h"
 #include "backends/pgsql/statement.h"
@@ -154,7 +155,7 @@ std::unique_ptr<table::QueryRunner> TableBackend::make_runner(const std::string&
     if (!parameters.errors().empty()) return nullptr;
     const auto name = cluster.dbname.empty() || cluster.dbname.find_first_of("=:") != std::string::npos
                           ? std::string("pgsql")
-                          : "pgsql database " + cluster.dbname;
+                          : "pgsql database " + cluster::shown_dbname(cluster.dbname);
     auto pool = pools_.find_or_make(cluster, settings, name, host_infos(cluster), [&](auto limits) {
         return std::make_unique<Driver>(loop_, resolver_, cluster, std::move(limits));
     });

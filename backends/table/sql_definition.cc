@@ -1,5 +1,6 @@
 #include "backends/table/sql_definition.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -9,6 +10,29 @@
 #include "backends/table/query_text.h"
 
 namespace proxyd::table {
+
+namespace {
+
+constexpr std::size_t context = 30;  // bytes shown on each side of a mistake
+
+// What stands around the mistake of a template, without the passwords of the table. "" where the mistake is
+// in one of them.
+std::string around_mistake(const std::string& shown) {
+    std::string ignored;
+    std::size_t at = 0;
+    if (parse_template(shown, ignored, &at)) return {};
+    const auto inside = [&shown](std::size_t place) {
+        return place < shown.size() && (static_cast<unsigned char>(shown[place]) & 0xC0U) == 0x80U;
+    };
+    auto begin = at - std::min(at, context);
+    auto end = std::min(at + context, shown.size());
+    while (begin < at && inside(begin)) ++begin;
+    while (end > at + 1 && inside(end)) --end;
+    return fmt::format("{}{}{}", begin > 0 ? "..." : "", shown.substr(begin, end - begin),
+                       end < shown.size() ? "..." : "");
+}
+
+}  // namespace
 
 std::optional<SqlDefinition> read_sql_definition(TableParameters& parameters, SqlDialect dialect, bool utf8,
                                                  const DomainList::ReadFile& read) {
@@ -23,7 +47,9 @@ std::optional<SqlDefinition> read_sql_definition(TableParameters& parameters, Sq
         if (parsed) {
             into = std::move(*parsed);
         } else {
-            parameters.error(name, fmt::format("{} = {}: {}", name, source, error));
+            const auto shown = around_mistake(parameters.secrets().hide(source));
+            parameters.error(name, shown.empty() ? fmt::format("{}: {}", name, error)
+                                                 : fmt::format("{} = {}: {}", name, shown, error));
         }
     };
     if (text.problem.empty()) parse("query", text.text, definition.query);

@@ -7,8 +7,19 @@
 #include <strings.h>
 
 #include "backends/config/expansion.h"
+#include "backends/config/list.h"
 
 namespace proxyd::table {
+
+namespace {
+
+// Behind a blank there may be an indented line that was meant for another parameter, such as the password.
+std::string first_word(const std::string& value) {
+    const auto blank = value.find_first_of(" \t");
+    return blank == std::string::npos ? value : value.substr(0, blank) + " ...";
+}
+
+}  // namespace
 
 TableParameters TableParameters::from_file(config::ParameterFile file) {
     TableParameters parameters;
@@ -67,7 +78,7 @@ int TableParameters::integer(std::string_view name, int fallback, std::optional<
     if (begin != end && *begin == '+') ++begin;
     const auto [stop, problem] = std::from_chars(begin, end, number);
     if (problem != std::errc() || stop != end) {
-        error(name, fmt::format("{} = {}: a whole number is needed", full_name(name), *value));
+        error(name, fmt::format("{} = {}: a whole number is needed", full_name(name), first_word(*value)));
         return fallback;
     }
     if (at_least && number < *at_least) {
@@ -82,16 +93,41 @@ bool TableParameters::boolean(std::string_view name, bool fallback) {
     if (!value) return fallback;
     if (strcasecmp(value->c_str(), "yes") == 0) return true;
     if (strcasecmp(value->c_str(), "no") == 0) return false;
-    error(name, fmt::format("{} = {}: must be yes or no", full_name(name), *value));
+    error(name, fmt::format("{} = {}: must be yes or no", full_name(name), first_word(*value)));
     return fallback;
 }
 
-void TableParameters::error(std::string_view name, std::string message) {
-    errors_.push_back({line(name), std::move(message)});
+void TableParameters::error(std::string_view name, const std::string& message) {
+    errors_.push_back({line(name), secrets().hide(message)});
 }
 
-void TableParameters::warning(std::string_view name, std::string message) {
-    warnings_.push_back({line(name), std::move(message)});
+void TableParameters::warning(std::string_view name, const std::string& message) {
+    warnings_.push_back({line(name), secrets().hide(message)});
+}
+
+cluster::Secrets TableParameters::secrets() const {
+    const auto value = [this](std::string_view name) -> std::string {
+        const auto* parameter = main_cf_ ? nullptr : file_.find(name);
+        if (!main_cf_) return parameter == nullptr ? std::string() : parameter->value;
+        try {
+            return main_cf_(prefix_ + std::string(name)).value_or(std::string());
+        } catch (const config::ExpansionError&) {
+            return {};  // told when the parameter is read
+        }
+    };
+    cluster::Secrets secrets;
+    const auto hosts = config::split_list(value("hosts"));
+    secrets.add_public(value("user"));
+    secrets.add_dbname(value("dbname"));
+    for (const auto& host : hosts) secrets.add_public(host);
+    secrets.add(value("password"));
+    for (const auto& text : hosts) {
+        const auto scheme = text.find("://");
+        const auto rest = scheme == std::string::npos ? text : text.substr(scheme + 3);
+        secrets.add(cluster::password_before_at(rest));
+    }
+    secrets.add(cluster::password_before_at(value("user")));
+    return secrets;
 }
 
 bool TableParameters::is_relative_path() const {

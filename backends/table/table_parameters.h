@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/cluster/secrets.h"
 #include "backends/config/parameter_file.h"
 
 namespace proxyd::table {
@@ -34,10 +35,14 @@ class TableParameters {
     // The value as it stands, also when it is empty.
     [[nodiscard]] std::optional<std::string> raw(std::string_view name) const;
 
-    void error(std::string_view name, std::string message);
-    void warning(std::string_view name, std::string message);
+    // The passwords of the table are hidden in what is recorded here.
+    void error(std::string_view name, const std::string& message);
+    void warning(std::string_view name, const std::string& message);
     [[nodiscard]] const std::vector<config::Problem>& errors() const { return errors_; }
     [[nodiscard]] const std::vector<config::Problem>& warnings() const { return warnings_; }
+
+    // What is hidden in messages about this table.
+    [[nodiscard]] cluster::Secrets secrets() const;
 
     // Whether it is a path without "/" in front, which is taken for a name of main.cf parameters that nobody
     // set.

@@ -53,7 +53,7 @@ void demand(KeyDemands& demands, const TemplatePart& part, bool of_key_only) {
 
 }  // namespace
 
-std::optional<Template> parse_template(std::string_view source, std::string& error) {
+std::optional<Template> parse_template(std::string_view source, std::string& error, std::size_t* at) {
     Template result;
     result.source = source;
     TemplatePart part;
@@ -62,6 +62,7 @@ std::optional<Template> parse_template(std::string_view source, std::string& err
             part.text += source[i];
             continue;
         }
+        if (at != nullptr) *at = i;
         if (++i == source.size()) {
             error = "a lone % at the end; a literal % is written %%";
             return std::nullopt;

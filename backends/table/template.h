@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -34,8 +35,9 @@ struct Template {
 };
 
 // Parses. No value, and `error` says what is wrong, for '%' followed by anything else than s u d S U D 1-9 %,
-// or a '%' at the end.
-[[nodiscard]] std::optional<Template> parse_template(std::string_view source, std::string& error);
+// or a '%' at the end. `at` gets the place of that '%'.
+[[nodiscard]] std::optional<Template> parse_template(std::string_view source, std::string& error,
+                                                     std::size_t* at = nullptr);
 
 // What both templates together demand of a key; keys that do not meet it are "not found" without a query.
 struct KeyDemands {

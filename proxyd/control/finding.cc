@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "backends/redact.h"
+
 namespace proxyd::control {
 
 namespace {
@@ -29,6 +31,10 @@ std::string format(const Finding& finding) {
     std::replace_if(
         text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
     return text;
+}
+
+void Findings::hide(const std::string& file, cluster::Secrets secrets) {
+    secrets_.insert_or_assign(file, std::move(secrets));
 }
 
 void Findings::error(std::string file, int line, std::string text) {
@@ -64,6 +70,8 @@ std::size_t Findings::count(Gravity gravity) const {
 void Findings::add(Finding finding) {
     const auto opened = fmt::format("open {}: ", finding.file);
     if (finding.text.starts_with(opened)) finding.text.replace(0, opened.size(), "cannot be read: ");
+    const auto known = secrets_.find(finding.file);
+    finding.text = known == secrets_.end() ? redact(finding.text) : known->second.hide(finding.text);
     if (std::find(all_.begin(), all_.end(), finding) == all_.end()) all_.push_back(std::move(finding));
 }
 

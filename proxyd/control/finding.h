@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <vector>
+
+#include "backends/cluster/secrets.h"
 
 namespace proxyd::control {
 
@@ -25,9 +28,13 @@ struct Finding {
 // "/etc/postfix/proxyd.cf:3: error: text"; without the number when the line is 0. Always one line.
 [[nodiscard]] std::string format(const Finding& finding);
 
-// The findings of one check, in the order in which they were made. The same one twice counts once.
+// The findings of one check, in the order in which they were made. The same one twice counts once. What looks
+// like a password is not kept.
 class Findings {
   public:
+    // Nor are these in what is found in the file from now on.
+    void hide(const std::string& file, cluster::Secrets secrets);
+
     void error(std::string file, int line, std::string text);
     void warning(std::string file, int line, std::string text);
     void note(std::string file, int line, std::string text);
@@ -41,6 +48,7 @@ class Findings {
     void add(Finding finding);
 
     std::vector<Finding> all_;
+    std::map<std::string, cluster::Secrets> secrets_;
 };
 
 }  // namespace proxyd::control

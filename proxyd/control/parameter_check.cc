@@ -117,10 +117,11 @@ void ParameterCheck::check_continuations() {
     for (const auto& name : parameters_.names()) {
         const auto inside = continued_parameter(name, parameters_.text(name, ""), known_);
         if (inside.empty()) continue;
-        findings_.warning(file_, parameters_.line(name),
-                          fmt::format("the value of {0} holds \"{1} =\": a line that begins with white space "
-                                      "continues the one before; remove that from the line of {1}",
-                                      name, inside));
+        findings_.warning(
+            file_, parameters_.line(name),
+            fmt::format("the value of {0} holds the parameter {1}: a line that begins with white "
+                        "space continues the one before; remove that from the line of {1}",
+                        name, inside));
     }
 }
 

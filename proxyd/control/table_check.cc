@@ -130,6 +130,7 @@ void TableCheck::read(const std::string& name, const std::vector<TableUse>& uses
     }
     const auto& parameters = *inspection.parameters;
     const auto file = where(parameters);
+    findings_.hide(file, parameters.secrets());
     for (const auto& problem : parameters.errors()) {
         if (parameters.where() == "main.cf") {
             const auto text = fmt::format("proxy:{}: {}", name, problem.message);

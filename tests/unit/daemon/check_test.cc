@@ -310,8 +310,8 @@ TEST_F(CheckTest, QuotesAroundWholeValues) {
 
 TEST_F(CheckTest, ALineThatContinuesTheOneBefore) {
     const auto hint = [](const char* name, const char* inside) {
-        return HasSubstr(std::string("warning: the value of ") + name + " holds \"" + inside +
-                         " =\": a line that begins with white space continues the one before");
+        return HasSubstr(std::string("warning: the value of ") + name + " holds the parameter " + inside +
+                         ": a line that begins with white space continues the one before");
     };
     EXPECT_THAT(findings("sqlite", "dbpath = /dev/null\n query = SELECT '%s'\n"),
                 testing::Contains(hint("dbpath", "query")));

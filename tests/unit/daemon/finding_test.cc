@@ -44,5 +44,17 @@ TEST(Finding, NamesItsFileOnce) {
     EXPECT_EQ(findings.all()[1].text, "open /y: Permission denied");
 }
 
+TEST(Finding, HoldsNoPasswordOfItsFile) {
+    cluster::Secrets secrets;
+    secrets.add("s3cr3t");
+    Findings findings;
+    findings.hide("a.cf", secrets);
+    findings.error("a.cf", 1, "value s3cr3t, password=x");
+    findings.note("b.cf", 1, "value s3cr3t, password=x");
+    ASSERT_EQ(findings.all().size(), 2U);
+    EXPECT_EQ(findings.all()[0].text, "value ***, password=***");
+    EXPECT_EQ(findings.all()[1].text, "value s3cr3t, password=***");
+}
+
 }  // namespace
 }  // namespace proxyd::control

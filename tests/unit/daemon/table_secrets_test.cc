@@ -5,9 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include "backends/config/parameter_file.h"
 #include "backends/log.h"
 #include "backends/mysql/table_backend.h"
 #include "backends/pgsql/table_backend.h"
+#include "backends/table/sql_definition.h"
 #include "proxyd/control/table_check.h"
 
 namespace proxyd::control {
@@ -106,7 +108,63 @@ INSTANTIATE_TEST_SUITE_P(
                     "hosts = postgresql://u:x@" + secret + "@h/d\nquery = SELECT 1\n",
                     rest + "dbname = mysql://mail:" + secret + "@h/mail\n",
                     rest + "dbname = password=" + secret + "\n",
-                    rest + "expansion_limit = many\npassword = " + secret + "\n"));
+                    rest + "expansion_limit = many\npassword = " + secret + "\n",
+                    rest + "expansion_limit = 10\n password=" + secret + "\n",
+                    rest + "expansion_limit = 10\n password " + secret + "\n",
+                    rest + "expansion_limit = 10\n passwort=" + secret + "\n",
+                    rest + "require_result_set = yes\n password " + secret + "\n",
+                    rest + "result_format = %z\n password=" + secret + "\n",
+                    rest + "result_format = %s #\n password=" + secret + "\n",
+                    rest + "result_format = %s\xc2\xa0\n password = " + secret + "\n",
+                    rest + "domain = a.example\n password=" + secret + "\n",
+                    rest + "password = " + secret + "\nquery = SELECT '%z', '" + secret + "'\n",
+                    rest + "password = " + secret + "\nquery = SELECT '" + secret + "\n",
+                    rest + "password = " + secret + "\nquery = SELECT `" + secret + "`\n",
+                    rest + "password = " + secret + "%z\nresult_format = " + secret + "%z\n"));
+
+// The name of a database is shown wherever it is spoken of.
+TEST(DatabaseName, IsShownUnlessItMayHoldAPassword) {
+    TextLog& log = text_log();
+    EventLoop loop;
+    Resolver resolver(loop);
+    std::string pattern = testing::TempDir() + "proxyd-names-XXXXXX";
+    const std::string directory = mkdtemp(pattern.data());
+    for (const std::string type : {"pgsql", "mysql"}) {
+        for (const std::string& dbname :
+             {std::string("mail"), "mail\n password = " + secret, "mail:" + secret + "@h/mail",
+              "mail\n passwort=" + secret, "mail\n password " + secret, "mail@" + secret}) {
+            table::TableSet tables(loop, {});
+            tables.add_backend("pgsql", std::make_unique<pgsql::TableBackend>(loop, resolver));
+            tables.add_backend("mysql", std::make_unique<mysql::TableBackend>(loop, resolver));
+            const auto path = directory + "/t.cf";
+            std::ofstream(path) << "hosts = unix:/none\ndbname = " << dbname << "\nquery = SELECT 1\n";
+            tables.open(type + ":" + path);
+            for (const auto& database : tables.databases()) {
+                EXPECT_EQ(database.name.find(secret), std::string::npos) << database.name;
+                EXPECT_EQ(database.name == type + " database mail", dbname == "mail") << database.name;
+            }
+            EXPECT_LE(dbname == "mail" ? 1U : 0U, tables.databases().size());
+        }
+    }
+    EXPECT_EQ(log.text.find(secret), std::string::npos) << log.text;
+    std::filesystem::remove_all(directory);
+}
+
+TEST(TemplateMistake, IsShownWithWhatStandsAroundIt) {
+    const auto problem = [](const std::string& query) {
+        auto parameters = table::TableParameters::from_file(
+            config::parse_parameters("password = " + secret + "\nquery = " + query + "\n", "t.cf"));
+        EXPECT_FALSE(
+            table::read_sql_definition(parameters, table::SqlDialect::pgsql, true, config::read_file));
+        return parameters.errors().empty() ? "" : parameters.errors().front().message;
+    };
+    const std::string why = "%z is not one of %s %u %d %S %U %D %1 ... %9; a literal % is written %%";
+    EXPECT_EQ(problem("SELECT '%z'"), "query = SELECT '%z': " + why);
+    EXPECT_EQ(problem(std::string(50, 'a') + "%z" + std::string(50, 'b')),
+              "query = ..." + std::string(30, 'a') + "%z" + std::string(28, 'b') + "...: " + why);
+    EXPECT_EQ(problem(std::string(20, 'a') + " " + secret + " %z"),
+              "query = " + std::string(20, 'a') + " *** %z: " + why);
+}
 
 }  // namespace
 }  // namespace proxyd::control

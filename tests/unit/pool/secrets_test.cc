@@ -52,6 +52,21 @@ TEST(SecretsTest, AUserThatHoldsAPassword) {
     }
 }
 
+TEST(SecretsTest, ADatabaseNameThatMayHoldAPassword) {
+    for (const std::string dbname : {"mail passwort=secret", "mail:secret@h/mail", "mail password secret"}) {
+        pgsql::ClusterIdentity of_pgsql;
+        of_pgsql.dbname = dbname;
+        of_pgsql.hosts = {"h"};
+        mysql::ClusterIdentity of_mysql;
+        of_mysql.dbname = dbname;
+        EXPECT_EQ(shown_dbname(dbname), "***");
+        EXPECT_EQ(pgsql::secrets_of(of_pgsql).hide("no database \"" + dbname + "\""), "no database \"***\"");
+        EXPECT_EQ(mysql::secrets_of(of_mysql).hide("Unknown database '" + dbname + "'"),
+                  "Unknown database '***'");
+    }
+    EXPECT_EQ(shown_dbname("mail_2.d-b"), "mail_2.d-b");
+}
+
 TEST(SecretsTest, PasswordsInUrisAndConnectionText) {
     pgsql::ClusterIdentity cluster;
     cluster.hosts = {"postgresql://u:fir%20st@h/d", "h"};
