@@ -1,6 +1,7 @@
 #include "proxyd/control/query_slips.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include <fmt/format.h>
 
@@ -51,6 +52,22 @@ class Search {
                             around(token)));
             return;
         }
+    }
+
+    // The lines of a value are joined into one.
+    void look_for_comment_alone() {
+        const bool any = std::any_of(units_.begin(), units_.end(), [](const table::SqlUnit& unit) {
+            return unit.specifier != nullptr || !std::isspace(static_cast<unsigned char>(unit.character));
+        });
+        if (!any || !lexed_.tokens.empty() || lexed_.executable_comment) return;
+        add(Gravity::error,
+            fmt::format(
+                "the query is nothing but a comment, {}: {}",
+                excerpt(0, std::min(units_.size(), 2 * context)),
+                source_.starts_with("/*")
+                    ? "write a statement behind it"
+                    : "all lines of a value are joined into one, which is a comment to its end; remove "
+                      "the comment, or write it in /* */"));
     }
 
     void look_for_open_quote() {
@@ -135,6 +152,7 @@ std::vector<QuerySlip> find_query_slips(SqlDialect dialect, std::string_view val
     search.look_for_strange_characters();
     search.look_for_backticks();
     if (whole) search.look_for_open_quote();
+    if (whole) search.look_for_comment_alone();
     return search.take();
 }
 

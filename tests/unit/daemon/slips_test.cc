@@ -54,6 +54,24 @@ TEST(Slips, TypographicQuotesInAQuery) {
     }
 }
 
+TEST(Slips, AQueryThatIsNothingButAComment) {
+    for (const auto dialect : all_dialects) {
+        EXPECT_THAT(
+            slips(dialect, "query = -- the aliases\n  SELECT d FROM t\n  WHERE a = '%s'\n"),
+            ElementsAre("t.cf:1: error: the query is nothing but a comment, \"-- the aliases  SELECT d "
+                        "FROM t ...\": all lines of a value are joined into one, which is a comment to "
+                        "its end; remove the comment, or write it in /* */"));
+        EXPECT_THAT(slips(dialect, "query = /* %s */\n"),
+                    ElementsAre("t.cf:1: error: the query is nothing but a comment, \"/* %s */\": write a "
+                                "statement behind it"));
+        EXPECT_THAT(slips(dialect, "query = /* aliases */ SELECT d FROM t WHERE a = '%s' -- all\n"),
+                    IsEmpty());
+    }
+    EXPECT_THAT(slips(SqlDialect::mysql, "query = # SELECT d FROM t WHERE a = '%s'\n"),
+                ElementsAre(HasSubstr("nothing but a comment")));
+    EXPECT_THAT(slips(SqlDialect::mysql, "query = /*! SELECT d FROM t WHERE a = '%s' */\n"), IsEmpty());
+}
+
 TEST(Slips, CharactersInAQueryThatNobodySees) {
     for (const auto dialect : all_dialects) {
         EXPECT_THAT(
