@@ -2,13 +2,13 @@
 #include "backends/pgsql/connection.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include "backends/cluster/secrets.h"
 #include "backends/event/receive_buffer.h"
 #include "backends/large_memory.h"
 #include "backends/log.h"
@@ -385,7 +385,8 @@ void Connection::broken(const std::string& why) {
     if (in_doubt_ && sent_.empty() && finished_.empty() && !held_back_) {
         const auto label = host_info(host_).label;
         log().warning(fmt::format("pgsql {} out of step", label),
-                      fmt::format("database {}: host {}: {}", driver_.cluster().dbname, label, text));
+                      fmt::format("database {}: host {}: {}", cluster::shown_dbname(driver_.cluster().dbname),
+                                  label, text));
     }
     const bool unsent = held_back_ && sent_.empty();
     observer_.closed({unsent ? FailureClass::resend : FailureClass::lost,

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/cluster/secrets.h"
 #include "backends/log.h"
 #include "backends/pgsql/connection.h"
 #include "backends/pgsql/driver.h"
@@ -265,7 +266,7 @@ void Connection::own_done(const Sent& sent) {
             fmt::format("pgsql {} reset", label),
             fmt::format("database {}: host {}: {}: {} -- connections are renewed after queries that "
                         "may leave something behind",
-                        driver_.cluster().dbname, label, sent.command, lost_why_));
+                        cluster::shown_dbname(driver_.cluster().dbname), label, sent.command, lost_why_));
     } else if (sent.makes_ready) {
         observer_.connected(Clock::now() - probed_at_);
     }
