@@ -47,6 +47,7 @@ class HedgeLine {
         return first;
     }
     void ended() { --under_way_; }
+    [[nodiscard]] bool any_under_way() const { return under_way_ > 0; }
 
     // Its other try was given up.
     void to_front(const Request& request) {

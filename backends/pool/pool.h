@@ -99,6 +99,7 @@ class Pool {
     void dispatch();
     [[nodiscard]] Sent send_next(const std::shared_ptr<Lane>& lane);
     [[nodiscard]] bool may_send_slow(const Lane& lane) const;
+    [[nodiscard]] bool is_crowded_out(const Lane& lane) const;
     [[nodiscard]] std::size_t slow_limit() const;
     [[nodiscard]] Slot* pick_slot(const Request& request, bool solitary);
     [[nodiscard]] bool takes_queries(const Slot& slot) const;

@@ -80,7 +80,7 @@ bool Pool::may_send_slow(const Lane& lane) const {
     auto limit = slow_limit();
     // One of those kept free carries on a table that has met a few late answers; the last stays for others.
     if (lane.usually_fast() && limit + 1 < settings_.size) ++limit;
-    if (slow_connections_ >= limit) return false;
+    if (slow_connections_ >= limit && !is_crowded_out(lane)) return false;
     const auto own = static_cast<std::size_t>(lane.slow_connections);
     if (own >= std::max<std::size_t>(1, limit * 2 / 3)) return false;
     return std::none_of(busy_lanes_.begin(), busy_lanes_.end(), [&lane](const auto& other) {
@@ -88,6 +88,14 @@ bool Pool::may_send_slow(const Lane& lane) const {
                other->waiting.front()->failed_hosts.empty() &&
                other->slow_connections < lane.slow_connections;
     });
+}
+
+// No connection works for this table, spared or not, while second tries take what others would have left it.
+bool Pool::is_crowded_out(const Lane& lane) const {
+    return hedges_.any_under_way() && std::none_of(slots_.begin(), slots_.end(), [&lane](const auto& slot) {
+               return std::any_of(slot->in_flight.begin(), slot->in_flight.end(),
+                                  [&lane](const InFlight& entry) { return entry.lane.get() == &lane; });
+           });
 }
 
 std::size_t Pool::slow_limit() const {
@@ -184,7 +192,8 @@ void Pool::open_more() {
         const bool slow = lane->speed() != Speed::fast;
         if (slow && !may_send_slow(*lane)) continue;
         oldest = std::min(oldest, request.queued_at);
-        quick_one_waits = quick_one_waits || (!slow && now - request.queued_at >= expend_after);
+        quick_one_waits =
+            quick_one_waits || ((!slow || is_crowded_out(*lane)) && now - request.queued_at >= expend_after);
         // Of a table whose speed is not known yet the first answer decides.
         const bool alone =
             lane->speed() == Speed::slow || request.query.statement->exclusive() || !driver_->pipelines();

@@ -136,6 +136,34 @@ TEST_F(PoolHedge, ASlowQueryHoldsUpNoOtherTable) {
     }
 }
 
+// Its own connections and the second tries together take the share of the slow tables.
+TEST_F(PoolHedge, ATableThatWaitsForALockHoldsUpNoSlowOne) {
+    for (const std::size_t size : {4U, 6U, 8U, 16U}) {
+        settings.size = size;
+        db().pipelines = false;
+        const auto locked = lane("locked");
+        const auto slow = lane("slow");
+        react_by_key();
+        for (int i = 0; i < 20; ++i) {
+            (void)ask(locked, "1:w" + std::to_string(i));
+            (void)ask(slow, "30:w" + std::to_string(i));
+            loop.advance(100ms);
+        }
+        for (int i = 0; i < 20; ++i) {
+            (void)ask(locked, "9000:" + std::to_string(i));
+            const auto begun = loop.now();
+            const auto other = ask(slow, "30:" + std::to_string(i));
+            loop.advance(200ms);
+            ASSERT_EQ(other->answers, 1) << size << " " << i;
+            EXPECT_LE(other->at - begun, 150ms) << size << " " << i;
+        }
+        EXPECT_LE(database->most_connections, size);
+        pool.reset();
+        loop.advance(0s);
+        database.reset();
+    }
+}
+
 TEST_F(PoolHedge, ConnectionsThatAreSilentDoNotUseUpTheShareOfASlowTable) {
     settings.size = 8;
     db().pipelines = false;
