@@ -6,6 +6,15 @@
 #include "tests/database/pgsql_scene.h"
 #include "tests/database/willing_postgres.h"
 
+// libpq 15 loses the rows that it has begun to read when the end of their answer is missing: some kilobytes
+// of a connection that is closed for it.
+// NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+extern "C" const char* __lsan_default_suppressions();
+// NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+extern "C" const char* __lsan_default_suppressions() {
+    return "leak:PQisBusy";
+}
+
 namespace proxyd {
 namespace {
 
