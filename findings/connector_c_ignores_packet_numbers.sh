@@ -69,7 +69,10 @@ C
 gcc -I root/usr/include/mariadb client.c -o client -L "$library" -lmariadb
 python3 server.py >port &
 server=$!
-while ! [ -s port ]; do sleep 0.1; done
+while ! [ -s port ]; do
+    kill -0 "$server" || exit 1
+    sleep 0.1
+done
 LD_LIBRARY_PATH="$library" ./client "$(cat port)" | tee output
 wait "$server"
 # Seen:

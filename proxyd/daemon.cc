@@ -40,6 +40,7 @@
 #include "proxyd/master/single_process.h"
 #include "proxyd/master/socket_activation.h"
 #include "proxyd/master/status_channel.h"
+#include "proxyd/one_request.h"
 #include "proxyd/open_log.h"
 #include "proxyd/plural.h"
 #include "proxyd/server/server.h"
@@ -204,48 +205,9 @@ class Daemon {
         return run();
     }
 
-    // One request on standard input, its reply on standard output.
-    int run_once() {
-        std::string request;
-        char buffer[4096];
-        protocol::RequestDecoder decoder(server_.settings().limits);
-        while (decoder.decode(request).outcome == protocol::Decoded::incomplete) {
-            const auto got = read(STDIN_FILENO, buffer, sizeof buffer);
-            if (got <= 0) break;
-            request.append(buffer, static_cast<std::size_t>(got));
-        }
-        const protocol::DecodeResult decoded =
-            protocol::RequestDecoder(server_.settings().limits).decode(request);
-        if (decoded.outcome == protocol::Decoded::request) {
-            service_.serve(decoded.request, [this, &decoded](const protocol::Reply& reply) {
-                std::string out;
-                protocol::append(out, decoded.request.command, decoded.request.layout, reply);
-                write_all(out);
-                loop_.stop();
-            });
-            loop_.run();
-        } else {
-            std::string out;
-            if (decoded.outcome == protocol::Decoded::unknown_request) {
-                protocol::append_unknown_request_reply(out);
-            } else if (decoded.outcome == protocol::Decoded::malformed) {
-                protocol::append(out, decoded.request.command, decoded.request.layout,
-                                 {protocol::Status::bad, 0, {}, {}});
-            }
-            write_all(out);
-        }
-        return 0;
-    }
+    int run_once() { return answer_one_request(loop_, service_, server_.settings().limits); }
 
   private:
-    static void write_all(std::string_view text) {
-        while (!text.empty()) {
-            const auto written = write(STDOUT_FILENO, text.data(), text.size());
-            if (written <= 0) return;
-            text.remove_prefix(static_cast<std::size_t>(written));
-        }
-    }
-
     void show_life(master::Heartbeat& heartbeat) {
         set_activity_board(&heartbeat.board());
         const auto interval = master::StandstillClock::interval(standstill_limit(site_.options));

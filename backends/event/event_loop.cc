@@ -225,6 +225,7 @@ void EventLoop::poll(TimePoint until) {
 }
 
 void EventLoop::run_deferred() {
+    heavy_turn_taken_ = false;  // or else descriptors that are always ready would leave it none
     std::vector<std::function<void()>> work;
     work.swap(deferred_);
     for (auto& item : work) {

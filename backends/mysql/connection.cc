@@ -189,9 +189,9 @@ int Connection::begin_text() {
 }
 
 std::optional<int> Connection::reset_step_done() {
-    if (step_ == Step::asking && call_result_ != 0) {
-        if (handle_->error_number() == more_than_one_row) driver_.has_init_connect();
-        broken("the session begins with what a reset does not restore");
+    if (step_ == Step::asking && call_result_ != 0 && handle_->error_number() == more_than_one_row) {
+        driver_.has_init_connect();
+        broken("the server's init_connect is not run by a reset");
         return std::nullopt;
     }
     // Of the limit a server (or a proxy in between) may know nothing.

@@ -30,11 +30,6 @@ constexpr std::chrono::seconds preparation_age{5};
 // Of an answer whose size is not known yet.
 constexpr std::size_t most_expected = std::size_t{32} << 20;
 
-// A server that is shut down at once, or has lost a process, warns before it hangs up.
-bool ends_server(const PGresult* result) {
-    return field(result, PG_DIAG_SQLSTATE).starts_with("57P");
-}
-
 // So many queries of one table share a sync at most.
 constexpr int most_sharing = 8;
 
@@ -331,40 +326,6 @@ void Connection::give_up_answer(const Sent& sent) {
 bool Connection::something_waits() const {
     char byte = 0;
     return watch_ && ::recv(watched_fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
-}
-
-// Also the library's own: of messages that come while nothing is asked. It drops those.
-void Connection::notice(void* self, const PGresult* result) {
-    auto& connection = *static_cast<Connection*>(self);
-    const auto severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    const auto text = one_line(field(result, PG_DIAG_MESSAGE_PRIMARY));
-    if (field(result, PG_DIAG_SQLSTATE).empty() || severity == "ERROR") {
-        connection.out_of_step(text);
-    } else if (severity == "FATAL" || severity == "PANIC" || ends_server(result)) {
-        connection.lost(text);
-    }
-}
-
-void Connection::lost(const std::string& why) {
-    if (!lost_) lost_why_ = one_line(why);
-    lost_ = true;
-}
-
-void Connection::out_of_step(const std::string& sign) {
-    if (in_doubt_) return;
-    lost_ = in_doubt_ = true;
-    lost_why_ = fmt::format("answers do not fit the queries: {} -- the connection is closed", sign);
-}
-
-// A connection that breaks leaves what looks like disorder, too.
-void Connection::lost_or_out_of_step(const std::string& sign) {
-    const std::string_view error = PQerrorMessage(connection_.get());
-    const bool broke = PQstatus(connection_.get()) == CONNECTION_BAD;
-    if (broke && error.find("lost synchronization") == std::string_view::npos) {
-        lost(std::string(error));
-    } else {
-        out_of_step(one_line(sign));
-    }
 }
 
 void Connection::finished_later(pool::QueryToken token, Failure failure) {

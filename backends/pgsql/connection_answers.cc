@@ -88,6 +88,11 @@ bool ends_session(const PGresult* result) {
     return severity == "FATAL" || severity == "PANIC";
 }
 
+// A server that is shut down at once, or has lost a process, warns before it hangs up.
+bool ends_server(const PGresult* result) {
+    return field(result, PG_DIAG_SQLSTATE).starts_with("57P");
+}
+
 }  // namespace
 
 bool Connection::worn() const {
@@ -223,6 +228,40 @@ void Connection::take_success(Sent& sent, ResultHandle result) {
         swollen_ = swollen_ || size.largest_row > kept_row;
         sent.too_large = size.all > sent.answer_limit;
         if (!sent.too_large) sent.result = std::move(result);
+    }
+}
+
+// Also the library's own: of messages that come while nothing is asked. It drops those.
+void Connection::notice(void* self, const PGresult* result) {
+    auto& connection = *static_cast<Connection*>(self);
+    const auto severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const auto text = one_line(field(result, PG_DIAG_MESSAGE_PRIMARY));
+    if (field(result, PG_DIAG_SQLSTATE).empty() || severity == "ERROR") {
+        connection.out_of_step(text);
+    } else if (severity == "FATAL" || severity == "PANIC" || ends_server(result)) {
+        connection.lost(text);
+    }
+}
+
+void Connection::lost(const std::string& why) {
+    if (!lost_) lost_why_ = one_line(why);
+    lost_ = true;
+}
+
+void Connection::out_of_step(const std::string& sign) {
+    if (in_doubt_) return;
+    lost_ = in_doubt_ = true;
+    lost_why_ = fmt::format("answers do not fit the queries: {} -- the connection is closed", sign);
+}
+
+// A connection that breaks leaves what looks like disorder, too.
+void Connection::lost_or_out_of_step(const std::string& sign) {
+    const std::string_view error = PQerrorMessage(connection_.get());
+    const bool broke = PQstatus(connection_.get()) == CONNECTION_BAD;
+    if (broke && error.find("lost synchronization") == std::string_view::npos) {
+        lost(std::string(error));
+    } else {
+        out_of_step(one_line(sign));
     }
 }
 

@@ -190,8 +190,7 @@ class AloneWatchdogTest(scenario.Scenario):
         for options in ("watchdog_timeout = 3s\n", "watchdog_timeout = 0\n"):
             for _ in range(5):
                 daemon = self.daemon(options).start()
-                while not os.path.exists(daemon.socket):
-                    time.sleep(0.0005)
+                wait_until(lambda one=daemon: os.path.exists(one.socket), "it listens", interval=0.0005)
                 daemon.reload()
                 wait_until(lambda one=daemon: "configuration read again" in one.log(), "it is read again")
                 self.ask(daemon)

@@ -195,6 +195,8 @@ TEST_F(FrontProcessTest, EndsAsItsServingProcessDoes) {
     const auto status = status_of_front();
     EXPECT_TRUE(WIFSIGNALED(status));
     EXPECT_EQ(WTERMSIG(status), SIGBUS);
+    // Without master(8) nobody else would tell of it.
+    EXPECT_THAT(log.next(), testing::MatchesRegex("the serving process .* was ended by signal 7 .*"));
 }
 
 // It is stopped, so that it does not hear of the stop.

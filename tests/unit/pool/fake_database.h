@@ -76,6 +76,7 @@ struct FakeDatabase {
     };
     // Whether a new connection gets to a server that answers: there may be several behind one address.
     std::function<bool(std::size_t host)> answers_new = [](auto) { return true; };
+    std::string account;
     bool pipelines = true;
     bool answers_together = false;  // those that may wait, with what is sent right behind them
     std::size_t may_wait = 0;       // how many of those that were sent
@@ -285,6 +286,7 @@ class FakeDriver final : public Driver {
                                                               ConnectionObserver& observer) override {
         return std::make_unique<FakeConnection>(database_, host, observer);
     }
+    [[nodiscard]] std::string account() const override { return database_.account; }
     [[nodiscard]] bool pipelines() const override { return database_.pipelines; }
 
   private:

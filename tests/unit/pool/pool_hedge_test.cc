@@ -49,9 +49,7 @@ TEST_F(PoolHedge, ASlowQueryOfAQuickTableIsAskedTwiceAtMostAndNotBegunAnew) {
         EXPECT_LE(asked->at - begun, 3010ms);
         EXPECT_LE(times_asked("3000:a"), 2);
         EXPECT_TRUE(make().hosts()[0].is_up());
-        pool.reset();
-        loop.advance(0s);
-        database.reset();
+        start_anew();
     }
 }
 
@@ -105,9 +103,7 @@ TEST_F(PoolHedge, OnlyTheFirstAreAskedAgainWhereATableBecomesSlow) {
         loop.advance(150s);
         for (const auto& one : all) EXPECT_TRUE(one->ok);
         EXPECT_LE(db().sent.size(), all.size() + size) << size;
-        pool.reset();
-        loop.advance(0s);
-        database.reset();
+        start_anew();
     }
 }
 
@@ -130,9 +126,7 @@ TEST_F(PoolHedge, ASlowQueryHoldsUpNoOtherTable) {
             EXPECT_LE(quick->at - begun, 150ms) << size << " " << i;
         }
         EXPECT_LE(database->most_connections, size);
-        pool.reset();
-        loop.advance(0s);
-        database.reset();
+        start_anew();
     }
 }
 
@@ -158,9 +152,7 @@ TEST_F(PoolHedge, ATableThatWaitsForALockHoldsUpNoSlowOne) {
             EXPECT_LE(other->at - begun, 150ms) << size << " " << i;
         }
         EXPECT_LE(database->most_connections, size);
-        pool.reset();
-        loop.advance(0s);
-        database.reset();
+        start_anew();
     }
 }
 

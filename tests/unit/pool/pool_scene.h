@@ -57,6 +57,12 @@ class PoolScene : public testing::Test {
         }
         return *pool;
     }
+    // With other settings, another pool and database.
+    void start_anew() {
+        pool.reset();
+        loop.advance(0s);
+        database.reset();
+    }
     std::shared_ptr<Lane> lane(const std::string& table) { return make().make_lane(table); }
 
     std::shared_ptr<Asked> ask(const std::shared_ptr<Lane>& table, const std::string& key,

@@ -1,12 +1,34 @@
 // One host in trouble: connections that break, a server that is full, that refuses us, that is away.
 #include <map>
+#include <set>
 
+#include "backends/trouble_log.h"
 #include "tests/unit/pool/pool_scene.h"
 
 namespace proxyd::pool {
 namespace {
 
 using PoolTrouble = PoolScene;
+
+// Whose trouble is told of.
+class SubjectsLog final : public TroubleLog {
+  public:
+    SubjectsLog() : before_(trouble_log()) { set_trouble_log(*this); }
+    ~SubjectsLog() override { set_trouble_log(before_); }
+    SubjectsLog(const SubjectsLog&) = delete;
+    SubjectsLog& operator=(const SubjectsLog&) = delete;
+
+    void failed(std::string_view subject, std::string_view, Trouble, std::string_view) override {
+        failing.emplace(subject);
+    }
+    void works_again(std::string_view subject, std::string_view) override {
+        failing.erase(std::string(subject));
+    }
+    std::set<std::string> failing;
+
+  private:
+    TroubleLog& before_;
+};
 
 TEST_F(PoolTrouble, WhatWasLostIsAskedAgainInOrder) {
     settings.size = 1;
@@ -28,6 +50,26 @@ TEST_F(PoolTrouble, WhatWasLostIsAskedAgainInOrder) {
         EXPECT_FOUND(all[i], keys[i]);
     }
     EXPECT_EQ(database->sent_keys(), keys);
+}
+
+// Of one host, which refuses one of them only.
+TEST_F(PoolTrouble, OfAccountsThatAskTheSameDatabaseEachHasItsOwn) {
+    SubjectsLog log;
+    db().account = "refused";
+    host(0).mode = HostMode::refuses;
+    (void)ask(lane("t"), "k", 100ms);
+    loop.advance(1s);
+    EXPECT_EQ(log.failing.size(), 1U);
+    start_anew();
+    db().account = "welcome";
+    const auto table = lane("t");
+    warm_up(table, 1);
+    db().break_connections(0);
+    loop.advance(1s);
+    const auto asked = ask(table, "k");
+    loop.advance(1s);
+    EXPECT_FOUND(asked, "k");
+    EXPECT_EQ(log.failing, std::set<std::string>{"test refused host0"});
 }
 
 TEST_F(PoolTrouble, WritingQueriesAreNotAskedAgain) {

@@ -1,6 +1,5 @@
 // What a table writes into the log of an answer, however large key and answer are.
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +8,7 @@
 
 #include "backends/excerpt.h"
 #include "backends/log.h"
+#include "backends/pool/row_buffer.h"
 #include "backends/table/sql_table.h"
 #include "tests/unit/pool/fake_loop.h"
 
@@ -24,41 +24,32 @@ class LinesLog final : public Log {
     std::vector<std::string> lines;
 };
 
-// Those given, one in each row.
-class GivenRows final : public pool::Rows {
-  public:
-    explicit GivenRows(std::vector<std::string> values) : values_(std::move(values)) {}
-    [[nodiscard]] std::size_t rows() const override { return values_.size(); }
-    [[nodiscard]] std::size_t columns() const override { return 1; }
-    [[nodiscard]] std::optional<std::string_view> cell(std::size_t row, std::size_t) const override {
-        return values_[row];
-    }
-
-  private:
-    std::vector<std::string> values_;
-};
-
+// Answers with those given, one in each row.
 class GivenRunner final : public QueryRunner {
   public:
-    explicit GivenRunner(std::vector<std::string> values) : rows_(std::move(values)) {}
+    explicit GivenRunner(const std::vector<std::string>& values) {
+        rows_.begin(1, pool::no_answer_limit);
+        for (const auto& value : values) EXPECT_TRUE(rows_.add(value));
+    }
     void run(const KeyParts&, Deadline, pool::OutcomeCallback callback) override { callback({&rows_, {}}); }
     void prepare_only(Deadline, TrialCallback) override {}
 
   private:
-    GivenRows rows_;
+    pool::RowBuffer rows_;
 };
 
 class SqlTableLog : public testing::Test {
   protected:
-    LookupResult answer(const std::string& key, std::vector<std::string> values, int expansion_limit = 0) {
+    LookupResult answer(const std::string& key, const std::vector<std::string>& values,
+                        int expansion_limit = 0) {
         std::string error;
         SqlDefinition definition;
         definition.query = parse_template("SELECT '%s'", error).value();
         definition.result_format = parse_template("%s", error).value();
         definition.expansion_limit = expansion_limit;
         const auto table = std::make_shared<SqlTable>(loop, "sql:t", definition, TableSettings{},
-                                                      std::make_unique<GivenRunner>(std::move(values)),
-                                                      NestedLookup{}, [](std::size_t) { return true; });
+                                                      std::make_unique<GivenRunner>(values), NestedLookup{},
+                                                      [](std::size_t) { return true; });
         LookupResult got;
         table->lookup(key, {true, false}, Deadline(loop.now() + std::chrono::seconds(10)),
                       [&got](const LookupResult& result) { got = result; });

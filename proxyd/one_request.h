@@ -1,0 +1,15 @@
+// A daemon without clients: one request, its reply, and the end (proxyd -S).
+#pragma once
+
+#include "backends/event/event_loop.h"
+#include "protocol/request_decoder.h"
+#include "proxyd/server/service.h"
+
+namespace proxyd {
+
+// Reads one request from standard input and writes its reply to standard output; to what cannot be read the
+// reply is that of the daemon. Runs the loop until then. Returns the exit status.
+[[nodiscard]] int answer_one_request(EventLoop& loop, server::Service& service,
+                                     const protocol::Limits& limits);
+
+}  // namespace proxyd
