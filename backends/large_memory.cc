@@ -1,8 +1,9 @@
 #include "backends/large_memory.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
-#include <utility>
 
 #include <malloc.h>
 #include <sys/mman.h>
@@ -15,7 +16,12 @@ constexpr std::size_t large_page = std::size_t{2} << 20;
 // Of what a library reads before it tells how much comes.
 constexpr std::size_t ahead = std::size_t{96} << 20;
 
-bool came = false;
+// What the allocator begins with.
+constexpr int usual_maps = 65536;
+constexpr int usual_trim_threshold = 131072;
+
+std::atomic<bool> came = false;
+std::atomic<bool> kept = false;  // what is freed
 
 // The allocator hands the same range out again; nothing of it is touched.
 void lay_out(std::size_t bytes) {
@@ -31,25 +37,27 @@ void lay_out(std::size_t bytes) {
 
 }  // namespace
 
-void keep_freed_memory() {
-    // With maps of its own each large block would be made of new pages.
-    (void)::mallopt(M_MMAP_MAX, 0);
-    (void)::mallopt(M_TRIM_THRESHOLD, 1 << 30);
-    lay_out(ahead);
-}
-
 void expect_large_answer(std::size_t bytes) {
     came = true;
+    if (!kept.exchange(true)) {
+        // With maps of its own each large block would be made of new pages.
+        (void)::mallopt(M_MMAP_MAX, 0);
+        (void)::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+        bytes = std::max(bytes, ahead);
+    }
     lay_out(bytes);
 }
 
 bool large_answers_came() {
-    return std::exchange(came, false);
+    return came.exchange(false);
 }
 
 void return_memory() {
+    if (kept.exchange(false)) {
+        (void)::mallopt(M_MMAP_MAX, usual_maps);
+        (void)::mallopt(M_TRIM_THRESHOLD, usual_trim_threshold);
+    }
     (void)::malloc_trim(0);
-    lay_out(ahead);
 }
 
 }  // namespace proxyd

@@ -9,12 +9,9 @@ namespace proxyd {
 // An answer of more bytes takes milliseconds to hand on: one in a pass of the loop.
 inline constexpr std::size_t large_answer = 1048576;
 
-// Of the whole process, before there are threads: what is freed stays for the next answer, until
-// return_memory().
-void keep_freed_memory();
-
 // To be called before `bytes` of a large answer are written: lets the memory for it come in large pages,
-// where the system has such. Does not keep it.
+// where the system has such. Does not keep it. What is freed in the whole process then stays for the next
+// answer, until return_memory(). From any thread.
 void expect_large_answer(std::size_t bytes);
 
 // Whether one has been expected since the last call.

@@ -18,7 +18,6 @@
 #include "backends/activity.h"
 #include "backends/event/event_loop.h"
 #include "backends/event/resolver.h"
-#include "backends/large_memory.h"
 #include "backends/mysql/table_backend.h"
 #include "backends/pgsql/table_backend.h"
 #include "backends/sqlite/table_backend.h"
@@ -328,7 +327,6 @@ class Daemon {
 
 int run_daemon(const DaemonArguments& arguments) {
     master::ignore_signals();
-    keep_freed_memory();
     umask(077);
     const auto environment = master::read_environment([](const char* name) { return std::getenv(name); });
     daemon_log().set_verbose(arguments.verbose > 0 || environment.verbose);

@@ -80,6 +80,7 @@ class Connection final : public pool::Connection {
     [[nodiscard]] bool row_is_large() const;
     [[nodiscard]] std::optional<int> next_statement();
     void query_done(bool failed);
+    void conclude(bool failed);
     void drive(std::optional<int> waits);
     void woken(int ready);
     void report();
@@ -104,6 +105,7 @@ class Connection final : public pool::Connection {
     std::shared_ptr<const Statement> statement_;
     std::string text_;   // the library reads it while it sends
     TimePoint begun_{};  // the sending; the server began with it some time after that
+    TimePoint ended_{};  // the reading; a large answer's report may have to wait after that
     std::size_t answer_limit_ = 0;
     int result_sets_ = 0;
     Result result_;          // that is being read

@@ -138,8 +138,14 @@ std::optional<int> Connection::next_statement() {
     return std::nullopt;
 }
 
-// The whole answer to the query has been read. The report may bring the next query.
+// The whole answer to the query has been read.
 void Connection::query_done(bool failed) {
+    ended_ = driver_.loop().now();
+    conclude(failed);
+}
+
+// The report may bring the next query.
+void Connection::conclude(bool failed) {
     step_ = Step::idle;
     if (handle_->has_surplus()) {
         // This answer may have been another one's, too.
@@ -171,13 +177,13 @@ void Connection::query_done(bool failed) {
 }
 
 std::optional<int> Connection::answer_read() {
-    query_done(false);
+    conclude(false);
     return std::nullopt;
 }
 
 // MariaDB 10.11 may answer a statement that meets its time limit with fewer rows or none, and no error.
 bool Connection::cut_short() const {
-    return driver_.loop().now() - begun_ >= time_limit_ * 99 / 100;
+    return ended_ - begun_ >= time_limit_ * 99 / 100;
 }
 
 void Connection::report() {
