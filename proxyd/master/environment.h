@@ -15,7 +15,7 @@ struct Environment {
     std::optional<std::string> config_directory;  // MAIL_CONFIG; absent: the directory built into Postfix
     std::optional<std::string> log_tag;           // MAIL_LOGTAG; absent: $syslog_name
     bool verbose = false;                         // MAIL_VERBOSE, any value
-    bool debug = false;                           // MAIL_DEBUG, any value: as -D
+    bool debug = false;                           // MAIL_DEBUG, any value
     std::optional<std::string> postlog_service;   // POSTLOG_SERVICE: full path; only with maillog_file
     std::optional<std::string> postlog_hostname;  // POSTLOG_HOSTNAME
     std::uint32_t generation = 0;  // GENERATION, in octal digits; goes into every status record
