@@ -84,6 +84,17 @@ void Secrets::add_dbname(std::string_view dbname) {
     }
 }
 
+void Secrets::add_user(std::string_view user) {
+    const auto colon = user.find(':');
+    if (colon == std::string_view::npos) return;
+    const bool has_at = user.find('@', colon) != std::string_view::npos;
+    const auto password = has_at ? password_before_at(user) : user.substr(colon + 1);
+    if (password.empty()) return;
+    add(password);
+    add_whole(std::string(user),
+              has_at ? redact_host(user) : std::string(user.substr(0, colon + 1)).append(stars));
+}
+
 void Secrets::add_whole(std::string value, std::string shown) {
     insert(std::move(value), std::move(shown));
 }

@@ -19,6 +19,8 @@ class Secrets {
     void add(std::string_view password);
     // Public, or a whole value to be hidden: see shown_dbname().
     void add_dbname(std::string_view dbname);
+    // Hides the password in "user:password" and "user:password@anything".
+    void add_user(std::string_view user);
     // A whole value that holds a password, and what is shown in its place.
     void add_whole(std::string value, std::string shown);
 

@@ -90,10 +90,7 @@ proxyd::cluster::Secrets secrets_of(const ClusterIdentity& cluster) {
     secrets.add_dbname(cluster.dbname);
     for (const auto& host : cluster.hosts) secrets.add_public(host);
     secrets.add(cluster.password);
-    if (const auto password = proxyd::cluster::password_before_at(cluster.user); !password.empty()) {
-        secrets.add(password);
-        secrets.add_whole(cluster.user, redact_host(cluster.user));
-    }
+    secrets.add_user(cluster.user);
     return secrets;
 }
 

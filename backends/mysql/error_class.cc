@@ -137,13 +137,16 @@ std::string_view parameter_at_fault(unsigned error_number) {
 std::string_view hint(unsigned error_number, std::string_view text) {
     switch (error_number) {
         case 1305:
+        case 1370:  // so for accounts that may not execute everything
             // Functions of MySQL before 9.7
-            for (const std::string_view name : {".md5 ", ".sha ", ".sha1 "}) {
+            for (const std::string_view name : {".md5 ", ".sha ", ".sha1 ", ".md5'", ".sha'", ".sha1'"}) {
                 if (contains_no_case(text, name))
                     return "since MySQL 9.7 this function is a component: INSTALL COMPONENT "
                            "'file://component_classic_hashing'";
             }
             return "";
+        case CR_MALFORMED_PACKET:
+            return "a MySQL Router that reaches no server says so";
         case 1820:
         case 1862:
             return "the password of the account has expired: ALTER USER ... IDENTIFIED BY ..., with PASSWORD "
@@ -173,7 +176,8 @@ pool::Failure failure_of(Handle& handle, Phase phase) {
     const auto kind = classify(number, phase, said);
     auto text = fmt::format("{} (error {})", said, number);
     const bool lasting = kind == FailureClass::configuration || kind == FailureClass::query;
-    if (const auto what_to_do = hint(number, said); lasting && !what_to_do.empty())
+    const bool helps = lasting || (number == CR_MALFORMED_PACKET && phase == Phase::connecting);
+    if (const auto what_to_do = hint(number, said); helps && !what_to_do.empty())
         text += fmt::format("; {}", what_to_do);
     return {kind, text, phase == Phase::connecting ? parameter_at_fault(number) : std::string_view{}};
 }

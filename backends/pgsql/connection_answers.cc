@@ -126,7 +126,12 @@ void Connection::collect() {
         if (PQresultStatus(result.get()) == PGRES_PIPELINE_SYNC) {
             take_sync();
         } else if (answered_ == sent_.size() || sync_due || sent_[answered_].is_empty()) {
-            lost_or_out_of_step("there is an answer too many");
+            // A pooler that has let us in tells only now that its server is away.
+            if (ends_session(result.get())) {
+                lost(PQresultErrorMessage(result.get()));
+            } else {
+                lost_or_out_of_step("there is an answer too many");
+            }
         } else {
             take(sent_[answered_], std::move(result));
         }

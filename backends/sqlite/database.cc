@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "backends/redact.h"
 #include "backends/sqlite/delivery.h"
 
 namespace proxyd::sqlite {
@@ -35,7 +36,7 @@ Database::Database(Loop& loop, std::shared_ptr<OpenFiles> files, std::string pat
       files_(std::move(files)),
       path_(std::move(path)),
       timer_(loop.make_timer([this] { sweep(); })),
-      file_({path_}) {
+      file_({redact(path_)}) {
     files_->add(*this);
 }
 
@@ -90,7 +91,7 @@ table::DatabaseReport Database::report() const {
         std::count_if(workers_.begin(), workers_.end(), [](const auto& one) { return !one->idle(); }));
     stats.in_flight = std::min(std::max<std::size_t>(1, stats.in_flight), asked_);
     stats.waiting = asked_ - stats.in_flight;
-    const auto name = std::filesystem::path(path_).filename().string();
+    const auto name = redact(std::filesystem::path(path_).filename().string());
     return {"sqlite database " + name, 0, stats, {file_}};
 }
 

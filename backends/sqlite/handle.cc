@@ -149,11 +149,13 @@ Answer Handle::run(const Job& job) {
     std::string error;
     const table::KeyParts parts(job.key);
     if (!statement->analysis.bound) {
-        const auto handle = prepare(expanded(*statement, parts), error);
-        if (!handle) return failure(std::move(error));
-        if (job.prepare_only) return trial_of(handle.get());
-        share_state(handle.get());
-        return step(handle.get(), job.answer_limit);
+        auto answer = run_text(job, expanded(*statement, parts));
+        // A temporary table, an attached file or a PRAGMA would stay, for other tables, too.
+        if (statement->analysis.may_write && !job.prepare_only) {
+            close();
+            open();
+        }
+        return answer;
     }
     auto* const kept = prepared(statement, error);
     if (kept == nullptr) return failure(std::move(error));
@@ -169,6 +171,15 @@ Answer Handle::run(const Job& job) {
     sqlite3_reset(kept);
     sqlite3_clear_bindings(kept);
     return answer;
+}
+
+Answer Handle::run_text(const Job& job, const std::string& text) {
+    std::string error;
+    const auto handle = prepare(text, error);
+    if (!handle) return failure(std::move(error));
+    if (job.prepare_only) return trial_of(handle.get());
+    share_state(handle.get());
+    return step(handle.get(), job.answer_limit);
 }
 
 void Handle::open() {

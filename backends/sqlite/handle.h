@@ -64,6 +64,7 @@ class Handle {
     // Before a statement of a batch is stepped.
     void share_state(sqlite3_stmt* statement);
     void open();
+    [[nodiscard]] Answer run_text(const Job& job, const std::string& text);
     [[nodiscard]] StatementHandle prepare(const std::string& text, std::string& error);
     // The one that is kept for the table; null: it cannot be prepared.
     [[nodiscard]] sqlite3_stmt* prepared(const std::shared_ptr<const Statement>& statement,

@@ -2,11 +2,21 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "backends/config/list.h"
-#include "backends/config/parameter_file.h"
 #include "backends/table/key.h"
 
 namespace proxyd::table {
+
+namespace {
+
+bool has_comment(std::string_view line) {
+    const auto words = config::split_list_with_braces(line);
+    return std::any_of(words.begin(), words.end(), [](const auto& word) { return word.front() == '#'; });
+}
+
+}  // namespace
 
 std::optional<std::string_view> listed_domain(std::string_view folded_key) {
     const std::size_t at = folded_key.rfind('@');
@@ -18,7 +28,7 @@ std::optional<DomainList> DomainList::parse(std::string_view value, const ReadFi
                                             std::string& error) {
     DomainList list;
     list.utf8_ = utf8;
-    list.given_ = !config::split_list_with_braces(value).empty();
+    list.given_ = value.find_first_not_of(" \t\r\n") != std::string_view::npos;
     std::vector<std::string> open_files;
     if (!list.add_items(value, false, read, open_files, error)) return std::nullopt;
     return list;
@@ -42,13 +52,50 @@ bool DomainList::add_items(std::string_view list, bool negated, const ReadFile& 
             if (!add_file(name, item_negated, read, open_files, error)) return false;
             continue;
         }
-        Item item;
-        if (name.front() != '[' && name.find(':') != std::string::npos)
-            item = table_item(name);
-        else
-            item.text = folded(name);
-        item.negated = item_negated;
-        items_.push_back(std::move(item));
+        if (name.front() != '[' && name.find(':') != std::string::npos) {
+            add(table_item(name), item_negated);
+        } else {
+            names_.try_emplace(folded(name), Name{count_, item_negated});
+            ++count_;
+        }
+    }
+    return true;
+}
+
+void DomainList::add(Item item, bool negated) {
+    item.negated = negated;
+    item.place = count_++;
+    items_.push_back(std::move(item));
+}
+
+// Up to Postfix 3.7 each line stands by itself. Since then one that begins with white space continues the one
+// before: the same, save where that is a comment or there is none. Then no domain is lost here.
+bool DomainList::add_lines(std::string_view text, const std::string& path, bool negated, const ReadFile& read,
+                           std::vector<std::string>& open_files, std::string& error) {
+    bool begun = false;
+    bool in_comment = false;
+    for (int number = 1; !text.empty(); ++number) {
+        const std::size_t end = text.find('\n');
+        std::string_view line = text.substr(0, end);
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+        if (const auto nul = line.find('\0'); nul != std::string_view::npos) {
+            warnings_.push_back(fmt::format("{}, line {}: ignored from a null byte", path, number));
+            line = line.substr(0, nul);
+        }
+        const auto content = config::trim(line);
+        if (content.empty() || content.front() == '#') continue;
+        const bool continues = content.data() != line.data();
+        if (continues && (!begun || in_comment))
+            warnings_.push_back(
+                fmt::format("{}, line {}: begins with white space, so that Postfix 3.8 and later takes it for "
+                            "{}: remove the white space",
+                            path, number, in_comment ? "part of the comment before" : "a mistake"));
+        begun = begun || !continues;
+        in_comment = (continues && in_comment) || has_comment(content);
+        if (!add_items(line, negated, read, open_files, error)) {
+            error.insert(0, fmt::format("{}, line {}: ", path, number));
+            return false;
+        }
     }
     return true;
 }
@@ -58,31 +105,22 @@ bool DomainList::add_file(const std::string& path, bool negated, const ReadFile&
     if (std::find(files_.begin(), files_.end(), path) == files_.end()) files_.push_back(path);
     Item broken;
     broken.kind = Item::Kind::broken;
-    broken.negated = negated;
     broken.text = path;
     if (std::find(open_files.begin(), open_files.end(), path) != open_files.end()) {
         broken.reason = path + ": the file includes itself";
-        items_.push_back(std::move(broken));
+        add(std::move(broken), negated);
         return true;
     }
     const std::optional<std::string> text = read(path, broken.reason);
     if (!text) {
-        items_.push_back(std::move(broken));
+        add(std::move(broken), negated);
         return true;
     }
+    const auto before = count_;
     open_files.push_back(path);
-    bool good = true;
-    const config::LogicalLines content = config::split_logical_lines(*text);
-    for (const config::Problem& problem : content.warnings)
-        warnings_.push_back(path + ", line " + std::to_string(problem.line) + ": " + problem.message);
-    for (const config::LogicalLine& line : content.lines) {
-        good = add_items(line.text, negated, read, open_files, error);
-        if (!good) {
-            error.insert(0, path + ", line " + std::to_string(line.number) + ": ");
-            break;
-        }
-    }
+    const bool good = add_lines(*text, path, negated, read, open_files, error);
     open_files.pop_back();
+    if (good && count_ == before) empty_files_.push_back(path);
     return good;
 }
 
@@ -123,28 +161,27 @@ std::string DomainList::folded(std::string_view domain) const {
     return utf8_ && is_utf8(domain) ? fold_utf8(domain) : fold_ascii(domain);
 }
 
-DomainMatch DomainList::decided(const Item& item) {
+DomainMatch DomainList::decided(bool negated) {
     DomainMatch match;
-    match.kind = item.negated ? DomainMatch::Kind::no : DomainMatch::Kind::yes;
+    match.kind = negated ? DomainMatch::Kind::no : DomainMatch::Kind::yes;
     return match;
 }
 
 DomainMatch DomainList::match(std::string_view folded_domain, std::size_t from) const {
-    for (std::size_t i = from; i < items_.size(); ++i) {
+    const auto name = names_.find(folded_domain);
+    const auto end = name == names_.end() ? count_ : name->second.place;
+    for (std::size_t i = from; i < items_.size() && items_[i].place < end; ++i) {
         const Item& item = items_[i];
         switch (item.kind) {
-            case Item::Kind::literal:
-                if (item.text == folded_domain) return decided(item);
-                break;
             case Item::Kind::inline_table:
-                if (item.entries->find(folded_domain)) return decided(item);
+                if (item.entries->find(folded_domain)) return decided(item.negated);
                 break;
-            case Item::Kind::every: return decided(item);
+            case Item::Kind::every: return decided(item.negated);
             case Item::Kind::table: return {DomainMatch::Kind::ask, i, item.text, {}};
             case Item::Kind::broken: return {DomainMatch::Kind::broken, i, item.text, item.reason};
         }
     }
-    return {};
+    return name == names_.end() ? DomainMatch{} : decided(name->second.negated);
 }
 
 std::vector<DomainList::Fault> DomainList::faults() const {
@@ -164,7 +201,7 @@ std::vector<std::string> DomainList::tables() const {
 }
 
 DomainMatch DomainList::resume(std::string_view folded_domain, std::size_t index, bool found) const {
-    if (found) return decided(items_[index]);
+    if (found) return decided(items_[index].negated);
     return match(folded_domain, index + 1);
 }
 

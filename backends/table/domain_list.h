@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "backends/table/inline_table.h"
@@ -41,7 +42,7 @@ class DomainList {
                                                          bool utf8, std::string& error);
 
     // No items at all in the parameter: every key passes, also those without a domain.
-    [[nodiscard]] bool empty() const { return items_.empty() && !given_; }
+    [[nodiscard]] bool empty() const { return count_ == 0 && !given_; }
 
     // As the names in the list were folded.
     [[nodiscard]] std::string folded(std::string_view domain) const;
@@ -62,33 +63,53 @@ class DomainList {
     // type:name of those items that are looked up elsewhere.
     [[nodiscard]] std::vector<std::string> tables() const;
 
-    [[nodiscard]] const std::vector<std::string>& files() const {
-        return files_;
-    }  // read or tried, for watching
+    // Read or tried, for watching.
+    [[nodiscard]] const std::vector<std::string>& files() const { return files_; }
+
+    // Those of them that hold no item.
+    [[nodiscard]] const std::vector<std::string>& empty_files() const { return empty_files_; }
+
     [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
   private:
+    // What is no plain name.
     struct Item {
-        enum class Kind { literal, table, inline_table, every, broken };
-        Kind kind = Kind::literal;
+        enum class Kind { table, inline_table, every, broken };
+        Kind kind = Kind::table;
         bool negated = false;
-        std::string text;  // the folded name, or type:name, or the path
+        std::string text;  // type:name, or the path
         std::string reason;
         std::optional<InlineTable> entries;
+        std::size_t place = 0;  // among all items of the list
+    };
+    struct Name {
+        std::size_t place = 0;  // of the first of this name
+        bool negated = false;
+    };
+    struct NameHash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
     };
 
     [[nodiscard]] bool add_items(std::string_view list, bool negated, const ReadFile& read,
                                  std::vector<std::string>& open_files, std::string& error);
+    [[nodiscard]] bool add_lines(std::string_view text, const std::string& path, bool negated,
+                                 const ReadFile& read, std::vector<std::string>& open_files,
+                                 std::string& error);
     [[nodiscard]] bool add_file(const std::string& path, bool negated, const ReadFile& read,
                                 std::vector<std::string>& open_files, std::string& error);
     [[nodiscard]] Item table_item(const std::string& name);
     void warn_of_capitals(const InlineTable& table);
-    [[nodiscard]] static DomainMatch decided(const Item& item);
+    void add(Item item, bool negated);
+    [[nodiscard]] static DomainMatch decided(bool negated);
 
+    std::unordered_map<std::string, Name, NameHash, std::equal_to<>> names_;
     std::vector<Item> items_;
+    std::size_t count_ = 0;  // of both
     bool given_ = false;
     bool utf8_ = true;
     std::vector<std::string> files_;
+    std::vector<std::string> empty_files_;
     std::vector<std::string> warnings_;
 };
 

@@ -24,6 +24,10 @@ constexpr std::string_view memory =
     "tells what the session did before, but all tables of the database share its connections: use RETURNING "
     "in the query that writes";
 
+constexpr std::string_view any_query =
+    "runs a query that cannot be seen here, so that the session is reset after each lookup, in further round "
+    "trips";
+
 constexpr auto in_pgsql =
     std::to_array<SessionFunction>({{"PG_ADVISORY_LOCK", advisory_lock},
                                     {"PG_ADVISORY_LOCK_SHARED", advisory_lock},
@@ -33,6 +37,10 @@ constexpr auto in_pgsql =
                                      "changes a setting of the session, which is undone after each lookup, "
                                      "in further round trips: with true "
                                      "as its third argument the setting ends with the query"},
+                                    {"QUERY_TO_XML", any_query},
+                                    {"QUERY_TO_XMLSCHEMA", any_query},
+                                    {"QUERY_TO_XML_AND_XMLSCHEMA", any_query},
+                                    {"SETSEED", "decides what random() gives, also to other tables"},
                                     {"CURRVAL", memory},
                                     {"LASTVAL", memory},
                                     {"NEXTVAL", ""},
@@ -73,6 +81,7 @@ class Observer {
         }
         for (std::size_t i = 0; i < tokens_.size(); ++i) {
             if (tokens_[i].kind == SqlTokenKind::open && i > 0) called(i);
+            if (dialect_ == SqlDialect::pgsql && (is_escaped_name(i) || sets_by_view(i))) noted("");
             if (dialect_ != SqlDialect::mysql) continue;
             if (assigns(i)) noted(std::string(variable));
             if (i > 0 && word(i - 1) == "NEXT" && word(i) == "VALUE") noted("");
@@ -111,6 +120,22 @@ class Observer {
     [[nodiscard]] bool assigns(std::size_t i) const {
         return i + 1 < tokens_.size() && tokens_[i].text == ":" && tokens_[i + 1].text == "=" &&
                tokens_[i].end == tokens_[i + 1].begin;
+    }
+
+    // U&"...", whose characters may be written as numbers.
+    [[nodiscard]] bool is_escaped_name(std::size_t i) const {
+        const bool quoted = tokens_[i].kind == SqlTokenKind::identifier ||
+                            tokens_[i].kind == SqlTokenKind::double_quoted;
+        return quoted && i > 1 && tokens_[i - 1].text == "&" && word(i - 2) == "U" &&
+               tokens_[i - 1].end == tokens_[i].begin && tokens_[i - 2].end == tokens_[i - 1].begin;
+    }
+
+    // An UPDATE of this view is a SET. SELECT from it changes nothing.
+    [[nodiscard]] bool sets_by_view(std::size_t i) const {
+        const auto is_update = [](const SqlToken& token) {
+            return token.kind == SqlTokenKind::word && token.text == "UPDATE";
+        };
+        return name_at(i) == "PG_SETTINGS" && std::any_of(tokens_.begin(), tokens_.end(), is_update);
     }
 
     void called(std::size_t open) {
@@ -176,7 +201,7 @@ class Observer {
 }  // namespace
 
 SessionState session_state(const std::vector<SqlUnit>& units, const SqlTokens& lexed, SqlDialect dialect) {
-    // A read-only file has no session worth the name.
+    // Of a file that is opened for reading only: what is no query has the file opened anew.
     if (dialect == SqlDialect::sqlite) return {};
     return Observer(units, lexed, dialect).run();
 }

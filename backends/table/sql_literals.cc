@@ -103,8 +103,19 @@ class Analyser {
         for (std::size_t i = 0; i < executed; ++i)
             if (writes(statements_[i])) result_.may_write = true;
         auto state = session_state(units_, lexed_, dialect_);
-        result_.leaves_state = state.left;
+        result_.leaves_state = state.left || open_to_keys();
         result_.session_advice = std::move(state.advice);
+    }
+
+    // A key outside '...' can call whatever a query can call.
+    bool open_to_keys() const {
+        if (dialect_ == SqlDialect::sqlite) return false;
+        if (!result_.unquoted.empty()) return true;
+        // The library quotes for '...' alone.
+        return dialect_ == SqlDialect::pgsql &&
+               std::any_of(tokens().begin(), tokens().end(), [this](const Token& token) {
+                   return token.kind != Kind::literal && !specifiers(token).empty();
+               });
     }
 
     void find_functions() {

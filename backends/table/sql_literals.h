@@ -32,7 +32,8 @@ struct SqlAnalysis {
     std::string why_not;              // when not bound: for check and the log
     bool several_statements = false;  // text after a ';' that is more than blanks and comments
     bool may_write = false;        // does not begin with SELECT, WITH, VALUES or TABLE (or holds INSERT, ...)
-    bool leaves_state = false;     // pgsql, mysql: something may stay in the session when it is answered
+    bool leaves_state = false;     // pgsql, mysql: something may stay in the session when it is answered,
+                                   // be it by what a key says
     bool calls_functions = false;  // other than well-known ones that do nothing but compute
     std::vector<std::string>
         unquoted;  // the specifiers that stand outside '...' (in mysql also outside "..."): unsafe

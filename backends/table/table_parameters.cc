@@ -126,7 +126,7 @@ cluster::Secrets TableParameters::secrets() const {
         const auto rest = scheme == std::string::npos ? text : text.substr(scheme + 3);
         secrets.add(cluster::password_before_at(rest));
     }
-    secrets.add(cluster::password_before_at(value("user")));
+    secrets.add_user(value("user"));
     return secrets;
 }
 

@@ -56,6 +56,25 @@ void warn_of_kept_answers(const SqlTable& table, TableParameters& parameters) {
     }
 }
 
+// What a list of domains that was read from files has lost: "" or a sentence. Such a file is rather away for a
+// moment, or not yet written, than meant: and all mail to those domains would come back.
+std::string lost_domains(const DomainList& before, const DomainList& now) {
+    const auto known = before.faults();
+    for (const auto& fault : now.faults()) {
+        const bool is_new = std::none_of(known.begin(), known.end(),
+                                         [&fault](const auto& one) { return one.item == fault.item; });
+        if (is_new && fault.item.starts_with('/')) return fmt::format("domain: {}", fault.reason);
+    }
+    for (const auto& file : now.empty_files()) {
+        const auto has = [&file](const auto& files) {
+            return std::find(files.begin(), files.end(), file) != files.end();
+        };
+        if (has(before.files()) && !has(before.empty_files()))
+            return fmt::format("domain: {} holds no domain any more: if that is meant, reload", file);
+    }
+    return {};
+}
+
 }  // namespace
 
 std::string TableSet::Entry::topic() const {
@@ -197,6 +216,13 @@ void TableSet::load(Entry& entry) {
     // A version that is refused is read again and again.
     for (const auto& warning : inspection.warnings)
         log().warning(fmt::format("{} after {} versions: {}", entry.name, entry.versions, warning), warning);
+    const auto lost = inspection.table && entry.table && file_changed
+                          ? lost_domains(entry.table->definition().domains, inspection.table->definition().domains)
+                          : std::string();
+    if (!lost.empty()) {
+        inspection.table.reset();
+        inspection.errors.push_back(lost);
+    }
     if (inspection.table) {
         if (!first && file_changed)
             log().info(fmt::format("table {} has changed -- new version in use", entry.name));

@@ -65,6 +65,19 @@ class PgsqlOrder : public TableScene {
     std::unique_ptr<LoopServer> server;
 };
 
+// As a pooler does that lets everybody in from what it remembers.
+TEST_F(PgsqlOrder, AServerThatTellsOnlyAfterTheLoginThatItIsAway) {
+    int told = 0;
+    postgres.ready = [&told] {
+        constexpr char why[] = "SFATAL\0VFATAL\0C08P01\0Mserver login has been failing\0";
+        return told++ < 2 ? WillingPostgres::message('E', std::string(why, sizeof why))
+                          : WillingPostgres::message('Z', "I");
+    };
+    EXPECT_EQ(answer(table(), "1"), "1");
+    EXPECT_EQ(signs(), 0U) << recorded.text();
+    EXPECT_NE(recorded.text().find("server login has been failing"), std::string::npos) << recorded.text();
+}
+
 struct Spoilt {
     const char* name;
     std::string (*say)(const Answer& answer);

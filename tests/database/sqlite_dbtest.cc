@@ -185,6 +185,21 @@ TEST_F(Sqlite, AFileThatIsReplaced) {
     EXPECT_EQ(answer(name, "alice"), "alice4");
 }
 
+// Such queries are of no use for mail; but what they leave would be another table's.
+TEST_F(Sqlite, WhatIsNoQueryLeavesNothingToOtherTables) {
+    const auto name = table("SELECT target FROM alias WHERE address LIKE '%s'", "good.cf");
+    EXPECT_EQ(answer(name, "ALICE"), "alice1");
+    (void)answer(table("CREATE TEMP TABLE alias AS SELECT 'alice' AS address, 'strange' AS target"), "x");
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+    (void)answer(table("PRAGMA case_sensitive_like = 1", "pragma.cf"), "x");
+    EXPECT_EQ(answer(name, "ALICE"), "alice1");
+    const auto other = directory + "/other.db";
+    sql(other, "CREATE TABLE only_there (target TEXT); INSERT INTO only_there VALUES ('strange')");
+    (void)answer(table("ATTACH '" + other + "' AS o", "attach.cf"), "x");
+    EXPECT_EQ(answer(table("SELECT target FROM only_there WHERE '%s' <> ''", "t.cf"), "x"), "RETRY");
+    EXPECT_EQ(answer(name, "alice"), "alice1");
+}
+
 TEST_F(Sqlite, AFileThatIsMissingAtFirst) {
     path = directory + "/later.db";
     const auto name = table(by_name);

@@ -46,6 +46,8 @@ TEST(MysqlErrorClass, FunctionsThatBecameAComponent) {
     for (const auto* said : {"FUNCTION mail.md5 does not exist", "FUNCTION mail.SHA1 does not exist",
                              "FUNCTION mail.sha does not exist"})
         EXPECT_NE(hint(1305, said).find("component_classic_hashing"), std::string_view::npos) << said;
+    EXPECT_NE(hint(1370, "execute command denied to user 'm'@'%' for routine 'mail.MD5'"), "");
+    EXPECT_EQ(hint(1370, "execute command denied to user 'm'@'%' for routine 'mail.md5_of'"), "");
     for (const auto* said : {"FUNCTION mail.md5_of does not exist", "PROCEDURE mail.lookup does not exist"})
         EXPECT_EQ(hint(1305, said), "") << said;
 }

@@ -52,6 +52,14 @@ TEST(SecretsTest, AUserThatHoldsAPassword) {
     }
 }
 
+TEST(SecretsTest, AUserWithAPasswordAndNoHost) {
+    pgsql::ClusterIdentity of_pgsql;
+    of_pgsql.user = "mail:secret";
+    EXPECT_EQ(pgsql::secrets_of(of_pgsql).hide("role \"mail:secret\" does not exist"),
+              "role \"mail:***\" does not exist");
+    EXPECT_EQ(pgsql::secrets_of(of_pgsql).hide("it was secret"), "it was ***");
+}
+
 TEST(SecretsTest, ADatabaseNameThatMayHoldAPassword) {
     for (const std::string dbname : {"mail passwort=secret", "mail:secret@h/mail", "mail password secret"}) {
         pgsql::ClusterIdentity of_pgsql;

@@ -51,6 +51,10 @@ TEST_P(List, Decides) {
         {"/file",
          "in.file\n# comment\n\n!neg.file, !!pos.file\ntwo.file # three.file\n  four.file\nfive.file\n "
          "five2.file"},
+        {"/indented", std::string("  one.indented\n# comment\n  two.indented\n\tthree.indented\n"
+                                  "nul.indented\0 hidden.indented\n  four.indented\nfive.indented {\n"
+                                  "six.indented }",
+                                  132)},
         {"/outer", "/file outer.file !/inner"},
         {"/inner", "inner.file"},
         {"/self", "before.self /self after.self"},
@@ -90,8 +94,12 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Case{"/file", "a@in.file", "yes"}, Case{"/file neg.file", "a@neg.file", "no"},
                     Case{"/file", "a@pos.file", "yes"}, Case{"/file", "a@two.file", "yes"},
                     Case{"/file", "a@three.file", "no"},
-                    // It continues the line that ends in a comment.
-                    Case{"/file", "a@four.file", "no"}, Case{"/file", "a@five.file", "yes"},
+                    // With Postfix 3.8 and later it is part of the comment.
+                    Case{"/file", "a@four.file", "yes"}, Case{"/file", "a@five.file", "yes"},
+                    Case{"/indented", "a@one.indented", "yes"}, Case{"/indented", "a@two.indented", "yes"},
+                    Case{"/indented", "a@three.indented", "yes"}, Case{"/indented", "a@nul.indented", "yes"},
+                    Case{"/indented", "a@hidden.indented", "no"}, Case{"/indented", "a@four.indented", "yes"},
+                    Case{"/indented", "a@five.indented", "yes"}, Case{"/indented", "a@six.indented", "yes"},
                     Case{"/file", "a@five2.file", "yes"}, Case{"/file after.org", "a@after.org", "yes"},
                     Case{"!/file in.file", "a@in.file", "no"}, Case{"!/file", "a@neg.file", "yes"},
                     Case{"/outer", "a@in.file", "yes"}, Case{"/outer", "a@outer.file", "yes"},
@@ -123,11 +131,35 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(List, NoItemsMeansNoFilter) {
     EXPECT_TRUE(parsed("")->empty());
-    EXPECT_TRUE(parsed(" , ")->empty());
     EXPECT_FALSE(parsed("x.org")->empty());
     // These were meant to restrict: nothing passes.
+    EXPECT_FALSE(parsed(",")->empty());
     EXPECT_FALSE(parsed("# x.org")->empty());
     EXPECT_FALSE(parsed("/file", {{"/file", "# nothing\n"}})->empty());
+}
+
+TEST(List, WarnsOfWhatNewerVersionsOfPostfixIgnore) {
+    const auto list = parsed("/f", {{"/f", "  a.org\nb.org # old\n  c.org\n\n  d.org\ne.org\n  f.org\n"}});
+    ASSERT_TRUE(list);
+    std::vector<std::string> lines;
+    for (const auto& warning : list->warnings()) {
+        if (warning.find("3.8 and later") != std::string::npos) lines.push_back(warning.substr(0, 10));
+    }
+    EXPECT_EQ(lines, (std::vector<std::string>{"/f, line 1", "/f, line 3", "/f, line 5"}));
+    for (const auto* key : {"x@a.org", "x@b.org", "x@c.org", "x@d.org", "x@e.org", "x@f.org"})
+        EXPECT_EQ(answer(*list, key), "yes") << key;
+}
+
+// The order of names and tables decides, however many there are.
+TEST(List, NamesBeforeAndBehindATable) {
+    const auto list = parsed("a.org !b.org hash:/t !a.org b.org c.org");
+    ASSERT_TRUE(list);
+    EXPECT_EQ(list->match("a.org").kind, Kind::yes);
+    EXPECT_EQ(list->match("b.org").kind, Kind::no);
+    const auto asked = list->match("c.org");
+    ASSERT_EQ(asked.kind, Kind::ask);
+    EXPECT_EQ(list->resume("c.org", asked.index, false).kind, Kind::yes);
+    EXPECT_EQ(list->resume("d.org", asked.index, false).kind, Kind::no);
 }
 
 TEST(List, RefusesNegationOfNothing) {

@@ -157,6 +157,33 @@ TEST_F(TableChanges, AMissingFileThatItNamesDoesNotAskForASecondLook) {
     EXPECT_EQ(answer(name), "b");
 }
 
+// All mail to those domains would come back.
+TEST_F(TableChanges, AListOfDomainsThatIsEmptyOrAwayForAMomentStays) {
+    write("# domains\n  example.com\n", "list");
+    const auto name = write(ask_a + "domain = " + directory + "/list\n");
+    EXPECT_EQ(answer(name), "a");
+    write("", "list");
+    wait_for_looks(name);
+    EXPECT_EQ(answer(name), "a");
+    ASSERT_EQ(tables.troubles().size(), 1U);
+    EXPECT_NE(tables.troubles().front().problem.find("holds no domain any more"), std::string::npos);
+    std::filesystem::remove(directory + "/list");
+    wait_for_looks(name);
+    EXPECT_EQ(answer(name), "a");
+    EXPECT_EQ(tables.troubles().size(), 1U);
+    write("example.org\n", "list");
+    wait_for_looks(name);
+    EXPECT_EQ(answer(name), "NOT FOUND");
+    EXPECT_TRUE(tables.troubles().empty());
+    // Who means it, reloads.
+    write("", "list");
+    wait_for_looks(name);
+    EXPECT_EQ(answer(name, "user@example.org"), "a");
+    tables.reload({});
+    EXPECT_EQ(answer(name, "user@example.org"), "NOT FOUND");
+    EXPECT_TRUE(tables.troubles().empty());
+}
+
 TEST_F(TableChanges, ATableThatBreaksAgainIsLoggedAgainAtOnce) {
     const std::string failing = "query = SELECT '%s'\nanswer = fails\n";
     const auto name = write(failing);
