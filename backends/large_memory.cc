@@ -37,6 +37,10 @@ void lay_out(std::size_t bytes) {
 
 }  // namespace
 
+void share_one_heap() {
+    (void)::mallopt(M_ARENA_MAX, 1);
+}
+
 void expect_large_answer(std::size_t bytes) {
     came = true;
     if (!kept.exchange(true)) {

@@ -9,6 +9,10 @@ namespace proxyd {
 // An answer of more bytes takes milliseconds to hand on: one in a pass of the loop.
 inline constexpr std::size_t large_answer = 1048576;
 
+// Of the whole process, before there are threads. A thread with a heap of its own would keep what its largest
+// answers needed: return_memory() cannot give that back.
+void share_one_heap();
+
 // To be called before `bytes` of a large answer are written: lets the memory for it come in large pages,
 // where the system has such. Does not keep it. What is freed in the whole process then stays for the next
 // answer, until return_memory(). From any thread.

@@ -18,6 +18,7 @@
 #include "backends/activity.h"
 #include "backends/event/event_loop.h"
 #include "backends/event/resolver.h"
+#include "backends/large_memory.h"
 #include "backends/mysql/table_backend.h"
 #include "backends/pgsql/table_backend.h"
 #include "backends/sqlite/table_backend.h"
@@ -327,6 +328,7 @@ class Daemon {
 
 int run_daemon(const DaemonArguments& arguments) {
     master::ignore_signals();
+    share_one_heap();
     umask(077);
     const auto environment = master::read_environment([](const char* name) { return std::getenv(name); });
     daemon_log().set_verbose(arguments.verbose > 0 || environment.verbose);

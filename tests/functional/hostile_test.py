@@ -192,6 +192,22 @@ class HostileTest(unittest.TestCase):
 
     # Many, much, and for ever
 
+    def test_the_memory_of_large_answers_returns(self):
+        size = 14 * _MEGABYTE
+        sizes = []
+
+        def ask():
+            with self.connect() as connection:
+                sizes.append(len(connection.lookup(self.long, str(size)).value))
+
+        for _ in range(3):  # so that each thread of the daemon has some
+            clients = [threading.Thread(target=ask) for _ in range(4)]
+            for client in clients:
+                client.start()
+            for client in clients:
+                client.join()
+        self.assertEqual(sizes, [size] * 12)
+
     def test_a_thousand_stalled_half_requests(self):
         request = lookup_request(self.echo, "key")
         stalled = [self.connect() for _ in range(1000)]
