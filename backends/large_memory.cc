@@ -26,12 +26,11 @@ std::atomic<bool> kept = false;  // what is freed
 // The allocator hands the same range out again; nothing of it is touched.
 void lay_out(std::size_t bytes) {
     if (bytes < 2 * large_page) return;
-    void* const block = std::malloc(bytes);
+    auto* const block = static_cast<char*>(std::malloc(bytes));
     if (block == nullptr) return;
-    const auto begin = reinterpret_cast<std::uintptr_t>(block);
-    const auto first = (begin + large_page - 1) / large_page * large_page;
-    const auto last = (begin + bytes) / large_page * large_page;
-    if (last > first) (void)::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+    const auto before = (large_page - reinterpret_cast<std::uintptr_t>(block) % large_page) % large_page;
+    const auto size = (bytes - before) / large_page * large_page;
+    if (size > 0) (void)::madvise(block + before, size, MADV_HUGEPAGE);
     std::free(block);
 }
 
