@@ -192,6 +192,23 @@ std::vector<DomainList::Fault> DomainList::faults() const {
     return faults;
 }
 
+std::string DomainList::lost_since(const DomainList& before) const {
+    const auto known = before.faults();
+    for (const auto& fault : faults()) {
+        const bool is_new = std::none_of(known.begin(), known.end(),
+                                         [&fault](const auto& one) { return one.item == fault.item; });
+        if (is_new && fault.item.starts_with('/')) return fmt::format("domain: {}", fault.reason);
+    }
+    for (const auto& file : empty_files_) {
+        const auto has = [&file](const auto& files) {
+            return std::find(files.begin(), files.end(), file) != files.end();
+        };
+        if (has(before.files_) && !has(before.empty_files_))
+            return fmt::format("domain: {} holds no domain any more: if that is meant, reload", file);
+    }
+    return {};
+}
+
 std::vector<std::string> DomainList::tables() const {
     std::vector<std::string> names;
     for (const Item& item : items_) {

@@ -56,25 +56,6 @@ void warn_of_kept_answers(const SqlTable& table, TableParameters& parameters) {
     }
 }
 
-// What a list of domains that was read from files has lost: "" or a sentence. Such a file is rather away for a
-// moment, or not yet written, than meant: and all mail to those domains would come back.
-std::string lost_domains(const DomainList& before, const DomainList& now) {
-    const auto known = before.faults();
-    for (const auto& fault : now.faults()) {
-        const bool is_new = std::none_of(known.begin(), known.end(),
-                                         [&fault](const auto& one) { return one.item == fault.item; });
-        if (is_new && fault.item.starts_with('/')) return fmt::format("domain: {}", fault.reason);
-    }
-    for (const auto& file : now.empty_files()) {
-        const auto has = [&file](const auto& files) {
-            return std::find(files.begin(), files.end(), file) != files.end();
-        };
-        if (has(before.files()) && !has(before.empty_files()))
-            return fmt::format("domain: {} holds no domain any more: if that is meant, reload", file);
-    }
-    return {};
-}
-
 }  // namespace
 
 std::string TableSet::Entry::topic() const {
@@ -217,7 +198,7 @@ void TableSet::load(Entry& entry) {
     for (const auto& warning : inspection.warnings)
         log().warning(fmt::format("{} after {} versions: {}", entry.name, entry.versions, warning), warning);
     const auto lost = inspection.table && entry.table && file_changed
-                          ? lost_domains(entry.table->definition().domains, inspection.table->definition().domains)
+                          ? inspection.table->definition().domains.lost_since(entry.table->definition().domains)
                           : std::string();
     if (!lost.empty()) {
         inspection.table.reset();
