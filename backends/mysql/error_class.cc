@@ -145,8 +145,7 @@ std::string_view hint(unsigned error_number, std::string_view text) {
                            "'file://component_classic_hashing'";
             }
             return "";
-        case CR_MALFORMED_PACKET:
-            return "a MySQL Router that reaches no server says so";
+        case CR_MALFORMED_PACKET: return "a MySQL Router that reaches no server says so";
         case 1820:
         case 1862:
             return "the password of the account has expired: ALTER USER ... IDENTIFIED BY ..., with PASSWORD "

@@ -86,10 +86,10 @@ bool DomainList::add_lines(std::string_view text, const std::string& path, bool 
         if (content.empty() || content.front() == '#') continue;
         const bool continues = content.data() != line.data();
         if (continues && (!begun || in_comment))
-            warnings_.push_back(
-                fmt::format("{}, line {}: begins with white space, so that Postfix 3.8 and later takes it for "
-                            "{}: remove the white space",
-                            path, number, in_comment ? "part of the comment before" : "a mistake"));
+            warnings_.push_back(fmt::format(
+                "{}, line {}: begins with white space, so that Postfix 3.8 and later takes it for "
+                "{}: remove the white space",
+                path, number, in_comment ? "part of the comment before" : "a mistake"));
         begun = begun || !continues;
         in_comment = (continues && in_comment) || has_comment(content);
         if (!add_items(line, negated, read, open_files, error)) {

@@ -60,9 +60,9 @@ class DomainList {
     };
     [[nodiscard]] std::vector<Fault> faults() const;
 
-    // What this list has lost of `before`, an older reading of the same parameter: "" or a sentence. A file that
-    // is away or holds no domain is rather about to be written than meant, and all mail to those domains would
-    // come back.
+    // What this list has lost of `before`, an older reading of the same parameter: "" or a sentence. A file
+    // that is away or holds no domain is rather about to be written than meant, and all mail to those domains
+    // would come back.
     [[nodiscard]] std::string lost_since(const DomainList& before) const;
 
     // type:name of those items that are looked up elsewhere.

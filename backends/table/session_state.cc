@@ -124,8 +124,8 @@ class Observer {
 
     // U&"...", whose characters may be written as numbers.
     [[nodiscard]] bool is_escaped_name(std::size_t i) const {
-        const bool quoted = tokens_[i].kind == SqlTokenKind::identifier ||
-                            tokens_[i].kind == SqlTokenKind::double_quoted;
+        const bool quoted =
+            tokens_[i].kind == SqlTokenKind::identifier || tokens_[i].kind == SqlTokenKind::double_quoted;
         return quoted && i > 1 && tokens_[i - 1].text == "&" && word(i - 2) == "U" &&
                tokens_[i - 1].end == tokens_[i].begin && tokens_[i - 2].end == tokens_[i - 1].begin;
     }

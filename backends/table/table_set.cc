@@ -197,9 +197,10 @@ void TableSet::load(Entry& entry) {
     // A version that is refused is read again and again.
     for (const auto& warning : inspection.warnings)
         log().warning(fmt::format("{} after {} versions: {}", entry.name, entry.versions, warning), warning);
-    const auto lost = inspection.table && entry.table && file_changed
-                          ? inspection.table->definition().domains.lost_since(entry.table->definition().domains)
-                          : std::string();
+    const auto lost =
+        inspection.table && entry.table && file_changed
+            ? inspection.table->definition().domains.lost_since(entry.table->definition().domains)
+            : std::string();
     if (!lost.empty()) {
         inspection.table.reset();
         inspection.errors.push_back(lost);
