@@ -16,7 +16,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # pylint: disable=wrong-import-position
 from functional import hostile_requests
 from harness import processes, server
-from harness.proxymap_client import BAD, DENY, NOKEY, OK, Closed, Connection, encode, lookup_request, open_request
+from harness.proxymap_client import (BAD, DENY, NOKEY, OK, Closed, Connection, PostfixLikeClient, encode,
+                                     lookup_request, open_request)
 from harness.stand_alone import StandAlone
 from harness.waiting import wait_until
 from harness.workspace import Workspace
@@ -197,8 +198,11 @@ class HostileTest(unittest.TestCase):
         sizes = []
 
         def ask():
-            with self.connect() as connection:
-                sizes.append(len(connection.lookup(self.long, str(size)).value))
+            client = PostfixLikeClient(self.site.socket, greeting=self.greeting)
+            try:
+                sizes.append(len(client.lookup(self.long, str(size)).value))
+            finally:
+                client.close()
 
         for _ in range(3):  # so that each thread of the daemon has some
             clients = [threading.Thread(target=ask) for _ in range(4)]

@@ -103,7 +103,7 @@ class Connection:
 
     def __init__(self, path, greeting=True, timeout=20.0):
         self.timeout = timeout
-        self._buffer = b""
+        self._buffer = bytearray()
         self._eof = False
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -138,7 +138,7 @@ class Connection:
     def _receive(self, timeout):
         self.socket.settimeout(max(timeout, 0.001))
         try:
-            chunk = self.socket.recv(65536)
+            chunk = self.socket.recv(1 << 18)
         except ConnectionResetError:
             chunk = b""
         if not chunk:
@@ -151,13 +151,14 @@ class Connection:
         while True:
             end = message_end(self._buffer)
             if end:
-                message, self._buffer = self._buffer[:end], self._buffer[end:]
+                message = bytes(self._buffer[:end])
+                del self._buffer[:end]
                 return message
             if self._eof:
-                raise Closed(self._buffer)
+                raise Closed(bytes(self._buffer))
             self._receive(deadline - time.monotonic())
             if time.monotonic() > deadline and not message_end(self._buffer) and not self._eof:
-                raise TimeoutError(f"no complete message; so far {self._buffer!r}")
+                raise TimeoutError(f"no complete message; so far {bytes(self._buffer)!r}")
 
     def receive(self, timeout=None):
         return Reply(self.receive_message(timeout))
@@ -198,9 +199,10 @@ class PostfixLikeClient:
     a connection, the client waits a second, connects again and repeats it; `repeats` counts that.
     """
 
-    def __init__(self, path, timeout=60.0):
+    def __init__(self, path, timeout=60.0, greeting=True):
         self._path = path
         self._timeout = timeout
+        self._greeting = greeting
         self._connection = None
         self.connects = 0
         self.repeats = 0
@@ -213,7 +215,7 @@ class PostfixLikeClient:
                 if self._connection is not None and self._connection.readable():
                     self.close()
                 if self._connection is None:
-                    self._connection = Connection(self._path, timeout=self._timeout)
+                    self._connection = Connection(self._path, self._greeting, self._timeout)
                     self.connects += 1
                 return self._connection.ask(request, deadline - time.monotonic())
             except (ConnectionError, FileNotFoundError):
