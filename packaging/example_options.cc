@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <string>
 
-#include "proxyd/options_manual.h"
+#include "proxyd/config/options_manual.h"
 
 int main() {
     return std::fputs(proxyd::options_as_example().c_str(), stdout) < 0 ? 1 : 0;

@@ -49,20 +49,13 @@ std::optional<Command> find_command(std::string_view name) {
 
 std::string_view name(Attribute attribute) {
     switch (attribute) {
-        case Attribute::status:
-            return "status";
-        case Attribute::table:
-            return "table";
-        case Attribute::instance_flags:
-            return "instance_flags";
-        case Attribute::flags:
-            return "flags";
-        case Attribute::function:
-            return "function";
-        case Attribute::key:
-            return "key";
-        case Attribute::value:
-            return "value";
+        case Attribute::status: return "status";
+        case Attribute::table: return "table";
+        case Attribute::instance_flags: return "instance_flags";
+        case Attribute::flags: return "flags";
+        case Attribute::function: return "function";
+        case Attribute::key: return "key";
+        case Attribute::value: return "value";
     }
     return {};
 }
@@ -79,15 +72,11 @@ Form request_form(Command command, Layout layout) {
     static constexpr Form new_sequence{table, instance_flags, flags, function};
     const bool old = layout == Layout::flags;
     switch (command) {
-        case Command::open:
-            return old ? old_open : new_open;
+        case Command::open: return old ? old_open : new_open;
         case Command::lookup:
-        case Command::remove:
-            return old ? old_lookup : new_lookup;
-        case Command::update:
-            return old ? old_update : new_update;
-        case Command::sequence:
-            return old ? old_sequence : new_sequence;
+        case Command::remove: return old ? old_lookup : new_lookup;
+        case Command::update: return old ? old_update : new_update;
+        case Command::sequence: return old ? old_sequence : new_sequence;
     }
     return {};
 }
@@ -103,15 +92,11 @@ Form reply_form(Command command, Layout layout) {
     static constexpr Form new_sequence{status, flags, key, value};
     const bool old = layout == Layout::flags;
     switch (command) {
-        case Command::open:
-            return open;
-        case Command::lookup:
-            return old ? old_lookup : new_lookup;
+        case Command::open: return open;
+        case Command::lookup: return old ? old_lookup : new_lookup;
         case Command::update:
-        case Command::remove:
-            return old ? old_update : new_update;
-        case Command::sequence:
-            return old ? old_sequence : new_sequence;
+        case Command::remove: return old ? old_update : new_update;
+        case Command::sequence: return old ? old_sequence : new_sequence;
     }
     return {};
 }

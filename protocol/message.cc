@@ -41,24 +41,16 @@ void append(std::string& out, const Request& request) {
     append_text(out, "request", name(request.command));
     for (const Attribute attribute : request_form(request.command, request.layout)) {
         switch (attribute) {
-            case Attribute::table:
-                append_text(out, name(attribute), request.table);
-                break;
+            case Attribute::table: append_text(out, name(attribute), request.table); break;
             case Attribute::instance_flags:
                 append_number(out, name(attribute), request.instance_flags);
                 break;
-            case Attribute::flags:
-                append_number(out, name(attribute), request.flags);
-                break;
+            case Attribute::flags: append_number(out, name(attribute), request.flags); break;
             case Attribute::function:
                 append_number(out, name(attribute), static_cast<std::uint32_t>(request.function));
                 break;
-            case Attribute::key:
-                append_text(out, name(attribute), request.key);
-                break;
-            case Attribute::value:
-                append_text(out, name(attribute), request.value);
-                break;
+            case Attribute::key: append_text(out, name(attribute), request.key); break;
+            case Attribute::value: append_text(out, name(attribute), request.value); break;
             case Attribute::status:  // only in replies
                 break;
         }
@@ -72,19 +64,12 @@ void append(std::string& out, Command command, Layout layout, const Reply& reply
             case Attribute::status:
                 append_number(out, name(attribute), static_cast<std::uint32_t>(reply.status));
                 break;
-            case Attribute::flags:
-                append_number(out, name(attribute), reply.flags);
-                break;
-            case Attribute::key:
-                append_text(out, name(attribute), reply.key);
-                break;
-            case Attribute::value:
-                append_text(out, name(attribute), reply.value);
-                break;
+            case Attribute::flags: append_number(out, name(attribute), reply.flags); break;
+            case Attribute::key: append_text(out, name(attribute), reply.key); break;
+            case Attribute::value: append_text(out, name(attribute), reply.value); break;
             case Attribute::table:  // the rest only in requests
             case Attribute::instance_flags:
-            case Attribute::function:
-                break;
+            case Attribute::function: break;
         }
     }
     out += '\0';

@@ -17,6 +17,13 @@ namespace proxyd::protocol {
 // What a server since Postfix 3.6 sends once, right after accept(): 28 bytes.
 inline constexpr std::string_view greeting{"protocol\0proxymap_protocol\0\0", 28};
 
+// Whether the greeting is sent on a connection.
+enum class Greeting : std::uint8_t {
+    yes,    // Postfix 3.6 and later: clients wait for it
+    no,     // earlier: clients take it for a reply
+    probe,  // not known: a peer that stays silent for a moment waits for it, or does not send it
+};
+
 enum class Status : std::uint8_t {
     ok = 0,      // found, or done
     nokey = 1,   // not found

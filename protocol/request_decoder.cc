@@ -29,10 +29,8 @@ Layout find_layout(AttributeReader rest) {
 
 bool take(AttributeReader& attributes, Attribute wanted, Request& request) {
     switch (wanted) {
-        case Attribute::instance_flags:
-            return attributes.take_number(wanted, request.instance_flags);
-        case Attribute::flags:
-            return attributes.take_number(wanted, request.flags);
+        case Attribute::instance_flags: return attributes.take_number(wanted, request.instance_flags);
+        case Attribute::flags: return attributes.take_number(wanted, request.flags);
         case Attribute::function: {
             std::uint32_t function = 0;
             if (!attributes.take_number(wanted, function)) {
@@ -47,8 +45,7 @@ bool take(AttributeReader& attributes, Attribute wanted, Request& request) {
         }
         case Attribute::table:
         case Attribute::key:
-        case Attribute::value:
-            break;
+        case Attribute::value: break;
         case Attribute::status:  // only in replies
             return false;
     }

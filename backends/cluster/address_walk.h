@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 #include "backends/pool/failure.h"
 
 namespace proxyd::cluster {

@@ -10,9 +10,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "backends/activity.h"
 #include "backends/config/list.h"
-#include "backends/unreadable.h"
+#include "backends/report/activity.h"
+#include "backends/report/file_access_advice.h"
 
 namespace proxyd::config {
 namespace {

@@ -221,7 +221,7 @@ void EventLoop::poll(TimePoint until) {
     }
     rusage used{};
     (void)getrusage(RUSAGE_THREAD, &used);
-    if (crowding_.add_poll(used.ru_nivcsw, now_ >= until)) poll_from_ = now_ + crowded_pause;
+    if (contention_.add_poll(used.ru_nivcsw, now_ >= until)) poll_from_ = now_ + crowded_pause;
 }
 
 void EventLoop::run_deferred() {

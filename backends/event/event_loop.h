@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "backends/event/crowding.h"
+#include "backends/event/cpu_contention.h"
 #include "backends/event/loop.h"
 
 struct event;
@@ -67,7 +67,7 @@ class EventLoop final : public Loop {
     TimePoint came_at_{};    // the first of them
     int brief_waits_ = 0;    // how many of the last waits were, roughly
     TimePoint poll_from_{};  // not before
-    Crowding crowding_;
+    CpuContention contention_;
     std::uint64_t vain_polls_ = 0;
     std::vector<std::function<void()>> deferred_;
     int wake_fd_ = -1;

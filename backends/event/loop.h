@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 
 namespace proxyd {
 
@@ -42,8 +42,8 @@ class Loop {
     // Runs `work` after the callback that is running now has returned. For destroying what is calling us.
     virtual void defer(std::function<void()> work) = 0;
 
-    // For work that takes milliseconds, of which only one piece is done in a pass of the loop, and one of what
-    // is deferred. False: another one has been done in this pass -- come again in the next.
+    // For work that takes milliseconds, of which only one piece is done in a pass of the loop, and one of
+    // what is deferred. False: another one has been done in this pass -- come again in the next.
     [[nodiscard]] virtual bool take_heavy_turn() = 0;
 
     // The same as defer() from any thread.

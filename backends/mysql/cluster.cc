@@ -9,7 +9,7 @@
 #include <strings.h>
 
 #include "backends/cluster/host_name.h"
-#include "backends/redact.h"
+#include "backends/report/redact.h"
 
 namespace proxyd::mysql {
 namespace {

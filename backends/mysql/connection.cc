@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 
 #include "backends/event/receive_buffer.h"
-#include "backends/log.h"
 #include "backends/mysql/driver.h"
 #include "backends/mysql/error_class.h"
-#include "backends/redact.h"
+#include "backends/report/log.h"
+#include "backends/report/redact.h"
 
 namespace proxyd::mysql {
 namespace {
@@ -54,7 +54,7 @@ void Connection::connect() {
     connector_->start();
 }
 
-bool Connection::worn() const {
+bool Connection::should_recycle() const {
     if (!handle_ || handle_->packet_memory() > kept_packet) return true;
     // Where the server or a setting of its own has no autocommit, what was written is still held.
     return statement_ && !statement_->repeatable() && !statement_->leaves_state() &&
@@ -216,7 +216,7 @@ std::optional<int> Connection::reset_step_done() {
         case Step::resetting: return begin_reset(Step::database);
         case Step::database: return begin_reset(Step::charset);
         case Step::charset:
-            if (!driver_.omitted_steps().omits(host_, OptionalStep::time_limit, now))
+            if (!driver_.setup_memory().omits(host_, OptionalStep::time_limit, now))
                 return begin_reset(Step::time_limit);
             break;
         default: break;

@@ -28,7 +28,7 @@ class Connection final : public pool::Connection {
     void send(pool::QueryToken token, const pool::Query& query) override;
     [[nodiscard]] bool reset() override;
     [[nodiscard]] bool holds_transaction() const override;
-    [[nodiscard]] bool worn() const override;
+    [[nodiscard]] bool should_recycle() const override;
 
   private:
     enum class Step {

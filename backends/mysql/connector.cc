@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 
-#include "backends/log.h"
 #include "backends/mysql/driver.h"
 #include "backends/mysql/error_class.h"
-#include "backends/redact.h"
+#include "backends/report/log.h"
+#include "backends/report/redact.h"
 
 namespace proxyd::mysql {
 namespace {
@@ -90,7 +90,7 @@ void Connector::share_is_over() {
     }
     watch_.stop();
     patience_timer_->stop();
-    if (step_ == Step::connecting) driver_.omitted_steps().unreachable(host_);
+    if (step_ == Step::connecting) driver_.setup_memory().unreachable(host_);
     walk_.timed_out();
     move_later([this] { next_address(); });
 }
@@ -117,12 +117,12 @@ void Connector::set_options() {
         mysql_ssl_set(mysql, text(cluster.tls_key_file), text(cluster.tls_cert_file),
                       text(cluster.tls_ca_file), text(cluster.tls_ca_path), text(cluster.tls_ciphers));
     }
-    insist(mysql);
+    enforce_options(mysql);
 }
 
 // What an option file must not change. The library reads the file when the connection begins, so this is set
 // before, for when there is none, and again at each step after.
-void Connector::insist(MYSQL* mysql) {
+void Connector::enforce_options(MYSQL* mysql) {
     const unsigned no = 0;
     const my_bool off = 0;
     mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &no);
@@ -154,7 +154,7 @@ int Connector::begin_connect() {
             if (!endpoint_.local()) host_given_ = endpoint_.host;
             return mysql_real_connect_cont(&connected_, mysql, ready);
         },
-        [this, mysql] { insist(mysql); });
+        [this, mysql] { enforce_options(mysql); });
 }
 
 int Connector::begin_charset() {
@@ -195,7 +195,7 @@ std::optional<int> Connector::step_done() {
     switch (step_) {
         case Step::connecting:
             if (connected_ != nullptr) return begin_charset();
-            driver_.omitted_steps().unreachable(host_);
+            driver_.setup_memory().unreachable(host_);
             attempt_failed();
             return std::nullopt;
         case Step::charset:
@@ -220,7 +220,7 @@ std::optional<int> Connector::begin_after(Step done) {
 }
 
 bool Connector::wants(OptionalStep step) const {
-    return !driver_.omitted_steps().omits(host_, step, driver_.loop().now());
+    return !driver_.setup_memory().omits(host_, step, driver_.loop().now());
 }
 
 Duration Connector::patience() const {
@@ -244,7 +244,7 @@ std::optional<int> Connector::optional_step_done() {
         optional_step_lost("answered with what was not asked for");
     } else {
         // A server (or a proxy in between) that knows no such statement serves all the same.
-        driver_.omitted_steps().answered(host_, optional_step());
+        driver_.setup_memory().answered(host_, optional_step());
         return begin_after(step_);
     }
     return std::nullopt;
@@ -254,7 +254,7 @@ std::optional<int> Connector::optional_step_done() {
 void Connector::optional_step_lost(const std::string& why) {
     patience_timer_->stop();
     watch_.stop();
-    driver_.omitted_steps().lost(host_, optional_step(), why, begun_, driver_.loop().now());
+    driver_.setup_memory().lost(host_, optional_step(), why, begun_, driver_.loop().now());
     if (++steps_lost_ > most_steps_lost) {
         attempt_failed({FailureClass::unreachable, fmt::format("{}: {}", text_, why)}, false);
     } else {
@@ -272,8 +272,8 @@ void Connector::established() {
     share_timer_->stop();
     watch_.stop();
     walk_.worked();
-    insist(handle_->get());
-    for (const auto& [step, why] : driver_.omitted_steps().served(host_, driver_.loop().now())) {
+    enforce_options(handle_->get());
+    for (const auto& [step, why] : driver_.setup_memory().served(host_, driver_.loop().now())) {
         log().info(
             fmt::format("mysql host {}: connections do not outlive \"{}\" ({}) -- left out for 10 minutes",
                         redact_host(host_), statement_of(step), why));

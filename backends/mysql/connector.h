@@ -14,7 +14,7 @@
 #include "backends/mysql/cluster.h"
 #include "backends/mysql/handle.h"
 #include "backends/mysql/handle_watch.h"
-#include "backends/mysql/omitted_steps.h"
+#include "backends/mysql/setup_memory.h"
 #include "backends/pool/failure.h"
 
 namespace proxyd::mysql {
@@ -53,7 +53,7 @@ class Connector {
     void next_address();
     void try_address(std::string address);
     void set_options();
-    void insist(MYSQL* mysql);
+    void enforce_options(MYSQL* mysql);
     // Each begins one step and returns what the library waits for; 0: it is done already.
     [[nodiscard]] int begin_connect();
     [[nodiscard]] int begin_charset();

@@ -6,7 +6,7 @@
 #include "backends/cluster/address_walk.h"
 #include "backends/event/resolver.h"
 #include "backends/mysql/cluster.h"
-#include "backends/mysql/omitted_steps.h"
+#include "backends/mysql/setup_memory.h"
 #include "backends/pool/connection.h"
 
 namespace proxyd::mysql {
@@ -28,7 +28,7 @@ class Driver final : public pool::Driver {
     [[nodiscard]] bool pipelines() const override { return false; }
 
     // Of all connections of the cluster.
-    [[nodiscard]] OmittedSteps& omitted_steps() { return omitted_steps_; }
+    [[nodiscard]] SetupMemory& setup_memory() { return setup_memory_; }
 
     // Of the hosts' addresses.
     [[nodiscard]] proxyd::cluster::AddressMemory& addresses() { return addresses_; }
@@ -49,7 +49,7 @@ class Driver final : public pool::Driver {
     proxyd::cluster::Secrets secrets_{secrets_of(cluster_)};
     std::shared_ptr<const pool::DriverSettings> settings_;
     bool init_connect_ = false;
-    OmittedSteps omitted_steps_;
+    SetupMemory setup_memory_;
     proxyd::cluster::AddressMemory addresses_;
 };
 

@@ -3,13 +3,14 @@
 
 #include <string_view>
 
+#include "backends/cluster/phase.h"
 #include "backends/mysql/handle.h"
 #include "backends/pool/failure.h"
 
 namespace proxyd::mysql {
 
 // Where the error was met: most numbers mean another thing while connecting.
-enum class Phase { connecting, querying };
+using cluster::Phase;
 
 // `text` is the library's: for TLS it has one number for all that can go wrong.
 [[nodiscard]] pool::FailureClass classify(unsigned error_number, Phase phase, std::string_view text);

@@ -100,19 +100,19 @@ int Handle::start_connecting(std::function<int()> first, std::function<int(int)>
     each_time_ = std::move(each_time);
     read_option_files();
     each_time_();
-    side_stack_ = std::make_unique<SideStack>();
+    coroutine_ = std::make_unique<Coroutine>();
     next_ = std::move(next);
     return step(std::move(first));
 }
 
 int Handle::go_on(int ready) {
     if (!next_) return 0;
-    if (side_stack_) {
+    if (coroutine_) {
         each_time_();
-        if (side_stack_->finished()) return step([this, ready] { return next_(ready); });
+        if (coroutine_->finished()) return step([this, ready] { return next_(ready); });
         ready_ = ready;
         stepping = this;
-        side_stack_->go_on();
+        coroutine_->go_on();
         return step_result();
     }
     const int waits = next_(ready);
@@ -136,16 +136,16 @@ void Handle::read_option_files() {
 int Handle::step(std::function<int()> call) {
     never_block();
     stepping = this;
-    side_stack_->run([this, call = std::move(call)] { step_returned_ = call(); });
+    coroutine_->run([this, call = std::move(call)] { step_returned_ = call(); });
     return step_result();
 }
 
 int Handle::step_result() {
     stepping = nullptr;
-    if (!side_stack_->finished()) return step_waits_;
+    if (!coroutine_->finished()) return step_waits_;
     if (step_returned_ == 0) {
         next_ = nullptr;
-        side_stack_.reset();
+        coroutine_.reset();
         never_block();
     }
     return step_returned_;
@@ -169,10 +169,10 @@ void Handle::never_block() {
 // not: the library then gives up.
 int Handle::wait_hook(my_socket, my_bool for_reading, int) {
     Handle* const self = stepping;
-    if (self != nullptr && self->side_stack_) {
+    if (self != nullptr && self->coroutine_) {
         self->never_block();
         self->step_waits_ = for_reading != 0 ? MYSQL_WAIT_READ : MYSQL_WAIT_WRITE;
-        self->side_stack_->leave();
+        self->coroutine_->leave();
         if ((self->ready_ & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE)) != 0) return 1;
     }
     errno = ETIMEDOUT;

@@ -10,7 +10,7 @@
 
 #include <mysql.h>
 
-#include "backends/mysql/side_stack.h"
+#include "backends/mysql/coroutine.h"
 
 namespace proxyd::mysql {
 
@@ -68,8 +68,8 @@ class Handle {
     void never_block();
 
     MYSQL mysql_;
-    std::size_t packet_number_ = 0;          // of the last that was looked at
-    std::unique_ptr<SideStack> side_stack_;  // while it connects
+    std::size_t packet_number_ = 0;         // of the last that was looked at
+    std::unique_ptr<Coroutine> coroutine_;  // while it connects
     int step_returned_ = 0;
     int step_waits_ = 0;               // what the side stack was left for
     int ready_ = 0;                    // what has come of it

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "backends/pool/query.h"
-#include "backends/table/sql_literals.h"
-#include "backends/table/template.h"
+#include "backends/sql/analysis.h"
+#include "backends/sql/template.h"
 
 namespace proxyd::mysql {
 

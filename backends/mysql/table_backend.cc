@@ -7,10 +7,10 @@
 #include <mysql.h>
 
 #include "backends/cluster/host_name.h"
-#include "backends/cluster/secrets.h"
 #include "backends/config/list.h"
 #include "backends/mysql/driver.h"
 #include "backends/mysql/statement.h"
+#include "backends/report/secrets.h"
 
 namespace proxyd::mysql {
 namespace {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "backends/cluster/pool_directory.h"
 #include "backends/event/resolver.h"
 #include "backends/mysql/cluster.h"
-#include "backends/table/pool_directory.h"
 #include "backends/table/query_runner.h"
 
 namespace proxyd::mysql {

@@ -11,7 +11,7 @@
 
 #include "backends/cluster/host_name.h"
 #include "backends/pgsql/unknown_option.h"
-#include "backends/redact.h"
+#include "backends/report/redact.h"
 
 namespace proxyd::pgsql {
 namespace {

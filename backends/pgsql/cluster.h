@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "backends/cluster/secrets.h"
 #include "backends/pool/host.h"
+#include "backends/report/secrets.h"
 
 namespace proxyd::pgsql {
 

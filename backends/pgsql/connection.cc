@@ -8,14 +8,14 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
-#include "backends/cluster/secrets.h"
 #include "backends/event/receive_buffer.h"
-#include "backends/large_memory.h"
-#include "backends/log.h"
 #include "backends/pgsql/arrival.h"
 #include "backends/pgsql/driver.h"
 #include "backends/pgsql/error_class.h"
 #include "backends/pgsql/result.h"
+#include "backends/pool/large_memory.h"
+#include "backends/report/log.h"
+#include "backends/report/secrets.h"
 
 namespace proxyd::pgsql {
 namespace {
@@ -133,7 +133,7 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
         closed_later({FailureClass::lost, one_line(PQerrorMessage(connection_.get()))});
         return;
     }
-    const bool shares = query.may_wait && sent.path == Path::prepared && !sent.preparing &&
+    const bool shares = query.may_batch && sent.path == Path::prepared && !sent.preparing &&
                         sent.statement->may_share_sync(driver_.loop().now());
     sent_.push_back(std::move(sent));
     ++unsynced_;
@@ -146,7 +146,7 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
     }
 }
 
-std::size_t Connection::answered_together() const {
+std::size_t Connection::batch_size() const {
     std::size_t held = 0;
     while (held < sent_.size() && sent_[held].held) ++held;
     return held + 1;

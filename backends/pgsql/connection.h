@@ -31,8 +31,8 @@ class Connection final : public pool::Connection {
     void connect() override;
     void send(pool::QueryToken token, const pool::Query& query) override;
     [[nodiscard]] bool reset() override;
-    [[nodiscard]] std::size_t answered_together() const override;
-    [[nodiscard]] bool worn() const override;
+    [[nodiscard]] std::size_t batch_size() const override;
+    [[nodiscard]] bool should_recycle() const override;
 
   private:
     struct ResultCloser {

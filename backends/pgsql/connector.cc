@@ -6,10 +6,10 @@
 
 #include <fmt/format.h>
 
-#include "backends/log.h"
 #include "backends/pgsql/driver.h"
 #include "backends/pgsql/error_class.h"
-#include "backends/redact.h"
+#include "backends/report/log.h"
+#include "backends/report/redact.h"
 
 namespace proxyd::pgsql {
 namespace {

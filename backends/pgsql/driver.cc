@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "backends/log.h"
 #include "backends/pgsql/connection.h"
+#include "backends/report/log.h"
 
 namespace proxyd::pgsql {
 

@@ -3,12 +3,13 @@
 
 #include <string_view>
 
+#include "backends/cluster/phase.h"
 #include "backends/pool/failure.h"
 
 namespace proxyd::pgsql {
 
 // Where the error was met: some codes mean another thing while connecting.
-enum class Phase { connecting, querying };
+using cluster::Phase;
 
 // `sqlstate` has five characters, or is empty when the failure did not come from the server.
 [[nodiscard]] pool::FailureClass classify(std::string_view sqlstate, Phase phase);

@@ -5,11 +5,11 @@
 #include <cstdint>
 #include <string>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 #include "backends/pgsql/shape.h"
 #include "backends/pool/query.h"
-#include "backends/table/sql_literals.h"
-#include "backends/table/template.h"
+#include "backends/sql/analysis.h"
+#include "backends/sql/template.h"
 
 namespace proxyd::pgsql {
 

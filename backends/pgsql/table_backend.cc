@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 #include "backends/cluster/host_name.h"
-#include "backends/cluster/secrets.h"
+#include "backends/cluster/pool_directory.h"
 #include "backends/config/list.h"
 #include "backends/pgsql/driver.h"
 #include "backends/pgsql/statement.h"
-#include "backends/redact.h"
-#include "backends/table/pool_directory.h"
+#include "backends/report/redact.h"
+#include "backends/report/secrets.h"
 
 namespace proxyd::pgsql {
 namespace {

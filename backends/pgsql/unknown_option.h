@@ -6,8 +6,8 @@
 
 namespace proxyd::pgsql {
 
-// `unknown option "sslmod", did you mean "sslmode"?`, or "" when there is none, or when what looks like one may
-// be a piece of a password.
+// `unknown option "sslmod", did you mean "sslmode"?`, or "" when there is none, or when what looks like one
+// may be a piece of a password.
 [[nodiscard]] std::string find_unknown_option(std::string_view text);
 
 }  // namespace proxyd::pgsql

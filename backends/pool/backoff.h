@@ -5,7 +5,7 @@
 #include <chrono>
 #include <random>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 
 namespace proxyd::pool {
 

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 #include "backends/pool/failure.h"
 #include "backends/pool/query.h"
 
@@ -56,10 +56,10 @@ class Connection {
 
     // How many of the queries under way, from the first, are answered together, so that any of them may be
     // the one that takes long.
-    [[nodiscard]] virtual std::size_t answered_together() const { return 1; }
+    [[nodiscard]] virtual std::size_t batch_size() const { return 1; }
 
     // It has served long enough: better another one takes its place when it has answered what is under way.
-    [[nodiscard]] virtual bool worn() const { return false; }
+    [[nodiscard]] virtual bool should_recycle() const { return false; }
 };
 
 // What a driver keeps to. It may change; what is begun later goes by the new ones.

@@ -7,19 +7,19 @@
 #include <memory>
 #include <utility>
 
-#include "backends/clock.h"
-#include "backends/pool/lane.h"
+#include "backends/event/clock.h"
+#include "backends/pool/table_queue.h"
 
 namespace proxyd::pool {
 
 // One that waits to be sent.
 struct Hedge {
     std::shared_ptr<Request> request;
-    std::shared_ptr<Lane> lane;
+    std::shared_ptr<TableQueue> queue;
     std::size_t host = 0;  // of its late try
 };
 
-// First in, first out, before all that wait in the lanes. A database that is slow for everybody must not be
+// First in, first out, before all that wait in the queues. A database that is slow for everybody must not be
 // asked everything twice: so few hedges are under way together.
 class HedgeLine {
   public:

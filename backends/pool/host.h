@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 #include "backends/pool/backoff.h"
 #include "backends/pool/failure.h"
 

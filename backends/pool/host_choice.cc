@@ -10,7 +10,7 @@ bool any_serves(const std::vector<Host>& hosts) {
 }
 
 bool takes_attempt(const Host& host, const HostLoad& load) {
-    const bool doubtful = !host.is_up() || host.struggles() || load.hesitates;
+    const bool doubtful = !host.is_up() || host.struggles() || load.connect_is_slow;
     if (!doubtful) return true;
     return load.attempts < (load.silent ? 2U : 1U);
 }
@@ -33,7 +33,7 @@ std::optional<std::size_t> choose_host(const std::vector<Host>& hosts, const std
         const auto& load = loads[i];
         if (!host.may_connect(wish.now, needed) || !takes_attempt(host, load)) continue;
         if (std::find(wish.except.begin(), wish.except.end(), i) != wish.except.end()) continue;
-        const Merit merit{wish.rather_not == i, host.is_failing() || load.hesitates, host.info().rank,
+        const Merit merit{wish.rather_not == i, host.is_failing() || load.connect_is_slow, host.info().rank,
                           load.connections};
         if (!best || merit < best_merit) {
             best = i;

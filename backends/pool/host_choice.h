@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 #include "backends/pool/host.h"
 
 namespace proxyd::pool {
@@ -19,8 +19,8 @@ struct HostLoad {
     std::size_t connections = 0;  // all, attempts included
     std::size_t ready = 0;
     std::size_t attempts = 0;
-    bool hesitates = false;  // an attempt takes long
-    bool silent = false;     // a connection that is ready says nothing
+    bool connect_is_slow = false;  // an attempt takes long
+    bool silent = false;           // a connection that is ready says nothing
 };
 
 struct HostWish {

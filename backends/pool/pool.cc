@@ -5,25 +5,25 @@
 
 #include <fmt/format.h>
 
-#include "backends/log.h"
-#include "backends/trouble_log.h"
+#include "backends/report/log.h"
+#include "backends/report/trouble_log.h"
 
 namespace proxyd::pool {
 
-void Slot::connected(Duration trip) {
-    pool_.slot_connected(*this, trip);
+void PooledConnection::connected(Duration trip) {
+    pool_.connection_connected(*this, trip);
 }
 
-void Slot::finished(QueryToken token, const Outcome& outcome) {
+void PooledConnection::finished(QueryToken token, const Outcome& outcome) {
     if (outcome.ok()) {
-        pool_.slot_finished(*this, token, outcome);
+        pool_.connection_finished(*this, token, outcome);
     } else {
-        pool_.slot_finished(*this, token, {nullptr, pool_.without_secrets(outcome.failure)});
+        pool_.connection_finished(*this, token, {nullptr, pool_.without_secrets(outcome.failure)});
     }
 }
 
-void Slot::closed(const Failure& failure) {
-    pool_.slot_closed(*this, pool_.without_secrets(failure));
+void PooledConnection::closed(const Failure& failure) {
+    pool_.connection_closed(*this, pool_.without_secrets(failure));
 }
 
 Pool::Pool(Loop& loop, std::string name, std::vector<HostInfo> hosts, std::unique_ptr<Driver> driver,
@@ -42,28 +42,28 @@ Pool::~Pool() {
     *alive_ = false;
     const Failure closing{FailureClass::lost, "the pool is being closed"};
     std::vector<std::shared_ptr<Request>> open_requests;
-    for (const auto& lane : busy_lanes_) {
-        open_requests.insert(open_requests.end(), lane->waiting.begin(), lane->waiting.end());
-        lane->by_identity.clear();
-        lane->waiting.clear();
+    for (const auto& queue : busy_queues_) {
+        open_requests.insert(open_requests.end(), queue->waiting.begin(), queue->waiting.end());
+        queue->by_coalescing_key.clear();
+        queue->waiting.clear();
     }
     for (const auto& hedge : hedges_.all()) open_requests.push_back(hedge.request);
-    for (const auto& slot : slots_) {
-        for (auto& entry : slot->in_flight) open_requests.push_back(std::move(entry.request));
+    for (const auto& pooled : connections_) {
+        for (auto& entry : pooled->in_flight) open_requests.push_back(std::move(entry.request));
     }
-    buried_.clear();
-    slots_.clear();
+    closing_.clear();
+    connections_.clear();
     for (const auto& request : open_requests) answer(*request, Outcome{nullptr, closing});
 }
 
-std::shared_ptr<Lane> Pool::make_lane(std::string table) {
-    auto lane = std::make_shared<Lane>(std::move(table));
-    std::erase_if(lanes_, [](const auto& known) { return known.expired(); });
-    lanes_.push_back(lane);
-    return lane;
+std::shared_ptr<TableQueue> Pool::make_queue(std::string table) {
+    auto queue = std::make_shared<TableQueue>(std::move(table));
+    std::erase_if(queues_, [](const auto& known) { return known.expired(); });
+    queues_.push_back(queue);
+    return queue;
 }
 
-void Pool::submit(const std::shared_ptr<Lane>& lane, Query query, Deadline deadline,
+void Pool::submit(const std::shared_ptr<TableQueue>& queue, Query query, Deadline deadline,
                   OutcomeCallback callback) {
     const auto now = loop_.now();
     if (deadline.passed(now)) {
@@ -71,8 +71,8 @@ void Pool::submit(const std::shared_ptr<Lane>& lane, Query query, Deadline deadl
         return;
     }
     if (query.statement->repeatable()) {
-        const auto same = lane->by_identity.find(query.identity);
-        if (same != lane->by_identity.end() && same->second->query.statement == query.statement) {
+        const auto same = queue->by_coalescing_key.find(query.coalescing_key);
+        if (same != queue->by_coalescing_key.end() && same->second->query.statement == query.statement) {
             same->second->waiters.push_back({now, deadline, std::move(callback)});
             return;
         }
@@ -83,7 +83,7 @@ void Pool::submit(const std::shared_ptr<Lane>& lane, Query query, Deadline deadl
                           fmt::format("{} lookups are waiting already (queue_limit)", waiting_)}});
         return;
     }
-    if (hopeless()) {
+    if (all_misconfigured()) {
         callback(Outcome{nullptr, hosts_.front().last_failure()});
         return;
     }
@@ -91,10 +91,10 @@ void Pool::submit(const std::shared_ptr<Lane>& lane, Query query, Deadline deadl
     request->query = std::move(query);
     request->queued_at = now;
     request->waiters.push_back({now, deadline, std::move(callback)});
-    queue_up(lane);
+    queue_up(queue);
     if (request->query.statement->repeatable())
-        lane->by_identity.emplace(request->query.identity, request.get());
-    lane->waiting.push_back(std::move(request));
+        queue->by_coalescing_key.emplace(request->query.coalescing_key, request.get());
+    queue->waiting.push_back(std::move(request));
     ++waiting_;
     dispatch();
     schedule_sweep();
@@ -108,49 +108,49 @@ void Pool::change(const PoolSettings& settings) {
 }
 
 void Pool::renew() {
-    std::vector<Slot*> coming;
-    for (const auto& slot : slots_) {
-        if (slot->coming()) coming.push_back(slot.get());
+    std::vector<PooledConnection*> coming;
+    for (const auto& pooled : connections_) {
+        if (pooled->coming()) coming.push_back(pooled.get());
     }
-    for (auto* slot : coming) bury(*slot);
+    for (auto* pooled : coming) close(*pooled);
     for (std::size_t host = 0; host < hosts_.size(); ++host) retire_all_to(host);
 }
 
 void Pool::wind_down() {
     settings_.idle_interval = Duration::zero();
-    std::vector<Slot*> idle;
-    for (const auto& slot : slots_) {
-        if (slot->idle()) idle.push_back(slot.get());
+    std::vector<PooledConnection*> idle;
+    for (const auto& pooled : connections_) {
+        if (pooled->idle()) idle.push_back(pooled.get());
     }
-    for (auto* slot : idle) bury(*slot);
+    for (auto* pooled : idle) close(*pooled);
 }
 
 PoolStats Pool::stats() const {
     PoolStats stats;
     stats.waiting = waiting_;
-    stats.connections = buried_.size();
-    for (const auto& slot : slots_) {
+    stats.connections = closing_.size();
+    for (const auto& pooled : connections_) {
         ++stats.connections;
-        if (slot->state == SlotState::ready) ++stats.ready;
-        stats.in_flight += slot->in_flight.size();
+        if (pooled->state == ConnectionState::ready) ++stats.ready;
+        stats.in_flight += pooled->in_flight.size();
     }
     return stats;
 }
 
-void Pool::slot_connected(Slot& slot, Duration round_trip) {
-    if (slot.state == SlotState::resetting) {
-        slot.state = SlotState::ready;
-        slot.since = loop_.now();
+void Pool::connection_connected(PooledConnection& pooled, Duration round_trip) {
+    if (pooled.state == ConnectionState::resetting) {
+        pooled.state = ConnectionState::ready;
+        pooled.since = loop_.now();
         dispatch();
     }
-    if (slot.state != SlotState::connecting) return;
+    if (pooled.state != ConnectionState::connecting) return;
     const auto now = loop_.now();
-    auto& host = hosts_[slot.host];
+    auto& host = hosts_[pooled.host];
     const auto before = host.health();
-    if (host.connected(now, now - slot.since)) log_return(host, before);
-    slot.state = SlotState::ready;
-    slot.since = slot.opened_at = now;
-    slot.round_trip = round_trip;
+    if (host.connected(now, now - pooled.since)) log_return(host, before);
+    pooled.state = ConnectionState::ready;
+    pooled.since = pooled.opened_at = now;
+    pooled.round_trip = round_trip;
     dispatch();
 }
 
@@ -175,42 +175,42 @@ Failure Pool::without_secrets(Failure failure) const {
     return failure;
 }
 
-void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
+void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const Outcome& outcome) {
     const auto now = loop_.now();
-    const auto found = std::find_if(slot.in_flight.begin(), slot.in_flight.end(),
+    const auto found = std::find_if(pooled.in_flight.begin(), pooled.in_flight.end(),
                                     [token](const InFlight& entry) { return entry.token == token; });
-    if (found == slot.in_flight.end()) return;
+    if (found == pooled.in_flight.end()) return;
     InFlight entry = std::move(*found);
     // Sent to an idle server the time includes the network; behind others it does not.
-    const bool was_alone = entry.sent >= slot.last_finished;
-    const Duration taken = now - std::max(entry.sent, slot.last_finished);
-    slot.in_flight.erase(found);
-    slot.last_finished = now;
-    slot.since = now;
-    slot.solitary = false;
-    slot.silent = false;
+    const bool was_alone = entry.sent >= pooled.last_finished;
+    const Duration taken = now - std::max(entry.sent, pooled.last_finished);
+    pooled.in_flight.erase(found);
+    pooled.last_finished = now;
+    pooled.since = now;
+    pooled.solitary = false;
+    pooled.silent = false;
     left_connection(entry);
-    auto& host = hosts_[slot.host];
+    auto& host = hosts_[pooled.host];
     const auto before = host.health();
     if (host.answered(now)) log_return(host, before);
 
     auto& request = *entry.request;
     // Before the answer, which may bring the next lookup.
     const bool too_large = !outcome.ok() && outcome.failure.kind == FailureClass::too_large;
-    if (slot.state == SlotState::ready) {
-        if (too_large || slot.connection->worn()) {
-            slot.state = SlotState::retiring;
-        } else if (request.query.statement->leaves_state() || slot.connection->holds_transaction()) {
-            slot.state = SlotState::resetting;
+    if (pooled.state == ConnectionState::ready) {
+        if (too_large || pooled.connection->should_recycle()) {
+            pooled.state = ConnectionState::retiring;
+        } else if (request.query.statement->leaves_state() || pooled.connection->holds_transaction()) {
+            pooled.state = ConnectionState::resetting;
         }
     }
     // How long a connection was silent does not say how long a query takes.
     if (!entry.moved && (outcome.ok() || too_large || outcome.failure.kind == FailureClass::query)) {
-        entry.lane->sample(std::max(Duration::zero(), was_alone ? taken - slot.round_trip : taken));
+        entry.queue->sample(std::max(Duration::zero(), was_alone ? taken - pooled.round_trip : taken));
     }
-    if (request.asked_twice) {
+    if (request.hedged) {
         if (outcome.ok()) {
-            answered_here(request, slot, entry.sent);
+            answered_here(request, pooled, entry.sent);
         } else {
             hedges_.remove(request);  // it is not late any more
         }
@@ -219,8 +219,8 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
         answer(request, outcome);
     } else {
         request.last_failure = outcome.failure;
-        request.last_host = slot.host;
-        if (outcome.failure.kind == FailureClass::query) request.failed_hosts.push_back(slot.host);
+        request.last_host = pooled.host;
+        if (outcome.failure.kind == FailureClass::query) request.failed_hosts.push_back(pooled.host);
         const bool resend = outcome.failure.kind == FailureClass::resend;
         const bool conflict = outcome.failure.kind == FailureClass::conflict;
         if (resend) ++request.resends;
@@ -231,19 +231,20 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
         const bool again = !too_large && (resend || (request.query.statement->repeatable() &&
                                                      (conflict || other_host_may_answer(request))));
         if (again && !enough && !request.abandoned()) {
-            requeue(entry.lane, std::move(entry.request));
+            requeue(entry.queue, std::move(entry.request));
         } else if (too_large || !under_way(request)) {
             answer(request, outcome);
         }
     }
-    if (slot.state == SlotState::resetting && !slot.connection->reset()) slot.state = SlotState::retiring;
-    if (slot.state == SlotState::retiring && slot.in_flight.empty()) bury(slot);
-    if (too_large && slot.state != SlotState::closed) {
+    if (pooled.state == ConnectionState::resetting && !pooled.connection->reset())
+        pooled.state = ConnectionState::retiring;
+    if (pooled.state == ConnectionState::retiring && pooled.in_flight.empty()) close(pooled);
+    if (too_large && pooled.state != ConnectionState::closed) {
         // The rest of the answer may still come: it is not waited for.
-        auto others = std::move(slot.in_flight);
-        slot.in_flight.clear();
-        bury(slot);
-        ask_again(slot, std::move(others),
+        auto others = std::move(pooled.in_flight);
+        pooled.in_flight.clear();
+        close(pooled);
+        ask_again(pooled, std::move(others),
                   {FailureClass::lost, "the connection ended with a lookup whose answer was too large"},
                   true);
     }
@@ -251,45 +252,46 @@ void Pool::slot_finished(Slot& slot, QueryToken token, const Outcome& outcome) {
 }
 
 // Before something is put in its line: an empty one may still be among the busy ones.
-void Pool::queue_up(const std::shared_ptr<Lane>& lane) {
-    if (!lane->waiting.empty()) return;
-    if (std::find(busy_lanes_.begin(), busy_lanes_.end(), lane) == busy_lanes_.end())
-        busy_lanes_.push_back(lane);
+void Pool::queue_up(const std::shared_ptr<TableQueue>& queue) {
+    if (!queue->waiting.empty()) return;
+    if (std::find(busy_queues_.begin(), busy_queues_.end(), queue) == busy_queues_.end())
+        busy_queues_.push_back(queue);
 }
 
-void Pool::requeue(std::shared_ptr<Lane> lane, std::shared_ptr<Request> request) {
-    if (!request->failed_hosts.empty() && !lane->is_elsewhere) {
-        if (!lane->elsewhere) {
-            lane->elsewhere = make_lane(lane->table());
-            lane->elsewhere->is_elsewhere = true;
+void Pool::requeue(std::shared_ptr<TableQueue> queue, std::shared_ptr<Request> request) {
+    if (!request->failed_hosts.empty() && !queue->is_failover) {
+        if (!queue->failover_queue) {
+            queue->failover_queue = make_queue(queue->table());
+            queue->failover_queue->is_failover = true;
         }
-        lane = lane->elsewhere;
+        queue = queue->failover_queue;
     }
-    queue_up(lane);
-    if (request->query.statement->repeatable() && !request->asked_twice) {
-        lane->by_identity.try_emplace(request->query.identity, request.get());
+    queue_up(queue);
+    if (request->query.statement->repeatable() && !request->hedged) {
+        queue->by_coalescing_key.try_emplace(request->query.coalescing_key, request.get());
     }
-    lane->waiting.push_front(std::move(request));
+    queue->waiting.push_front(std::move(request));
     ++waiting_;
 }
 
-void Pool::take_from_line(Lane& lane, std::size_t position) {
-    const auto where = lane.waiting.begin() + static_cast<std::ptrdiff_t>(position);
-    const auto shared = lane.by_identity.find((*where)->query.identity);
-    if (shared != lane.by_identity.end() && shared->second == where->get()) lane.by_identity.erase(shared);
-    lane.waiting.erase(where);
+void Pool::take_from_line(TableQueue& queue, std::size_t position) {
+    const auto where = queue.waiting.begin() + static_cast<std::ptrdiff_t>(position);
+    const auto shared = queue.by_coalescing_key.find((*where)->query.coalescing_key);
+    if (shared != queue.by_coalescing_key.end() && shared->second == where->get())
+        queue.by_coalescing_key.erase(shared);
+    queue.waiting.erase(where);
     --waiting_;
 }
 
 void Pool::left_connection(InFlight& entry) {
     if (std::exchange(entry.hedge, false)) hedges_.ended();
     if (entry.counted_slow) {
-        if (!std::exchange(entry.spared, false)) --entry.lane->slow_connections;
+        if (!std::exchange(entry.slow_share_released, false)) --entry.queue->slow_connections;
         --slow_connections_;
         entry.counted_slow = false;
     }
     if (entry.overdue) {
-        --entry.lane->overdue;
+        --entry.queue->overdue;
         entry.overdue = false;
     }
 }
@@ -319,12 +321,14 @@ void Pool::answer_later(std::shared_ptr<Request> request, Failure failure) {
 
 std::size_t Pool::connections_to(std::size_t host) const {
     return static_cast<std::size_t>(
-        std::count_if(slots_.begin(), slots_.end(), [host](const auto& slot) { return slot->host == host; }));
+        std::count_if(connections_.begin(), connections_.end(),
+                      [host](const auto& pooled) { return pooled->host == host; }));
 }
 
 std::size_t Pool::connecting() const {
-    return static_cast<std::size_t>(std::count_if(
-        slots_.begin(), slots_.end(), [](const auto& slot) { return slot->state == SlotState::connecting; }));
+    return static_cast<std::size_t>(
+        std::count_if(connections_.begin(), connections_.end(),
+                      [](const auto& pooled) { return pooled->state == ConnectionState::connecting; }));
 }
 
 }  // namespace proxyd::pool

@@ -1,6 +1,6 @@
 // A bounded pool of connections to one database, shared by all tables that ask it.
 //
-// Lookups wait in one lane per table. A free connection takes the next one; when all are busy a lookup is
+// Lookups wait in one queue per table. A free connection takes the next one; when all are busy a lookup is
 // sent behind others on a connection that answers quickly. Queries of slow tables get connections for
 // themselves, and never all of them. A lookup whose connection breaks is asked again elsewhere, and one whose
 // connection is silent for long, too (a hedge: the first answer counts); while no host answers, lookups wait
@@ -20,8 +20,8 @@
 #include "backends/pool/hedge_line.h"
 #include "backends/pool/host.h"
 #include "backends/pool/host_choice.h"
-#include "backends/pool/lane.h"
-#include "backends/pool/slot.h"
+#include "backends/pool/pooled_connection.h"
+#include "backends/pool/table_queue.h"
 
 namespace proxyd::pool {
 
@@ -53,10 +53,11 @@ class Pool {
     Pool& operator=(const Pool&) = delete;
 
     // The line in which a table's lookups wait.
-    [[nodiscard]] std::shared_ptr<Lane> make_lane(std::string table);
+    [[nodiscard]] std::shared_ptr<TableQueue> make_queue(std::string table);
 
     // Calls back exactly once, at the deadline at the latest; perhaps before submit() returns.
-    void submit(const std::shared_ptr<Lane>& lane, Query query, Deadline deadline, OutcomeCallback callback);
+    void submit(const std::shared_ptr<TableQueue>& queue, Query query, Deadline deadline,
+                OutcomeCallback callback);
 
     // Takes effect at once; connections above a smaller size are closed when they are idle.
     void change(const PoolSettings& settings);
@@ -74,22 +75,23 @@ class Pool {
     [[nodiscard]] const std::vector<Host>& hosts() const { return hosts_; }
 
   private:
-    friend class Slot;
+    friend class PooledConnection;
     enum class Sent { yes, no, answered };
 
     // pool.cc, pool_closing.cc: what happens to requests and connections
-    void slot_connected(Slot& slot, Duration round_trip);
+    void connection_connected(PooledConnection& pooled, Duration round_trip);
     void log_return(const Host& host, HostHealth before);
     [[nodiscard]] std::string trouble_subject(const Host& host) const;
-    void slot_finished(Slot& slot, QueryToken token, const Outcome& outcome);
-    void slot_closed(Slot& slot, const Failure& failure);
+    void connection_finished(PooledConnection& pooled, QueryToken token, const Outcome& outcome);
+    void connection_closed(PooledConnection& pooled, const Failure& failure);
     [[nodiscard]] Failure without_secrets(Failure failure) const;
-    void give_up(Slot& slot, const Failure& failure);
-    void ask_again(const Slot& slot, std::deque<InFlight> lost, const Failure& failure, bool sent);
-    void bury(Slot& slot);
-    void queue_up(const std::shared_ptr<Lane>& lane);
-    void requeue(std::shared_ptr<Lane> lane, std::shared_ptr<Request> request);
-    void take_from_line(Lane& lane, std::size_t position);
+    void give_up(PooledConnection& pooled, const Failure& failure);
+    void ask_again(const PooledConnection& pooled, std::deque<InFlight> lost, const Failure& failure,
+                   bool sent);
+    void close(PooledConnection& pooled);
+    void queue_up(const std::shared_ptr<TableQueue>& queue);
+    void requeue(std::shared_ptr<TableQueue> queue, std::shared_ptr<Request> request);
+    void take_from_line(TableQueue& queue, std::size_t position);
     void left_connection(InFlight& entry);
     [[nodiscard]] bool under_way(const Request& request) const;
     void answer(Request& request, const Outcome& outcome);
@@ -97,36 +99,36 @@ class Pool {
 
     // pool_dispatch.cc: which lookup goes where
     void dispatch();
-    [[nodiscard]] Sent send_next(const std::shared_ptr<Lane>& lane);
-    [[nodiscard]] bool may_send_slow(const Lane& lane) const;
-    [[nodiscard]] bool is_crowded_out(const Lane& lane) const;
+    [[nodiscard]] Sent send_next(const std::shared_ptr<TableQueue>& queue);
+    [[nodiscard]] bool may_send_slow(const TableQueue& queue) const;
+    [[nodiscard]] bool is_crowded_out(const TableQueue& queue) const;
     [[nodiscard]] std::size_t slow_limit() const;
-    [[nodiscard]] Slot* pick_slot(const Request& request, bool solitary);
-    [[nodiscard]] bool takes_queries(const Slot& slot) const;
-    [[nodiscard]] bool is_quick(const Slot& slot, TimePoint now) const;
-    InFlight& send(Slot& slot, const std::shared_ptr<Lane>& lane, std::shared_ptr<Request> request,
-                   bool solitary);
+    [[nodiscard]] PooledConnection* pick_connection(const Request& request, bool solitary);
+    [[nodiscard]] bool takes_queries(const PooledConnection& pooled) const;
+    [[nodiscard]] bool is_quick(const PooledConnection& pooled, TimePoint now) const;
+    InFlight& send(PooledConnection& pooled, const std::shared_ptr<TableQueue>& queue,
+                   std::shared_ptr<Request> request, bool solitary);
     void open_more();
     [[nodiscard]] bool other_host_may_answer(const Request& request) const;
     [[nodiscard]] std::vector<HostLoad> host_loads() const;
     [[nodiscard]] std::optional<std::size_t> pick_host(const std::vector<std::size_t>& except) const;
     void open(std::size_t host);
     void wake_later(TimePoint now, bool any_ready);
-    [[nodiscard]] bool hopeless() const;
-    [[nodiscard]] bool full() const { return slots_.size() + buried_.size() >= settings_.size; }
+    [[nodiscard]] bool all_misconfigured() const;
+    [[nodiscard]] bool full() const { return connections_.size() + closing_.size() >= settings_.size; }
 
     // pool_hedge.cc: lookups whose connection is silent
-    void hedge_head(Slot& slot, TimePoint now);
+    void hedge_head(PooledConnection& pooled, TimePoint now);
     void send_hedges();
-    [[nodiscard]] Slot* pick_slot_for(const Hedge& hedge, bool unproven_too);
-    void send_hedge(Slot& slot);
+    [[nodiscard]] PooledConnection* pick_connection_for(const Hedge& hedge, bool unproven_too);
+    void send_hedge(PooledConnection& pooled);
     [[nodiscard]] bool open_for(const Hedge& hedge);
     void expire_hedges(TimePoint now);
-    void answered_here(Request& request, const Slot& winner, TimePoint asked_at);
-    void beaten(Slot& slot, const Slot& winner, TimePoint now);
+    void answered_here(Request& request, const PooledConnection& winner, TimePoint asked_at);
+    void beaten(PooledConnection& pooled, const PooledConnection& winner, TimePoint now);
     [[nodiscard]] bool goes_on(const Request& request);
-    [[nodiscard]] bool is_asked_beside(const Slot& slot, const Request& request) const;
-    [[nodiscard]] bool is_expendable(const Slot& slot, TimePoint now) const;
+    [[nodiscard]] bool is_asked_beside(const PooledConnection& pooled, const Request& request) const;
+    [[nodiscard]] bool is_expendable(const PooledConnection& pooled, TimePoint now) const;
     [[nodiscard]] bool expend_one(bool only_beaten);
 
     // pool_upkeep.cc: what time brings
@@ -135,15 +137,15 @@ class Pool {
     [[nodiscard]] std::string why_expired(const Request& request,
                                           std::optional<std::size_t> asked_host) const;
     void expire_waiting(TimePoint now);
-    void look_after(Slot& slot, TimePoint now);
-    [[nodiscard]] bool over_age(const Slot& slot, TimePoint now) const;
-    void rescue(Slot& slot, TimePoint now);
-    void ask_twice(Slot& slot, std::size_t together, TimePoint now);
+    void check_timeouts(PooledConnection& pooled, TimePoint now);
+    [[nodiscard]] bool over_age(const PooledConnection& pooled, TimePoint now) const;
+    void hedge_those_behind(PooledConnection& pooled, TimePoint now);
+    void hedge_batch(PooledConnection& pooled, std::size_t together, TimePoint now);
     void rebalance(TimePoint now);
-    void retire_one_of(const std::function<bool(const Slot&)>& chosen);
+    void retire_one_of(const std::function<bool(const PooledConnection&)>& chosen);
     void retire_all_to(std::size_t host);
     void shrink();
-    void make_room_for(std::size_t host, const std::function<bool(const Slot&)>& victim);
+    void make_room_for(std::size_t host, const std::function<bool(const PooledConnection&)>& victim);
     void schedule_sweep();
 
     // A request that was being worked on when so many connections broke is likely to be what breaks them.
@@ -158,15 +160,16 @@ class Pool {
     std::unique_ptr<Driver> driver_;
     PoolSettings settings_;
     mutable std::minstd_rand random_;
-    std::vector<std::unique_ptr<Slot>> slots_;
-    std::vector<std::weak_ptr<Lane>> lanes_;
-    std::vector<std::shared_ptr<Lane>> busy_lanes_;  // with waiting requests
+    std::vector<std::unique_ptr<PooledConnection>> connections_;
+    std::vector<std::weak_ptr<TableQueue>> queues_;
+    std::vector<std::shared_ptr<TableQueue>> busy_queues_;  // with waiting requests
     std::size_t next_lane_ = 0;
     std::size_t waiting_ = 0;
     std::size_t slow_connections_ = 0;
     HedgeLine hedges_;
-    std::vector<std::unique_ptr<Slot>> buried_;  // closed, but not destroyed yet: they count until then
-    std::optional<std::size_t> open_next_;       // the host for which a connection was retired
+    std::vector<std::unique_ptr<PooledConnection>>
+        closing_;                           // closed, but not destroyed yet: they count until then
+    std::optional<std::size_t> open_next_;  // the host for which a connection was retired
     std::size_t sharing_limit_ = 2;  // how many connections quick queries are spread over, before they wait
     TimePoint sharing_grown_at_{};
     QueryToken next_token_ = 1;

@@ -36,9 +36,9 @@ inline constexpr std::size_t no_answer_limit = std::numeric_limits<std::size_t>:
 
 struct Query {
     std::shared_ptr<const Statement> statement;
-    std::string key;        // folded
-    std::string identity;   // equal identities of one statement ask the database for the same thing
-    bool may_wait = false;  // its answer, for those of the next few queries that are sent with it
+    std::string key;             // folded
+    std::string coalescing_key;  // equal identities of one statement ask the database for the same thing
+    bool may_batch = false;      // its answer, for those of the next few queries that are sent with it
     std::size_t answer_limit = no_answer_limit;  // of what answer_size() counts; the driver looks after it
 };
 

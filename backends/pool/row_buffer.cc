@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "backends/large_memory.h"
+#include "backends/pool/large_memory.h"
 
 namespace proxyd::pool {
 namespace {

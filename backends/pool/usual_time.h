@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 
 namespace proxyd::pool {
 

@@ -13,11 +13,7 @@
 namespace proxyd::relay {
 
 // What the server says when it is connected to.
-enum class Greeting {
-    yes,    // Postfix 3.6 and later: when it comes, a process has accepted the connection
-    no,     // earlier: nothing
-    probe,  // not known: nothing within a moment means no
-};
+using protocol::Greeting;
 
 class Connection {
   public:

@@ -33,15 +33,15 @@ class JobQueue {
     [[nodiscard]] std::size_t size() const { return size_; }
 
   private:
-    struct Lane {
+    struct TableQueue {
         std::deque<JobPtr> waiting;
         std::size_t taken = 0;
     };
-    using Lanes = std::map<std::string, Lane, std::less<>>;  // by table
+    using TableQueues = std::map<std::string, TableQueue, std::less<>>;  // by table
 
-    [[nodiscard]] Lanes::const_iterator next(std::size_t free) const;
+    [[nodiscard]] TableQueues::const_iterator next(std::size_t free) const;
 
-    Lanes lanes_;
+    TableQueues queues_;
     std::size_t size_ = 0;
     std::uint64_t last_order_ = 0;
 };

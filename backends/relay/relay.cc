@@ -6,11 +6,11 @@
 
 #include <fmt/format.h>
 
-#include "backends/excerpt.h"
-#include "backends/log.h"
 #include "backends/relay/slot.h"
 #include "backends/relay/table_kind.h"
 #include "backends/relay/translation.h"
+#include "backends/report/excerpt.h"
+#include "backends/report/log.h"
 
 namespace proxyd::relay {
 

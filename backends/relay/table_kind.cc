@@ -4,7 +4,7 @@
 #include <array>
 #include <string>
 
-#include "backends/table/map_list.h"
+#include "backends/table/composite_table.h"
 
 namespace proxyd::relay {
 
@@ -47,7 +47,7 @@ constexpr std::array kinds = {
 }  // namespace
 
 Flags usual_flags(std::string_view table) {
-    if (const auto list = table::MapList::parse(table)) return usual_flags(list->members.front());
+    if (const auto list = table::CompositeTable::parse(table)) return usual_flags(list->members.front());
     const auto type = table.substr(0, table.find(':'));
     const auto* known =
         std::find_if(kinds.begin(), kinds.end(), [type](const Kind& kind) { return kind.type == type; });

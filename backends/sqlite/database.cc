@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "backends/redact.h"
+#include "backends/report/redact.h"
 #include "backends/sqlite/delivery.h"
 
 namespace proxyd::sqlite {
@@ -56,7 +56,7 @@ Database::~Database() {
         lookups.clear();
     };
     unanswered(fresh_);
-    for (const auto& lane : slow_lanes_) unanswered(lane->waiting);
+    for (const auto& queue : slow_queues_) unanswered(queue->waiting);
     for (const auto& lookup : left) tell(lookup);
 }
 
@@ -66,21 +66,21 @@ void Database::stop() {
     for (const auto& worker : workers_) worker->stop(last_moment);
 }
 
-std::shared_ptr<Lane> Database::make_lane(Limits limits) {
-    auto lane = std::make_shared<Lane>(limits);
-    std::erase_if(lanes_, [](const auto& known) { return known.expired(); });
-    lanes_.push_back(lane);
-    return lane;
+std::shared_ptr<TableQueue> Database::make_queue(Limits limits) {
+    auto queue = std::make_shared<TableQueue>(limits);
+    std::erase_if(queues_, [](const auto& known) { return known.expired(); });
+    queues_.push_back(queue);
+    return queue;
 }
 
 Limits Database::limits() const {
     std::optional<Limits> least;
-    for (const auto& known : lanes_) {
-        const auto lane = known.lock();
-        if (!lane) continue;
-        if (!least) least = lane->limits();
-        least->handles = std::min(least->handles, lane->limits().handles);
-        least->idle = std::min(least->idle, lane->limits().idle);
+    for (const auto& known : queues_) {
+        const auto queue = known.lock();
+        if (!queue) continue;
+        if (!least) least = queue->limits();
+        least->handles = std::min(least->handles, queue->limits().handles);
+        least->idle = std::min(least->idle, queue->limits().idle);
     }
     return least.value_or(Limits{});
 }
@@ -95,8 +95,8 @@ table::DatabaseReport Database::report() const {
     return {"sqlite database " + name, 0, stats, {file_}};
 }
 
-void Database::run(const std::shared_ptr<Lane>& lane, Job job, pool::OutcomeCallback callback) {
-    const auto most = lane->limits().queue;
+void Database::run(const std::shared_ptr<TableQueue>& queue, Job job, pool::OutcomeCallback callback) {
+    const auto most = queue->limits().queue;
     if (asked_ >= most) {
         loop_.defer([callback = std::move(callback), most] {
             callback({nullptr,
@@ -107,12 +107,12 @@ void Database::run(const std::shared_ptr<Lane>& lane, Job job, pool::OutcomeCall
     }
     ++asked_;
     some_wait_ = true;
-    job.answer_limit = lane->limits().answer;
+    job.answer_limit = queue->limits().answer;
     const auto deadline = job.deadline;
-    Lookup lookup{std::move(job), {lane, deadline, std::move(callback)}};
-    if (lane->slow()) {
-        if (lane->waiting.empty()) slow_lanes_.push_back(lane);
-        lane->waiting.push_back(std::move(lookup));
+    Lookup lookup{std::move(job), {queue, deadline, std::move(callback)}};
+    if (queue->slow()) {
+        if (queue->waiting.empty()) slow_queues_.push_back(queue);
+        queue->waiting.push_back(std::move(lookup));
     } else {
         fresh_.push_back(std::move(lookup));
         if (fresh_.size() >= portion && quick_ != nullptr) hand_over();
@@ -141,21 +141,21 @@ void Database::hand_over() {
 
 // Each slow table gets a thread in turn, those first that have fewest.
 void Database::hand_over_slow() {
-    std::erase_if(slow_lanes_, [](const auto& lane) { return lane->waiting.empty(); });
-    while (const auto lane = next_slow_lane()) {
+    std::erase_if(slow_queues_, [](const auto& queue) { return queue->waiting.empty(); });
+    while (const auto queue = next_slow_queue()) {
         auto* worker = worker_for_slow();
         if (worker == nullptr) return;
-        give_slow(*worker, *lane);
-        std::erase(slow_lanes_, lane);
-        if (!lane->waiting.empty()) slow_lanes_.push_back(lane);
+        give_slow(*worker, *queue);
+        std::erase(slow_queues_, queue);
+        if (!queue->waiting.empty()) slow_queues_.push_back(queue);
     }
 }
 
-std::shared_ptr<Lane> Database::next_slow_lane() const {
+std::shared_ptr<TableQueue> Database::next_slow_queue() const {
     const auto fewest =
-        std::min_element(slow_lanes_.begin(), slow_lanes_.end(),
+        std::min_element(slow_queues_.begin(), slow_queues_.end(),
                          [](const auto& a, const auto& b) { return a->running < b->running; });
-    if (fewest == slow_lanes_.end()) return nullptr;
+    if (fewest == slow_queues_.end()) return nullptr;
     // What a table may have leaves one for the next that shows to be slow.
     const auto most = std::max<std::size_t>(1, workers_for_slow() * 2 / 3);
     return static_cast<std::size_t>((*fewest)->running) < most ? *fewest : nullptr;
@@ -180,12 +180,12 @@ Worker* Database::worker_for_slow() {
     return alone ? quick_ : nullptr;
 }
 
-void Database::give_slow(Worker& worker, Lane& lane) {
+void Database::give_slow(Worker& worker, TableQueue& queue) {
     std::vector<Lookup> one;
-    one.push_back(std::move(lane.waiting.front()));
-    lane.waiting.pop_front();
+    one.push_back(std::move(queue.waiting.front()));
+    queue.waiting.pop_front();
     one.front().asked.apart = &worker != quick_;
-    if (&worker != quick_) ++lane.running;
+    if (&worker != quick_) ++queue.running;
     worker.give(one);
 }
 
@@ -221,7 +221,7 @@ void Database::open_worker() {
 
 bool Database::proceed() {
     const bool wanted = (!fresh_.empty() && (quick_ == nullptr || quick_->retiring())) ||
-                        (next_slow_lane() != nullptr && idle_worker() == nullptr);
+                        (next_slow_queue() != nullptr && idle_worker() == nullptr);
     if (!wanted || workers_.size() >= limits().handles) return false;
     open_worker();
     hand_over();
@@ -236,18 +236,18 @@ void Database::free_quick() {
     if (stuck == nullptr) return;
     if (idle_worker() == nullptr && workers_.size() >= limits().handles) return;
     stuck->overdue = stuck->apart = true;
-    ++stuck->lane->overdue;
-    ++stuck->lane->running;
+    ++stuck->queue->overdue;
+    ++stuck->queue->running;
     auto behind = quick_->take_back();
     quick_ = nullptr;
     std::vector<Lookup> quick;
     for (auto& lookup : behind) {
-        const auto lane = lookup.asked.lane;
+        const auto queue = lookup.asked.queue;
         if (!lookup.asked.callback) {
             --asked_;
-        } else if (lane->slow()) {
-            if (lane->waiting.empty()) slow_lanes_.push_back(lane);
-            lane->waiting.push_back(std::move(lookup));
+        } else if (queue->slow()) {
+            if (queue->waiting.empty()) slow_queues_.push_back(queue);
+            queue->waiting.push_back(std::move(lookup));
         } else {
             quick.push_back(std::move(lookup));
         }
@@ -262,9 +262,9 @@ void Database::answered(const Worker&, std::vector<Lookup> lookups) {
     const auto self = shared_from_this();  // a callback may be the last that it lives for
     for (const auto& [job, asked] : lookups) {
         --asked_;
-        if (asked.apart) --asked.lane->running;
-        if (asked.overdue) --asked.lane->overdue;
-        if (!job.locked_out && !job.prepare_only) asked.lane->sample(job.took);
+        if (asked.apart) --asked.queue->running;
+        if (asked.overdue) --asked.queue->overdue;
+        if (!job.locked_out && !job.prepare_only) asked.queue->sample(job.took);
         note(job.answer);
     }
     hand_over();
@@ -303,7 +303,7 @@ void Database::sweep() {
     for (const auto& worker : workers) worker->deliver();
     expire(now);
     free_quick();
-    if (!fresh_.empty() || !slow_lanes_.empty()) {
+    if (!fresh_.empty() || !slow_queues_.empty()) {
         files_->make_room(now);
         hand_over();
         hand_over_slow();
@@ -329,7 +329,7 @@ void Database::expire(TimePoint now) {
         some_wait_ = some_wait_ || !lookups.empty();
     };
     take_late(fresh_);
-    for (const auto& lane : slow_lanes_) take_late(lane->waiting);
+    for (const auto& queue : slow_queues_) take_late(queue->waiting);
     for (const auto& worker : workers_) worker->take_late(now, late, some_wait_);
     if (late.empty()) return;
     note_failure(busy_too_long());

@@ -8,8 +8,8 @@
 
 #include "backends/event/loop.h"
 #include "backends/pool/host.h"
-#include "backends/sqlite/lane.h"
 #include "backends/sqlite/open_files.h"
+#include "backends/sqlite/table_queue.h"
 #include "backends/sqlite/worker.h"
 #include "backends/table/query_runner.h"
 
@@ -29,11 +29,11 @@ class Database : public std::enable_shared_from_this<Database> {
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
 
-    [[nodiscard]] std::shared_ptr<Lane> make_lane(Limits limits);
+    [[nodiscard]] std::shared_ptr<TableQueue> make_queue(Limits limits);
 
     // Calls back from the loop exactly once, soon after the deadline at the latest; never before run()
-    // returns. More lookups under way than the limit of the lane: the callback gets a failure.
-    void run(const std::shared_ptr<Lane>& lane, Job job, pool::OutcomeCallback callback);
+    // returns. More lookups under way than the limit of the queue: the callback gets a failure.
+    void run(const std::shared_ptr<TableQueue>& queue, Job job, pool::OutcomeCallback callback);
 
     // The file is its only host.
     [[nodiscard]] table::DatabaseReport report() const;
@@ -50,9 +50,9 @@ class Database : public std::enable_shared_from_this<Database> {
     void hand_over();
     void hand_over_slow();
     void tell_in_turn(std::vector<Lookup> lookups);
-    [[nodiscard]] std::shared_ptr<Lane> next_slow_lane() const;
+    [[nodiscard]] std::shared_ptr<TableQueue> next_slow_queue() const;
     [[nodiscard]] Worker* worker_for_slow();
-    void give_slow(Worker& worker, Lane& lane);
+    void give_slow(Worker& worker, TableQueue& queue);
     [[nodiscard]] std::size_t workers_for_slow() const;
     [[nodiscard]] Worker* idle_worker() const;
     [[nodiscard]] bool open();
@@ -71,9 +71,9 @@ class Database : public std::enable_shared_from_this<Database> {
     Loop& loop_;
     std::shared_ptr<OpenFiles> files_;
     std::string path_;
-    std::vector<std::weak_ptr<Lane>> lanes_;
-    std::vector<std::shared_ptr<Lane>> slow_lanes_;  // with waiting lookups
-    std::vector<Lookup> fresh_;                      // quick ones that no worker has yet
+    std::vector<std::weak_ptr<TableQueue>> queues_;
+    std::vector<std::shared_ptr<TableQueue>> slow_queues_;  // with waiting lookups
+    std::vector<Lookup> fresh_;                             // quick ones that no worker has yet
     std::vector<std::shared_ptr<Worker>> workers_;
     Worker* quick_ = nullptr;  // of workers_: whom quick lookups go to
     std::size_t asked_ = 0;    // lookups without an answer

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string_view>
 
-#include "backends/large_memory.h"
+#include "backends/pool/large_memory.h"
 
 namespace proxyd::sqlite {
 namespace {

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backends/unreadable.h"
+#include "backends/report/file_access_advice.h"
 
 namespace proxyd::sqlite {
 namespace {

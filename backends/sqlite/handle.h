@@ -9,7 +9,7 @@
 
 #include <sqlite3.h>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 #include "backends/pool/failure.h"
 #include "backends/sqlite/lookup.h"
 #include "backends/table/file_stamp.h"

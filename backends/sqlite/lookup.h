@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 #include "backends/pool/query.h"
 #include "backends/sqlite/statement.h"
 
 namespace proxyd::sqlite {
 
-class Lane;
+class TableQueue;
 
 // The values of one answer, as they came from the file. SQLite tables answer with the first column only.
 struct Answer {
@@ -36,10 +36,10 @@ struct Job {
 
 // Who waits for it; of the loop alone.
 struct Asked {
-    std::shared_ptr<Lane> lane;
+    std::shared_ptr<TableQueue> queue;
     Deadline deadline;
     pool::OutcomeCallback callback;  // empty once answered
-    bool apart = false;              // counted in the lane's running
+    bool apart = false;              // counted in the queue's running
     bool overdue = false;            // and in its overdue
 };
 

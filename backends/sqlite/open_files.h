@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 
 namespace proxyd::sqlite {
 

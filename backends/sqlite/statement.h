@@ -1,8 +1,8 @@
 // A table's query for SQLite: bound where that means the same, else expanded with quotes doubled.
 #pragma once
 
-#include "backends/table/sql_literals.h"
-#include "backends/table/template.h"
+#include "backends/sql/analysis.h"
+#include "backends/sql/template.h"
 
 namespace proxyd::sqlite {
 

@@ -12,11 +12,11 @@ class Runner final : public table::QueryRunner {
     Runner(std::shared_ptr<Database> database, std::shared_ptr<const Statement> statement, Limits limits)
         : database_(std::move(database)),
           statement_(std::move(statement)),
-          lane_(database_->make_lane(limits)) {}
+          queue_(database_->make_queue(limits)) {}
 
     void run(const table::KeyParts& key, Deadline deadline, pool::OutcomeCallback callback) override {
         Job job{statement_, std::string(key.key), deadline};
-        database_->run(lane_, std::move(job), std::move(callback));
+        database_->run(queue_, std::move(job), std::move(callback));
     }
 
     // Where a key stands outside quotes, a query with a made-up one is a mistake that it has not itself.
@@ -35,13 +35,13 @@ class Runner final : public table::QueryRunner {
         };
         Job job{std::move(statement), "check@proxyd.invalid", deadline};
         job.prepare_only = true;
-        database_->run(lane_, std::move(job), told);
+        database_->run(queue_, std::move(job), told);
     }
 
   private:
     std::shared_ptr<Database> database_;
     std::shared_ptr<const Statement> statement_;
-    std::shared_ptr<Lane> lane_;
+    std::shared_ptr<TableQueue> queue_;
 };
 
 }  // namespace

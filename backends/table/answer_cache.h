@@ -8,7 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 #include "backends/table/settings.h"
 
 namespace proxyd::table {

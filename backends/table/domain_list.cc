@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "backends/config/list.h"
-#include "backends/table/key.h"
+#include "backends/sql/folding.h"
 
 namespace proxyd::table {
 

@@ -2,7 +2,7 @@
 
 #include <sys/stat.h>
 
-#include "backends/activity.h"
+#include "backends/report/activity.h"
 
 namespace proxyd::table {
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 #include "backends/pool/pool.h"
 #include "backends/pool/query.h"
 #include "backends/table/query_trial.h"

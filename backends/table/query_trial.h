@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "backends/pool/query.h"
-#include "backends/table/sql_literals.h"
-#include "backends/table/template.h"
+#include "backends/sql/analysis.h"
+#include "backends/sql/template.h"
 
 namespace proxyd::table {
 

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "backends/table/query_text.h"
+#include "backends/sql/query_text.h"
 
 namespace proxyd::table {
 

@@ -3,10 +3,10 @@
 
 #include <optional>
 
+#include "backends/sql/analysis.h"
+#include "backends/sql/template.h"
 #include "backends/table/domain_list.h"
-#include "backends/table/sql_literals.h"
 #include "backends/table/table_parameters.h"
-#include "backends/table/template.h"
 
 namespace proxyd::table {
 

@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 
 #include "backends/config/byte_count.h"
-#include "backends/excerpt.h"
-#include "backends/large_memory.h"
-#include "backends/log.h"
-#include "backends/table/key.h"
+#include "backends/pool/large_memory.h"
+#include "backends/report/excerpt.h"
+#include "backends/report/log.h"
+#include "backends/sql/folding.h"
 
 namespace proxyd::table {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 #include "backends/event/loop.h"
 #include "backends/table/answer_cache.h"
 #include "backends/table/query_runner.h"

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "backends/cluster/secrets.h"
 #include "backends/config/parameter_file.h"
+#include "backends/report/secrets.h"
 
 namespace proxyd::table {
 

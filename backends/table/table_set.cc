@@ -9,11 +9,11 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include "backends/log.h"
+#include "backends/report/file_access_advice.h"
+#include "backends/report/log.h"
+#include "backends/table/composite_lookup.h"
+#include "backends/table/composite_table.h"
 #include "backends/table/inline_table.h"
-#include "backends/table/map_list.h"
-#include "backends/table/map_list_lookup.h"
-#include "backends/unreadable.h"
 
 namespace proxyd::table {
 namespace {
@@ -76,7 +76,7 @@ void TableSet::add_backend(std::string type, std::unique_ptr<TableBackend> backe
 }
 
 bool TableSet::serves(std::string_view name) const {
-    if (const auto list = MapList::parse(name)) {
+    if (const auto list = CompositeTable::parse(name)) {
         return std::all_of(list->members.begin(), list->members.end(),
                            [this](const std::string& member) { return serves(member); });
     }
@@ -84,7 +84,7 @@ bool TableSet::serves(std::string_view name) const {
 }
 
 void TableSet::open(std::string_view name) {
-    if (const auto list = MapList::parse(name)) {
+    if (const auto list = CompositeTable::parse(name)) {
         for (const auto& member : list->members) open(member);
         return;
     }
@@ -92,7 +92,7 @@ void TableSet::open(std::string_view name) {
 }
 
 void TableSet::lookup(std::string_view name, std::string_view key, KeyRules rules, LookupCallback callback) {
-    if (MapList::parse(name)) {
+    if (CompositeTable::parse(name)) {
         lookup_any(name, key, rules, {loop_.now() + timeout_of(name)}, std::move(callback));
         return;
     }
@@ -108,7 +108,7 @@ void TableSet::lookup(std::string_view name, std::string_view key, KeyRules rule
 // Of the tables that a unionmap or pipemap table is made of, the one that takes longest counts.
 std::chrono::milliseconds TableSet::timeout_of(std::string_view name) {
     std::chrono::milliseconds longest{0};
-    if (const auto list = MapList::parse(name)) {
+    if (const auto list = CompositeTable::parse(name)) {
         for (const auto& member : list->members) longest = std::max(longest, timeout_of(member));
         return longest;
     }
@@ -123,7 +123,7 @@ void TableSet::unavailable(const Entry& entry, const LookupCallback& callback) c
 
 void TableSet::lookup_any(std::string_view name, std::string_view key, KeyRules rules, Deadline deadline,
                           LookupCallback callback) {
-    if (const auto list = MapList::parse(name)) {
+    if (const auto list = CompositeTable::parse(name)) {
         const auto ask = [this](const std::string& member, std::string_view member_key, KeyRules member_rules,
                                 Deadline until, LookupCallback done) {
             lookup_any(member, member_key, member_rules, until, std::move(done));
@@ -254,7 +254,7 @@ TableParameters TableSet::read_parameters(const std::string& name, std::vector<s
 
 TableSet::Inspection TableSet::inspect(const std::string& table_name) {
     Inspection inspection;
-    if (auto list = MapList::parse(table_name); list && serves(table_name)) {
+    if (auto list = CompositeTable::parse(table_name); list && serves(table_name)) {
         inspection.members = std::move(list->members);
         return inspection;
     }
@@ -338,7 +338,7 @@ std::size_t TableSet::flush() {
 
 std::size_t TableSet::flush(std::string_view name, std::optional<std::string_view> key) {
     std::size_t count = 0;
-    if (const auto list = MapList::parse(name)) {
+    if (const auto list = CompositeTable::parse(name)) {
         // Which keys its later members were asked for, their answers in pipemap tables decide.
         for (const auto& member : list->members) count += flush(member, {});
         return count;
@@ -349,7 +349,7 @@ std::size_t TableSet::flush(std::string_view name, std::optional<std::string_vie
 }
 
 bool TableSet::is_open(std::string_view name) const {
-    if (const auto list = MapList::parse(name)) {
+    if (const auto list = CompositeTable::parse(name)) {
         return std::any_of(list->members.begin(), list->members.end(),
                            [this](const std::string& member) { return is_open(member); });
     }

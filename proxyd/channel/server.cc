@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "backends/log.h"
+#include "backends/report/log.h"
 
 namespace proxyd::channel {
 namespace {

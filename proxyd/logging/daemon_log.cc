@@ -3,7 +3,7 @@
 #include <string>
 #include <utility>
 
-#include "backends/redact.h"
+#include "backends/report/redact.h"
 #include "proxyd/logging/line_format.h"
 #include "proxyd/logging/printable.h"
 

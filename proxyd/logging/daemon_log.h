@@ -11,8 +11,8 @@
 
 #include <spdlog/logger.h>
 
-#include "backends/log.h"
-#include "backends/trouble_log.h"
+#include "backends/report/log.h"
+#include "backends/report/trouble_log.h"
 #include "proxyd/logging/repeat_limiter.h"
 #include "proxyd/logging/sinks.h"
 #include "proxyd/logging/troubles.h"
@@ -20,7 +20,8 @@
 namespace proxyd::logging {
 
 // May be written to by any thread. Nothing in it waits or throws once constructed. Without a sink it drops
-// everything. Texts come without passwords; what looks like one is hidden all the same (backends/redact.h).
+// everything. Texts come without passwords; what looks like one is hidden all the same
+// (backends/report/redact.h).
 class DaemonLog final : public Log, public TroubleLog {
   public:
     using Now = std::function<TimePoint()>;

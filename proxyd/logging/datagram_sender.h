@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 
 namespace proxyd::logging {
 

@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#include "backends/log.h"
+#include "backends/report/log.h"
 
 namespace proxyd::logging {
 

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "backends/redact.h"
+#include "backends/report/redact.h"
 #include "proxyd/logging/kept_name.h"
 
 namespace proxyd::logging {

@@ -10,8 +10,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "backends/clock.h"
-#include "backends/log.h"
+#include "backends/event/clock.h"
+#include "backends/report/log.h"
 
 namespace proxyd::logging {
 

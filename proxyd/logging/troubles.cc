@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "backends/redact.h"
+#include "backends/report/redact.h"
 #include "proxyd/logging/kept_name.h"
 #include "proxyd/logging/repeat_limiter.h"
 

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "backends/clock.h"
-#include "backends/log.h"
-#include "backends/trouble_log.h"
+#include "backends/event/clock.h"
+#include "backends/report/log.h"
+#include "backends/report/trouble_log.h"
 
 namespace proxyd::logging {
 

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "backends/log.h"
+#include "backends/report/log.h"
 #include "proxyd/master/process_state.h"
 
 namespace proxyd::master {
@@ -140,8 +140,9 @@ class Front {
         if (killed_at_ || !status || (stop_by_ && !WIFEXITED(*status))) _exit(0);
         // Master tells of its own.
         if (settings_.status_fd < 0 && WIFSIGNALED(*status)) {
-            log().error(fmt::format("the serving process {} was ended by signal {} ({}) -- the daemon ends, too",
-                                    child_, WTERMSIG(*status), sigdescr_np(WTERMSIG(*status))));
+            log().error(
+                fmt::format("the serving process {} was ended by signal {} ({}) -- the daemon ends, too",
+                            child_, WTERMSIG(*status), sigdescr_np(WTERMSIG(*status))));
         }
         end_like(*status);
     }

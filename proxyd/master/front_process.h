@@ -11,7 +11,7 @@
 
 #include <sys/types.h>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 #include "proxyd/master/heartbeat.h"
 
 namespace proxyd::master {

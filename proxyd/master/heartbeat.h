@@ -4,8 +4,8 @@
 #include <atomic>
 #include <cstdint>
 
-#include "backends/activity.h"
-#include "backends/clock.h"
+#include "backends/event/clock.h"
+#include "backends/report/activity.h"
 
 namespace proxyd::master {
 

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "backends/log.h"
+#include "backends/report/log.h"
 #include "proxyd/server/server.h"
 
 namespace proxyd::server {
@@ -61,9 +61,9 @@ void Client::start() {
         const auto self = shared_from_this();  // closing lets go of the last other owner
         ready(what);
     });
-    if (server_.settings().greeting == Greeting::yes) {
+    if (server_.settings().greeting == protocol::Greeting::yes) {
         greet();
-    } else if (server_.settings().greeting == Greeting::probe) {
+    } else if (server_.settings().greeting == protocol::Greeting::probe) {
         greeting_timer_ = server_.loop().make_timer([this] {
             const auto self = shared_from_this();
             greet();

@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "backends/clock.h"
+#include "backends/event/clock.h"
 
 namespace proxyd::server {
 

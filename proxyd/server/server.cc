@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "backends/log.h"
-#include "proxyd/plural.h"
+#include "backends/report/log.h"
+#include "proxyd/logging/plural.h"
 
 namespace proxyd::server {
 namespace {

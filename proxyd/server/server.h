@@ -18,14 +18,8 @@
 
 namespace proxyd::server {
 
-enum class Greeting {
-    yes,    // clients wait for it (Postfix 3.6 and later)
-    no,     // clients would take it for a reply
-    probe,  // not known: who says nothing for a moment waits for it
-};
-
 struct ServerSettings {
-    Greeting greeting = Greeting::yes;
+    protocol::Greeting greeting = protocol::Greeting::yes;
     protocol::Limits limits;
     Duration request_timeout = std::chrono::seconds(10);
     std::size_t most_clients = 10000;  // others wait to be accepted

@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "backends/excerpt.h"
-#include "backends/log.h"
+#include "backends/report/excerpt.h"
+#include "backends/report/log.h"
 
 namespace proxyd::server {
 

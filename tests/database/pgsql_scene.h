@@ -59,9 +59,7 @@ class PgsqlScene : public TableScene {
             dbname);
         tables->add_backend("pgsql", std::make_unique<pgsql::TableBackend>(loop, resolver));
     }
-    void TearDown() override {
-        EXPECT_LE(most_connections_, settings.pool_size);
-    }
+    void TearDown() override { EXPECT_LE(most_connections_, settings.pool_size); }
 
     // A table file; `rest` in addition to hosts, user and dbname.
     std::string table(const std::string& rest, const std::string& name = "t.cf") {

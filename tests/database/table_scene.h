@@ -15,7 +15,7 @@
 
 #include "backends/event/event_loop.h"
 #include "backends/event/resolver.h"
-#include "backends/log.h"
+#include "backends/report/log.h"
 #include "backends/table/table_set.h"
 
 namespace proxyd {

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "proxyd/options.h"
+#include "proxyd/config/options.h"
 #include "tests/fuzz/require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

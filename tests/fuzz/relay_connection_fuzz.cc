@@ -31,7 +31,7 @@ class Dialogue {
         request_.table = "hash:/etc/aliases";
         request_.key = "key";
         first_piece_ = std::min<std::size_t>(bytes.size(), choice >> 4);
-        const auto greeting = choice & 1 ? relay::Greeting::yes : relay::Greeting::no;
+        const auto greeting = choice & 1 ? protocol::Greeting::yes : protocol::Greeting::no;
         if (connection_.connect(socket().path(), greeting) != 0) throw std::runtime_error("cannot connect");
         server_ = socket().accept();
         server_.send(bytes.substr(0, first_piece_));

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "backends/table/sql_lexer.h"
-#include "backends/table/sql_literals.h"
+#include "backends/sql/analysis.h"
+#include "backends/sql/lexer.h"
 #include "tests/fuzz/require.h"
 
 namespace {

@@ -7,7 +7,7 @@
 #include "backends/config/parameter_file.h"
 #include "backends/mysql/table_backend.h"
 #include "backends/pgsql/table_backend.h"
-#include "backends/table/map_list.h"
+#include "backends/table/composite_table.h"
 #include "backends/table/sql_definition.h"
 #include "tests/fuzz/require.h"
 
@@ -67,6 +67,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (dialect == table::SqlDialect::mysql) require(!mysql::read_cluster(parameters).hosts.empty());
         for (const auto& problem : parameters.errors()) require(!parameters.describe(problem).empty());
     }
-    if (const auto list = table::MapList::parse(input)) require(!list->members.empty());
+    if (const auto list = table::CompositeTable::parse(input)) require(!list->members.empty());
     return 0;
 }

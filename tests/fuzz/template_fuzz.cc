@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "backends/table/key.h"
-#include "backends/table/sql_lexer.h"
-#include "backends/table/template.h"
+#include "backends/sql/folding.h"
+#include "backends/sql/lexer.h"
+#include "backends/sql/template.h"
 #include "tests/fuzz/require.h"
 
 namespace {

@@ -149,8 +149,9 @@ TEST(Expansion, RefusesFunctionsWherePostfixDoes) {
     for (const char* expression :
          {"${domain_to_ascii{}}", "${domain_to_ascii{ü..x}}", "${domain_to_ascii(ü.example)}",
           "${domain_to_ascii{ü.example}x}", "${domain_to_ascii{ü.example}?{yes}:{no}}",
-          "${domain_to_ascii{.ü.example}}", "${domain_to_ascii{-ü.example}}", "${domain_to_ascii{ü-.example}}",
-          "${domain_to_ascii{ab--ü.example}}", "${domain_to_ascii{ü.example.}}", "${domain_to_ascii{ü x.example}}",
+          "${domain_to_ascii{.ü.example}}", "${domain_to_ascii{-ü.example}}",
+          "${domain_to_ascii{ü-.example}}", "${domain_to_ascii{ab--ü.example}}",
+          "${domain_to_ascii{ü.example.}}", "${domain_to_ascii{ü x.example}}",
           "${domain_to_ascii{ü@x.example}}", "${domain_to_utf8{[1.2.3.4]}}", "${domain_to_utf8{a b}}",
           "${domain_to_utf8{a..b}}", "${domain_to_utf8{.example}}", "${domain_to_utf8{xn--a.example}}",
           "${nosuch{x}}"}) {

@@ -6,14 +6,14 @@
 #include <string>
 
 #include "backends/pool/pool.h"
-#include "tests/unit/pool/fake_loop.h"
+#include "tests/unit/event/fake_loop.h"
 
 namespace proxyd::pool {
 
 // Each asks for one key after the other until stop(), and waits for `pause` in between.
 class Clients {
   public:
-    Clients(FakeLoop& loop, Pool& pool, std::shared_ptr<Lane> table,
+    Clients(FakeLoop& loop, Pool& pool, std::shared_ptr<TableQueue> table,
             std::shared_ptr<const Statement> statement, int count, Duration pause,
             Duration patience = std::chrono::seconds(10))
         : loop_(loop),
@@ -60,7 +60,7 @@ class Clients {
 
     FakeLoop& loop_;
     Pool& pool_;
-    std::shared_ptr<Lane> table_;
+    std::shared_ptr<TableQueue> table_;
     std::shared_ptr<const Statement> statement_;
     Duration pause_;
     Duration patience_;

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "backends/pool/connection.h"
-#include "tests/unit/pool/fake_loop.h"
+#include "tests/unit/event/fake_loop.h"
 
 namespace proxyd::pool {
 
@@ -79,7 +79,7 @@ struct FakeDatabase {
     std::string account;
     bool pipelines = true;
     bool answers_together = false;  // those that may wait, with what is sent right behind them
-    std::size_t may_wait = 0;       // how many of those that were sent
+    std::size_t may_batch = 0;      // how many of those that were sent
     std::size_t worn_after = 0;     // so many queries a connection has served long enough; 0: never
     std::optional<Reaction> resets = Reaction{};  // what connections do when reset; no value: they cannot be
     std::size_t connections_made = 0;
@@ -133,13 +133,13 @@ class FakeConnection final : public Connection {
             database_.violations.push_back("pipelined without pipelines");
         database_.sent.push_back({host, query.key});
         ++served_;
-        if (query.may_wait) ++database_.may_wait;
+        if (query.may_batch) ++database_.may_batch;
         const bool shares =
             database_.answers_together && query.statement->repeatable() && !query.statement->exclusive();
-        if (shares && !work_.empty() && work_.back().may_wait && work_.back().at == database_.loop.now())
+        if (shares && !work_.empty() && work_.back().may_batch && work_.back().at == database_.loop.now())
             work_.back().held = true;
         work_.push_back({token, query.key, query.statement->exclusive(), database_.loop.now(),
-                         shares && query.may_wait, false});
+                         shares && query.may_batch, false});
         database_.deepest = std::max(database_.deepest, work_.size());
         dirty_ = query.statement->leaves_state();
         if (work_.size() == 1) start_head();
@@ -158,13 +158,13 @@ class FakeConnection final : public Connection {
         return true;
     }
 
-    [[nodiscard]] std::size_t answered_together() const override {
+    [[nodiscard]] std::size_t batch_size() const override {
         std::size_t held = 0;
         while (held < work_.size() && work_[held].held) ++held;
         return held_.size() + held + 1;
     }
 
-    [[nodiscard]] bool worn() const override {
+    [[nodiscard]] bool should_recycle() const override {
         return database_.worn_after > 0 && served_ >= database_.worn_after;
     }
 
@@ -198,7 +198,7 @@ class FakeConnection final : public Connection {
         std::string key;
         bool exclusive;
         TimePoint at;
-        bool may_wait;
+        bool may_batch;
         bool held;  // its answer comes with that of the next one
     };
 

@@ -18,8 +18,8 @@ class PoolFairness : public PoolScene {
 // had its share of them.
 TEST_F(PoolFairness, AFewLateAnswersDoNotHoldUpAFastTableBesideASlowOne) {
     settings.size = 8;
-    const auto slow = lane("slow");
-    const auto fast = lane("fast");
+    const auto slow = queue("slow");
+    const auto fast = queue("fast");
     warm_up(fast, 4);
     db().react = [](auto, const auto& key) {
         const auto time = key.starts_with("slow") ? 500ms : key.starts_with("late") ? 300ms : 0ms;
@@ -42,10 +42,10 @@ TEST_F(PoolFairness, SlowTablesNeverHoldAllConnections) {
     for (const std::size_t size : {2U, 3U, 4U, 8U, 20U}) {
         settings.size = size;
         react_by_key();
-        std::vector<std::shared_ptr<Lane>> slow;
+        std::vector<std::shared_ptr<TableQueue>> slow;
         const std::vector<int> times{50, 400, 2000};
-        for (const int time : times) slow.push_back(lane(std::to_string(time)));
-        const auto fast = lane("0");
+        for (const int time : times) slow.push_back(queue(std::to_string(time)));
+        const auto fast = queue("0");
         std::vector<std::shared_ptr<Asked>> quick;
         for (int i = 0; i < 3000; ++i) {
             for (std::size_t t = 0; t < slow.size(); ++t) {
@@ -68,8 +68,8 @@ TEST_F(PoolFairness, AFastTableWaitsForNoSlowOne) {
     for (const std::size_t size : {2U, 4U, 8U}) {
         settings.size = size;
         react_by_key();
-        const auto slow = lane("slow");
-        const auto fast = lane("fast");
+        const auto slow = queue("slow");
+        const auto fast = queue("fast");
         (void)ask(fast, "0:warm");
         loop.advance(20ms);
         for (int i = 0; i < 100; ++i) (void)ask(slow, "1500:" + std::to_string(i), 60s);
@@ -91,8 +91,8 @@ TEST_F(PoolFairness, AFastTableWaitsForNoSlowOne) {
 TEST_F(PoolFairness, OneSlowTableLeavesRoomForAnother) {
     settings.size = 8;
     react_by_key();
-    const auto hog = lane("hog");
-    const auto other = lane("other");
+    const auto hog = queue("hog");
+    const auto other = queue("other");
     for (int i = 0; i < 100; ++i) (void)ask(hog, "3000:" + std::to_string(i), 60s);
     loop.advance(10s);
     const auto start = loop.now();
@@ -105,10 +105,10 @@ TEST_F(PoolFairness, OneSlowTableLeavesRoomForAnother) {
 TEST_F(PoolFairness, ANewTableThatIsSlowDoesNotTakeAllConnections) {
     settings.size = 8;
     react_by_key();
-    const auto fast = lane("fast");
+    const auto fast = queue("fast");
     (void)ask(fast, "0:warm");
     loop.advance(20ms);
-    const auto fresh = lane("fresh");
+    const auto fresh = queue("fresh");
     for (int i = 0; i < 100; ++i) (void)ask(fresh, "5000:" + std::to_string(i));
     const auto start = loop.now();
     const auto asked = ask(fast, "0:x");
@@ -119,7 +119,7 @@ TEST_F(PoolFairness, ANewTableThatIsSlowDoesNotTakeAllConnections) {
 
 TEST_F(PoolFairness, ATableThatBecomesFastAgainIsTreatedSo) {
     settings.size = 4;
-    const auto table = lane("t");
+    const auto table = queue("t");
     react_by_key();
     for (int i = 0; i < 10; ++i) (void)ask(table, "50:" + std::to_string(i));
     loop.advance(2s);
@@ -136,7 +136,7 @@ TEST_F(PoolFairness, ATableThatBecomesFastAgainIsTreatedSo) {
 TEST_F(PoolFairness, TheNetworkDoesNotMakeATableSlow) {
     host(0).round_trip = 80ms;
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 81ms}; };
-    const auto table = lane("t");
+    const auto table = queue("t");
     for (int i = 0; i < 20; ++i) {
         (void)ask(table, std::to_string(i));
         loop.advance(200ms);
@@ -147,8 +147,8 @@ TEST_F(PoolFairness, TheNetworkDoesNotMakeATableSlow) {
 // A table whose queries were quick is locked all of a sudden, while others go on.
 TEST_F(PoolFairness, ATableThatGetsStuckLeavesConnectionsToOthers) {
     settings.size = 8;
-    const auto victim = lane("victim");
-    const auto other = lane("other");
+    const auto victim = queue("victim");
+    const auto other = queue("other");
     warm_up(victim, 5);
     (void)ask(other, "warm");
     loop.advance(50ms);

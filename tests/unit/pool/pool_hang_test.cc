@@ -21,7 +21,7 @@ class PoolHang : public PoolScene, public testing::WithParamInterface<Shape> {
     }
 
     [[nodiscard]] std::unique_ptr<Clients> hundred(Duration pause = 60ms, Duration patience = 10s) {
-        const auto table = lane("t");
+        const auto table = queue("t");
         auto clients = std::make_unique<Clients>(loop, *pool, table, plain, 100, pause, patience);
         loop.advance(3s);
         EXPECT_EQ(clients->failed, 0);

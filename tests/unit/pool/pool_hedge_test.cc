@@ -22,7 +22,7 @@ class PoolHedge : public PoolScene {
 };
 
 TEST_F(PoolHedge, TheFirstAnswerCounts) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     int tries = 0;
     db().react = [&tries](auto, const auto&) {
@@ -39,7 +39,7 @@ TEST_F(PoolHedge, TheFirstAnswerCounts) {
 TEST_F(PoolHedge, ASlowQueryOfAQuickTableIsAskedTwiceAtMostAndNotBegunAnew) {
     for (const std::size_t size : {2U, 3U, 8U}) {
         settings.size = size;
-        const auto table = lane("t");
+        const auto table = queue("t");
         warm_up(table, 1);
         react_by_key();
         const auto begun = loop.now();
@@ -55,7 +55,7 @@ TEST_F(PoolHedge, ASlowQueryOfAQuickTableIsAskedTwiceAtMostAndNotBegunAnew) {
 
 TEST_F(PoolHedge, ASlowTableIsNotAskedTwice) {
     react_by_key();
-    const auto table = lane("t");
+    const auto table = queue("t");
     for (int i = 0; i < 30; ++i) {
         (void)ask(table, std::to_string(i % 3 == 0 ? 1800 : 700) + ":" + std::to_string(i));
         loop.advance(1s);
@@ -66,7 +66,7 @@ TEST_F(PoolHedge, ASlowTableIsNotAskedTwice) {
 }
 
 TEST_F(PoolHedge, WhatWritesIsNotAskedTwice) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::never}; };
     const auto asked = ask(table, "w", 5s, writing);
@@ -76,7 +76,7 @@ TEST_F(PoolHedge, WhatWritesIsNotAskedTwice) {
 }
 
 TEST_F(PoolHedge, AnExclusiveOneIsAloneThereToo) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 3);
     int tries = 0;
     db().react = [&tries](auto, const auto& key) {
@@ -95,7 +95,7 @@ TEST_F(PoolHedge, OnlyTheFirstAreAskedAgainWhereATableBecomesSlow) {
     for (const std::size_t size : {2U, 4U, 8U, 12U}) {
         settings.size = size;
         db().pipelines = false;
-        const auto table = lane("t");
+        const auto table = queue("t");
         warm_up(table, size);
         react_by_key();
         std::vector<std::shared_ptr<Asked>> all;
@@ -111,8 +111,8 @@ TEST_F(PoolHedge, OnlyTheFirstAreAskedAgainWhereATableBecomesSlow) {
 TEST_F(PoolHedge, ASlowQueryHoldsUpNoOtherTable) {
     for (const std::size_t size : {2U, 3U, 4U, 8U}) {
         settings.size = size;
-        const auto table = lane("t");
-        const auto other = lane("other");
+        const auto table = queue("t");
+        const auto other = queue("other");
         warm_up(table, 2);
         (void)ask(other, "warm");
         loop.advance(100ms);
@@ -135,8 +135,8 @@ TEST_F(PoolHedge, ATableThatWaitsForALockHoldsUpNoSlowOne) {
     for (const std::size_t size : {4U, 6U, 8U, 16U}) {
         settings.size = size;
         db().pipelines = false;
-        const auto locked = lane("locked");
-        const auto slow = lane("slow");
+        const auto locked = queue("locked");
+        const auto slow = queue("slow");
         react_by_key();
         for (int i = 0; i < 20; ++i) {
             (void)ask(locked, "1:w" + std::to_string(i));
@@ -160,7 +160,7 @@ TEST_F(PoolHedge, ConnectionsThatAreSilentDoNotUseUpTheShareOfASlowTable) {
     settings.size = 8;
     db().pipelines = false;
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 50ms}; };
-    const auto table = lane("t");
+    const auto table = queue("t");
     Clients clients(loop, *pool, table, plain, 20, 1ms);
     loop.advance(3s);
     const auto usual = clients.answered;
@@ -175,7 +175,7 @@ TEST_F(PoolHedge, ConnectionsThatAreSilentDoNotUseUpTheShareOfASlowTable) {
 
 TEST_F(PoolHedge, WhatWaitsToBeAskedAgainIsAnsweredAtItsDeadline) {
     settings.size = 2;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     db().freeze(0);
     const auto begun = loop.now();
@@ -192,7 +192,7 @@ TEST_F(PoolHedge, WhatWaitsToBeAskedAgainIsAnsweredAtItsDeadline) {
 
 TEST_F(PoolHedge, TheEndOfThePoolAnswersWhatWaitsToBeAskedAgain) {
     settings.size = 1;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     db().freeze(0);
     const auto asked = ask(table, "a");

@@ -12,7 +12,7 @@ class PoolHosts : public PoolScene {
     void SetUp() override { settings.size = 6; }
 
     // Asks in a steady stream; returns the lookups.
-    std::vector<std::shared_ptr<Asked>> stream(const std::shared_ptr<Lane>& table, int count,
+    std::vector<std::shared_ptr<Asked>> stream(const std::shared_ptr<TableQueue>& table, int count,
                                                Duration pause = 1ms) {
         std::vector<std::shared_ptr<Asked>> all;
         for (int i = 0; i < count; ++i) {
@@ -35,7 +35,7 @@ class PoolHosts : public PoolScene {
 TEST_F(PoolHosts, LowerRanksComeFirst) {
     for (int round = 0; round < 10; ++round) {
         ranks = {2, 1, 0};
-        (void)stream(lane("t"), 20);
+        (void)stream(queue("t"), 20);
         EXPECT_EQ(database->sent.front().host, 2U);
         pool.reset();
         loop.advance(0s);
@@ -48,7 +48,7 @@ TEST_F(PoolHosts, EqualHostsAreChosenByChance) {
     for (int round = 0; round < 60; ++round) {
         ranks = {1, 1, 1};
         ++seed;
-        (void)stream(lane("t"), 1);
+        (void)stream(queue("t"), 1);
         loop.advance(10ms);
         first.insert(database->sent.front().host);
         pool.reset();
@@ -60,7 +60,7 @@ TEST_F(PoolHosts, EqualHostsAreChosenByChance) {
 
 TEST_F(PoolHosts, TheLoadIsSpreadOverEqualHosts) {
     ranks = {1, 1, 1};
-    const auto table = lane("t");
+    const auto table = queue("t");
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 3ms}; };
     const auto all = stream(table, 5000);
     loop.advance(200ms);
@@ -74,7 +74,7 @@ TEST_F(PoolHosts, TheLoadIsSpreadOverEqualHosts) {
 TEST_F(PoolHosts, ADeadHostCostsNoLookup) {
     ranks = {1, 1};
     host(0).mode = HostMode::refuses;
-    const auto all = stream(lane("t"), 3000);
+    const auto all = stream(queue("t"), 3000);
     loop.advance(10ms);
     expect_all_found(all);
 }
@@ -82,7 +82,7 @@ TEST_F(PoolHosts, ADeadHostCostsNoLookup) {
 TEST_F(PoolHosts, AnUnreachableHostDelaysOnlyTheFirstLookups) {
     ranks = {0, 1};
     host(0).mode = HostMode::silent;
-    const auto table = lane("t");
+    const auto table = queue("t");
     const auto first = ask(table, "first");
     loop.advance(400ms);
     EXPECT_FOUND(first, "first");
@@ -100,7 +100,7 @@ class PoolSizes : public PoolHosts, public testing::WithParamInterface<std::size
 TEST_P(PoolSizes, AnUnreachableSecondHostDelaysNobody) {
     settings.size = GetParam();
     ranks = {1, 1};
-    const auto table = lane("t");
+    const auto table = queue("t");
     host(1).mode = HostMode::silent;
     (void)stream(table, 6000);  // while it is found out
     loop.advance(4s);
@@ -117,7 +117,7 @@ TEST_P(PoolSizes, AnUnreachableSecondHostDelaysNobody) {
 TEST_P(PoolSizes, AHostThatDiesCostsNoLookup) {
     settings.size = GetParam();
     ranks = {1, 1};
-    const auto table = lane("t");
+    const auto table = queue("t");
     expect_all_found(stream(table, 2000));
     host(0).mode = HostMode::refuses;
     db().break_connections(0);
@@ -138,7 +138,7 @@ TEST_P(PoolSizes, AHostThatDiesCostsNoLookup) {
 TEST_P(PoolSizes, AHostThatTakesNoQueriesCostsNoLookup) {
     settings.size = GetParam();
     ranks = {1, 1};
-    const auto table = lane("t");
+    const auto table = queue("t");
     expect_all_found(stream(table, 2000));
     host(0).mode = HostMode::not_serving;
     db().react = [](auto where, const auto&) {
@@ -165,7 +165,7 @@ TEST_P(PoolSizes, AHostThatTakesNoQueriesCostsNoLookup) {
 TEST_P(PoolSizes, AllHostsRestartAndNothingIsLost) {
     settings.size = GetParam();
     ranks = {1, 1};
-    const auto table = lane("t");
+    const auto table = queue("t");
     (void)stream(table, 1000);
     for (auto& one : db().hosts) one.mode = HostMode::refuses;
     db().break_connections(0);
@@ -183,7 +183,7 @@ TEST_P(PoolSizes, AnErrorOfTheQueryIsAskedOfEachHostOnceAndHoldsUpNobody) {
     db().react = [](auto, const auto& key) {
         return Reaction{key.starts_with("bad") ? Reaction::Kind::query_error : Reaction::Kind::rows};
     };
-    const auto table = lane("t");
+    const auto table = queue("t");
     (void)stream(table, 500);
     for (int i = 0; i < 20; ++i) {
         db().sent.clear();
@@ -216,7 +216,7 @@ TEST_P(PoolSizes, AnErrorThatOnlyOneHostHasIsMended) {
         return Reaction{where == 0 && key.starts_with("odd") ? Reaction::Kind::query_error
                                                              : Reaction::Kind::rows};
     };
-    const auto table = lane("t");
+    const auto table = queue("t");
     (void)stream(table, 500);
     const auto odd = ask(table, "odd");
     (void)stream(table, 3000);
@@ -228,7 +228,7 @@ INSTANTIATE_TEST_SUITE_P(OfThePool, PoolSizes, testing::Values(1U, 2U, 3U, 8U));
 TEST_F(PoolHosts, ThePreferredHostIsUsedAgainWhenItReturns) {
     ranks = {0, 1};
     host(0).mode = HostMode::refuses;
-    const auto table = lane("t");
+    const auto table = queue("t");
     expect_all_found(stream(table, 1000));
     host(0).mode = HostMode::up;
     expect_all_found(stream(table, 6000));
@@ -244,7 +244,7 @@ TEST_F(PoolHosts, AFullPoolWhoseConnectionsAreStillBeingOpenedIsNotRebalanced) {
     ranks = {1, 1};
     settings.size = 4;
     db().pipelines = false;
-    const auto table = lane("t");
+    const auto table = queue("t");
     expect_all_found(stream(table, 100));
     // Connections that cannot be reset are not used again: both hosts are well, and there is no connection.
     db().resets.reset();
@@ -277,7 +277,7 @@ TEST_F(PoolHosts, StandbysAreTriedSeldomWhileThePrimaryServes) {
     ranks = {1, 1, 1};
     host(1).mode = HostMode::read_only;
     host(2).mode = HostMode::read_only;
-    const auto table = lane("t");
+    const auto table = queue("t");
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 3ms}; };
     expect_all_found(stream(table, 2000, 5ms));
     EXPECT_EQ(make().hosts()[1].health(), HostHealth::unwanted);
@@ -300,7 +300,7 @@ TEST_F(PoolHosts, StandbysAreTriedSeldomWhileThePrimaryServes) {
 TEST_F(PoolHosts, AHostThatHasGivenNoConnectionGetsOneAttemptAtATimeAndAPause) {
     settings.connect_timeout = 2s;
     host(0).mode = HostMode::silent;
-    const auto table = lane("t");
+    const auto table = queue("t");
     TimePoint gone{};
     for (int i = 0; i < 1000; ++i) {
         const auto before = db().connections.size();
@@ -314,7 +314,7 @@ TEST_F(PoolHosts, AHostThatHasGivenNoConnectionGetsOneAttemptAtATimeAndAPause) {
 
 // A balancer has accepted the attempt and waits for a primary that is gone.
 TEST_F(PoolHosts, ANewPrimaryBehindABalancerIsFoundWithinASecondOrSo) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     expect_all_found(stream(table, 500));
     for (const auto wait : {0ms, 300ms, 700ms, 1500ms}) {
         db().break_connections(0);
@@ -331,7 +331,7 @@ TEST_F(PoolHosts, ANewPrimaryBehindABalancerIsFoundWithinASecondOrSo) {
 TEST_F(PoolHosts, AMisconfiguredHostBesideAGoodOneHarmsNothing) {
     ranks = {0, 1};
     host(0).mode = HostMode::wrong_password;
-    const auto all = stream(lane("t"), 6000);
+    const auto all = stream(queue("t"), 6000);
     loop.advance(10ms);
     expect_all_found(all);
     EXPECT_LT(host(0).attempts, 10U);
@@ -341,7 +341,7 @@ TEST_F(PoolHosts, OnlyWhenAllHostsRefuseUsTheAnswerIsQuick) {
     ranks = {1, 1};
     host(0).mode = HostMode::wrong_password;
     host(1).mode = HostMode::wrong_password;
-    const auto table = lane("t");
+    const auto table = queue("t");
     const auto asked = ask(table, "a");
     loop.advance(1s);
     EXPECT_FAILED(asked, FailureClass::configuration);
@@ -358,7 +358,7 @@ TEST_F(PoolHosts, OnlyWhenAllHostsRefuseUsTheAnswerIsQuick) {
 TEST_F(PoolHosts, AnIdlePoolDoesNotKnockAtDeadHosts) {
     ranks = {1, 1};
     host(1).mode = HostMode::refuses;
-    const auto table = lane("t");
+    const auto table = queue("t");
     (void)stream(table, 3000);
     loop.advance(2min);
     const auto attempts = host(1).attempts;

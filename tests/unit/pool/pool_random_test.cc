@@ -51,8 +51,8 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
             reaction.kind = Reaction::Kind::not_serving;
         return reaction;
     };
-    std::vector<std::shared_ptr<Lane>> tables;
-    for (int i = 0; i < 4; ++i) tables.push_back(lane("t" + std::to_string(i)));
+    std::vector<std::shared_ptr<TableQueue>> tables;
+    for (int i = 0; i < 4; ++i) tables.push_back(queue("t" + std::to_string(i)));
     struct Open {
         std::shared_ptr<Asked> asked;
         TimePoint due;
@@ -108,7 +108,7 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
             if (below(4) == 0) db().resets.reset();
         } else if (what == 97) {
             const auto index = below(4);
-            loop.event([&] { tables[index] = pool->make_lane("again"); });
+            loop.event([&] { tables[index] = pool->make_queue("again"); });
         } else if (what == 98 && below(4) == 0) {
             settings.size = 1 + below(12);
             loop.event([&] { pool->change(settings); });
@@ -135,7 +135,7 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
     for (const auto& table : tables) {
         EXPECT_EQ(table->slow_connections, 0);
         EXPECT_EQ(table->overdue, 0);
-        EXPECT_TRUE(table->by_identity.empty());
+        EXPECT_TRUE(table->by_coalescing_key.empty());
     }
     const auto last = ask(tables.front(), "last");
     loop.advance(100ms);

@@ -7,7 +7,7 @@ namespace {
 class PoolReset : public PoolScene {
   protected:
     // So many lookups, each asked when the one before is answered.
-    void ask_in_turn(const std::shared_ptr<Lane>& table, int count,
+    void ask_in_turn(const std::shared_ptr<TableQueue>& table, int count,
                      const std::shared_ptr<const Statement>& statement) {
         for (int i = 0; i < count; ++i) {
             const auto key = std::to_string(i);
@@ -20,19 +20,19 @@ class PoolReset : public PoolScene {
 
 TEST_F(PoolReset, WhatOnlyWritesKeepsItsConnection) {
     db().resets.reset();
-    ask_in_turn(lane("t"), 50, writing);
+    ask_in_turn(queue("t"), 50, writing);
     EXPECT_EQ(database->connections_made, 1U);
 }
 
 TEST_F(PoolReset, WhatLeavesStateKeepsItsConnectionToo) {
     db().resets->time = 1ms;
-    ask_in_turn(lane("t"), 50, leaving);
+    ask_in_turn(queue("t"), 50, leaving);
     EXPECT_EQ(database->connections_made, 1U);
 }
 
 TEST_F(PoolReset, AConnectionThatCannotBeResetServesNobodyElse) {
     db().resets.reset();
-    ask_in_turn(lane("t"), 5, leaving);
+    ask_in_turn(queue("t"), 5, leaving);
     loop.advance(100ms);
     EXPECT_EQ(database->connections_made, 5U);
     EXPECT_EQ(database->connections.size(), 0U);
@@ -41,8 +41,8 @@ TEST_F(PoolReset, AConnectionThatCannotBeResetServesNobodyElse) {
 TEST_F(PoolReset, LookupsWaitUntilTheSessionIsClean) {
     settings.size = 1;
     db().resets->time = 5ms;
-    const auto table = lane("t");
-    const auto other = lane("other");
+    const auto table = queue("t");
+    const auto other = queue("other");
     const auto first = ask(table, "first", 10s, leaving);
     while (first->answers == 0) loop.advance(100us);
     const auto answered = loop.now();
@@ -61,7 +61,7 @@ TEST_F(PoolReset, LookupsWaitUntilTheSessionIsClean) {
 TEST_F(PoolReset, AResetThatBreaksTheConnectionCostsNoLookup) {
     settings.size = 1;
     db().resets = Reaction{Reaction::Kind::breaks, 1ms};
-    const auto table = lane("t");
+    const auto table = queue("t");
     const auto first = ask(table, "first", 10s, leaving);
     while (first->answers == 0) loop.advance(100us);
     EXPECT_FOUND(first, "first");
@@ -74,7 +74,7 @@ TEST_F(PoolReset, AResetThatBreaksTheConnectionCostsNoLookup) {
 TEST_F(PoolReset, AResetThatIsNotAnsweredEndsTheConnection) {
     settings.size = 1;
     db().resets = Reaction{Reaction::Kind::never, {}};
-    const auto table = lane("t");
+    const auto table = queue("t");
     const auto first = ask(table, "first", 10s, leaving);
     while (first->answers == 0) loop.advance(100us);
     const auto next = ask(table, "next");
@@ -89,7 +89,7 @@ TEST_F(PoolReset, AResetThatIsNotAnsweredEndsTheConnection) {
 TEST_F(PoolReset, AConnectionThatIsBeingResetCanBeGivenUp) {
     settings.size = 4;
     db().resets = Reaction{Reaction::Kind::never, {}};
-    const auto table = lane("t");
+    const auto table = queue("t");
     const auto one = ask(table, "one", 10s, leaving);
     const auto two = ask(table, "two", 10s, leaving);
     loop.advance(100ms);

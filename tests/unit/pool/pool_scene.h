@@ -63,9 +63,9 @@ class PoolScene : public testing::Test {
         loop.advance(0s);
         database.reset();
     }
-    std::shared_ptr<Lane> lane(const std::string& table) { return make().make_lane(table); }
+    std::shared_ptr<TableQueue> queue(const std::string& table) { return make().make_queue(table); }
 
-    std::shared_ptr<Asked> ask(const std::shared_ptr<Lane>& table, const std::string& key,
+    std::shared_ptr<Asked> ask(const std::shared_ptr<TableQueue>& table, const std::string& key,
                                Duration patience = 10s,
                                std::shared_ptr<const Statement> statement = nullptr) {
         auto asked = std::make_shared<Asked>();
@@ -88,7 +88,7 @@ class PoolScene : public testing::Test {
     }
 
     // Opens that many connections and shows the pool that the table is fast.
-    void warm_up(const std::shared_ptr<Lane>& table, std::size_t connections) {
+    void warm_up(const std::shared_ptr<TableQueue>& table, std::size_t connections) {
         const auto react = db().react;
         db().react = [](auto, const auto&) { return Reaction{}; };
         (void)ask(table, "warm up");

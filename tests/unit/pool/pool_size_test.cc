@@ -13,7 +13,7 @@ using PoolSize = PoolScene;
 TEST_F(PoolSize, NeverHasMoreConnectionsThanItsSizeEvenWhileClosingThem) {
     settings.size = 3;
     settings.pipeline_depth = 1;
-    const auto table = lane("t");
+    const auto table = queue("t");
     db().react = [](auto, const auto& key) {
         return Reaction{key.ends_with("77") ? Reaction::Kind::breaks : Reaction::Kind::rows, 5ms};
     };
@@ -27,7 +27,7 @@ TEST_F(PoolSize, NeverHasMoreConnectionsThanItsSizeEvenWhileClosingThem) {
 
 TEST_F(PoolSize, IdleConnectionsAreClosed) {
     settings.idle_interval = 5s;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 3);
     loop.advance(3s);
     EXPECT_EQ(database->connections.size(), 3U);
@@ -41,7 +41,7 @@ TEST_F(PoolSize, IdleConnectionsAreClosed) {
 TEST_F(PoolSize, SendsBehindOthersOnlyToTheDepthAllowed) {
     settings.size = 2;
     settings.pipeline_depth = 4;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     for (int i = 0; i < 100; ++i) (void)ask(table, std::to_string(i));
     loop.advance(1s);
@@ -49,7 +49,7 @@ TEST_F(PoolSize, SendsBehindOthersOnlyToTheDepthAllowed) {
 }
 
 TEST_F(PoolSize, OpensNoConnectionsForABurstThatIsServedQuickly) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     for (int i = 0; i < 16; ++i) (void)ask(table, std::to_string(i));
     loop.advance(1s);
@@ -58,8 +58,8 @@ TEST_F(PoolSize, OpensNoConnectionsForABurstThatIsServedQuickly) {
 
 TEST_F(PoolSize, NothingIsSentBehindWhatIsOverdue) {
     settings.size = 2;
-    const auto table = lane("t");
-    const auto other = lane("other");
+    const auto table = queue("t");
+    const auto other = queue("other");
     warm_up(table, 1);
     (void)ask(other, "warm");
     loop.advance(10ms);
@@ -79,8 +79,8 @@ TEST_F(PoolSize, NothingIsSentBehindWhatIsOverdue) {
 
 TEST_F(PoolSize, ExclusiveQueriesAreAloneOnTheirConnection) {
     settings.size = 3;
-    const auto text = lane("text");
-    const auto fast = lane("fast");
+    const auto text = queue("text");
+    const auto fast = queue("fast");
     warm_up(fast, 2);
     std::vector<std::shared_ptr<Asked>> all;
     for (int i = 0; i < 100; ++i) {
@@ -95,7 +95,7 @@ TEST_F(PoolSize, ExclusiveQueriesAreAloneOnTheirConnection) {
 TEST_F(PoolSize, WithoutPipelinesOneQueryAtATime) {
     settings.size = 4;
     db().pipelines = false;
-    const auto table = lane("t");
+    const auto table = queue("t");
     std::vector<std::shared_ptr<Asked>> all;
     for (int i = 0; i < 100; ++i) all.push_back(ask(table, std::to_string(i)));
     loop.advance(1s);
@@ -108,7 +108,7 @@ TEST_F(PoolSize, WithoutPipelinesOneQueryAtATime) {
 
 TEST_F(PoolSize, ASmallerSizeHoldsSoonEvenUnderLoad) {
     settings.size = 6;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 6);
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 3ms}; };
     std::vector<std::shared_ptr<Asked>> all;
@@ -129,7 +129,7 @@ TEST_F(PoolSize, ASmallerSizeHoldsSoonEvenUnderLoad) {
 
 TEST_F(PoolSize, ASmallerSizeClosesIdleConnectionsAtOnce) {
     settings.size = 6;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 6);
     settings.size = 1;
     loop.event([&] { pool->change(settings); });
@@ -139,7 +139,7 @@ TEST_F(PoolSize, ASmallerSizeClosesIdleConnectionsAtOnce) {
 
 TEST_F(PoolSize, ALargerSizeIsUsed) {
     settings.size = 1;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     settings.size = 4;
     loop.event([&] { pool->change(settings); });
@@ -150,7 +150,7 @@ TEST_F(PoolSize, ALargerSizeIsUsed) {
 // What is under way is answered, and nothing more is sent on what was open.
 TEST_F(PoolSize, RenewsItsConnections) {
     settings.size = 2;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     const auto opened = host(0).attempts;
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 5ms}; };
@@ -169,7 +169,7 @@ TEST_F(PoolSize, RenewsItsConnections) {
 TEST_F(PoolSize, AnOldConnectionIsClosedThoughItIsInSteadyUse) {
     settings.size = 2;
     settings.connection_lifetime = 100s;
-    const auto table = lane("t");
+    const auto table = queue("t");
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 4ms}; };
     Clients clients(loop, *pool, table, plain, 4, 1ms);
     loop.advance(70s);
@@ -189,7 +189,7 @@ TEST_F(PoolSize, OldConnectionsDoNotAllEndAtTheSameTime) {
     settings.size = 8;
     settings.connection_lifetime = 100s;
     settings.idle_interval = 1000s;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 8);
     std::set<std::size_t> counts;
     for (int i = 0; i < 110; ++i) {
@@ -203,7 +203,7 @@ TEST_F(PoolSize, OldConnectionsDoNotAllEndAtTheSameTime) {
 TEST_F(PoolSize, WhatIsUnderWayOnAnOldConnectionIsAnswered) {
     settings.connection_lifetime = 10s;
     settings.reply_limit = 60s;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 20s}; };
     const auto asked = ask(table, "w", 40s, writing);
@@ -213,7 +213,7 @@ TEST_F(PoolSize, WhatIsUnderWayOnAnOldConnectionIsAnswered) {
 
 TEST_F(PoolSize, WithoutALifetimeConnectionsStay) {
     settings.size = 1;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     const auto attempts = host(0).attempts;
     for (int i = 0; i < 10'000; ++i) {
@@ -226,7 +226,7 @@ TEST_F(PoolSize, WithoutALifetimeConnectionsStay) {
 TEST_F(PoolSize, AWornConnectionIsReplacedUnderSteadyLoad) {
     settings.size = 1;
     db().worn_after = 100;
-    const auto table = lane("t");
+    const auto table = queue("t");
     int answered = 0;
     const std::function<void(int)> ask_from = [&](int i) {
         if (i >= 300) return;

@@ -7,14 +7,14 @@ namespace {
 using PoolTest = PoolScene;
 
 TEST_F(PoolTest, AnswersALookup) {
-    const auto asked = ask(lane("t"), "a");
+    const auto asked = ask(queue("t"), "a");
     EXPECT_EQ(asked->answers, 0);
     loop.advance(10ms);
     EXPECT_FOUND(asked, "a");
 }
 
 TEST_F(PoolTest, OpensNothingBeforeItIsAsked) {
-    (void)lane("t");
+    (void)queue("t");
     loop.advance(10s);
     EXPECT_EQ(host(0).attempts, 0U);
 }
@@ -22,7 +22,7 @@ TEST_F(PoolTest, OpensNothingBeforeItIsAsked) {
 TEST_F(PoolTest, AnswersInTheOrderOfAsking) {
     settings.size = 1;
     settings.pipeline_depth = 1;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     std::vector<std::shared_ptr<Asked>> all;
     std::vector<std::string> keys;
@@ -38,8 +38,8 @@ TEST_F(PoolTest, AnswersInTheOrderOfAsking) {
 TEST_F(PoolTest, TakesTurnsBetweenTables) {
     settings.size = 1;
     settings.pipeline_depth = 1;
-    const auto busy = lane("busy");
-    const auto quiet = lane("quiet");
+    const auto busy = queue("busy");
+    const auto quiet = queue("quiet");
     warm_up(busy, 1);
     (void)ask(quiet, "warm");
     loop.advance(100ms);
@@ -52,7 +52,7 @@ TEST_F(PoolTest, TakesTurnsBetweenTables) {
 }
 
 TEST_F(PoolTest, LookupsThatStillWaitAreShared) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     const auto first = ask(table, "same");
     const auto second = ask(table, "same");
     const auto other = ask(table, "other");
@@ -64,7 +64,7 @@ TEST_F(PoolTest, LookupsThatStillWaitAreShared) {
 }
 
 TEST_F(PoolTest, LookupsThatWereSentAreNotJoined) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     const auto first = ask(table, "same");
     const auto second = ask(table, "same");
@@ -75,8 +75,8 @@ TEST_F(PoolTest, LookupsThatWereSentAreNotJoined) {
 }
 
 TEST_F(PoolTest, TablesDoNotShareTheirLookups) {
-    const auto first = ask(lane("t1"), "same");
-    const auto second = ask(lane("t2"), "same");
+    const auto first = ask(queue("t1"), "same");
+    const auto second = ask(queue("t2"), "same");
     loop.advance(50ms);
     EXPECT_FOUND(first, "same");
     EXPECT_FOUND(second, "same");
@@ -84,7 +84,7 @@ TEST_F(PoolTest, TablesDoNotShareTheirLookups) {
 }
 
 TEST_F(PoolTest, QueriesThatWriteAreNotShared) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     (void)ask(table, "same", 10s, writing);
     (void)ask(table, "same", 10s, writing);
     loop.advance(50ms);
@@ -93,7 +93,7 @@ TEST_F(PoolTest, QueriesThatWriteAreNotShared) {
 
 TEST_F(PoolTest, EachWaiterHasItsOwnDeadline) {
     host(0).mode = HostMode::refuses;
-    const auto table = lane("t");
+    const auto table = queue("t");
     const auto hasty = ask(table, "same", 100ms);
     const auto patient = ask(table, "same", 5s);
     loop.advance(1s);
@@ -107,7 +107,7 @@ TEST_F(PoolTest, EachWaiterHasItsOwnDeadline) {
 
 TEST_F(PoolTest, AWaiterMayAskTheSameAgainFromItsCallback) {
     host(0).mode = HostMode::refuses;
-    const auto table = lane("t");
+    const auto table = queue("t");
     int answers = 0;
     loop.event([&] {
         for (int i = 0; i < 3; ++i) {
@@ -137,7 +137,7 @@ class PoolDeadline : public PoolScene, public testing::WithParamInterface<Stuck>
 TEST_P(PoolDeadline, AnswersOnceAtTheDeadline) {
     host(0).mode = GetParam().mode;
     db().react = [](auto, const auto&) { return Reaction{GetParam().reaction, 1ms}; };
-    const auto table = lane("t");
+    const auto table = queue("t");
     const auto start = loop.now();
     std::vector<std::shared_ptr<Asked>> all;
     for (int i = 0; i < 100; ++i)
@@ -162,14 +162,14 @@ INSTANTIATE_TEST_SUITE_P(While, PoolDeadline,
                          [](const auto& one) { return one.param.name; });
 
 TEST_F(PoolTest, ADeadlineThatHasPassedIsAnsweredAtOnce) {
-    const auto asked = ask(lane("t"), "a", 0s);
+    const auto asked = ask(queue("t"), "a", 0s);
     EXPECT_FAILED(asked, FailureClass::lost);
 }
 
 TEST_F(PoolTest, TooManyWaitingLookupsAreRefusedAtOnce) {
     settings.queue_limit = 10;
     host(0).mode = HostMode::refuses;
-    const auto table = lane("t");
+    const auto table = queue("t");
     std::vector<std::shared_ptr<Asked>> all;
     for (int i = 0; i < 12; ++i) all.push_back(ask(table, std::to_string(i)));
     EXPECT_FAILED(all[10], FailureClass::too_many_connections);
@@ -186,7 +186,7 @@ TEST_F(PoolTest, TooManyWaitingLookupsAreRefusedAtOnce) {
 TEST_F(PoolTest, ItsEndAnswersAllThatWaitAndAllThatAreUnderWay) {
     settings.size = 2;
     settings.pipeline_depth = 2;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::never}; };
     std::vector<std::shared_ptr<Asked>> all;
@@ -201,7 +201,7 @@ TEST_F(PoolTest, ItsEndAnswersAllThatWaitAndAllThatAreUnderWay) {
 }
 
 TEST_F(PoolTest, ItsEndWhileConnectionsAreClosingAndFailuresAreOnTheirWay) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::never}; };
     const auto lost = ask(table, "w", 10s, writing);

@@ -18,7 +18,7 @@ class PoolTogether : public PoolScene {
         };
     }
 
-    std::vector<std::shared_ptr<Asked>> ask_at_once(const std::shared_ptr<Lane>& table,
+    std::vector<std::shared_ptr<Asked>> ask_at_once(const std::shared_ptr<TableQueue>& table,
                                                     const std::vector<std::string>& keys,
                                                     Duration patience = 10s) {
         std::vector<std::shared_ptr<Asked>> all;
@@ -27,40 +27,40 @@ class PoolTogether : public PoolScene {
     }
 
     // How many of three, asked at once, may wait for others.
-    std::size_t may_wait(const std::shared_ptr<Lane>& table) {
-        db().may_wait = 0;
+    std::size_t may_batch(const std::shared_ptr<TableQueue>& table) {
+        db().may_batch = 0;
         (void)ask_at_once(table, {"0:a", "0:b", "0:c"});
         loop.advance(10ms);
-        return db().may_wait;
+        return db().may_batch;
     }
 
     const std::vector<std::string> one_slow_among_quick{"0:a", "0:b", "3000:c", "0:d", "0:e", "0:f"};
 };
 
 TEST_F(PoolTogether, ComeTheAnswersOfBriefQueries) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     react_by_key();
-    EXPECT_EQ(may_wait(table), 0U);
+    EXPECT_EQ(may_batch(table), 0U);
     warm_up(table, 1);
-    EXPECT_EQ(may_wait(table), 3U);
+    EXPECT_EQ(may_batch(table), 3U);
     for (int i = 0; i < 10; ++i) {
         (void)ask(table, "1:" + std::to_string(i));
         loop.advance(10ms);
     }
-    EXPECT_EQ(may_wait(table), 0U);
+    EXPECT_EQ(may_batch(table), 0U);
 }
 
 // In a small pool there may be no connection for what a slow query has held up.
 TEST_F(PoolTogether, OnlyInALargePool) {
     settings.size = 7;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     react_by_key();
-    EXPECT_EQ(may_wait(table), 0U);
+    EXPECT_EQ(may_batch(table), 0U);
 }
 
 TEST_F(PoolTogether, WhatASlowQueryHoldsUpIsAskedAgainAndForAMinuteNothingIsHeldUp) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     react_by_key();
     const auto began = loop.now();
@@ -76,14 +76,14 @@ TEST_F(PoolTogether, WhatASlowQueryHoldsUpIsAskedAgainAndForAMinuteNothingIsHeld
         (void)ask(table, "0:" + std::to_string(i));
         loop.advance(1ms);
     }
-    EXPECT_EQ(may_wait(table), 0U);
+    EXPECT_EQ(may_batch(table), 0U);
     loop.advance(1min);
-    EXPECT_EQ(may_wait(table), 3U);
+    EXPECT_EQ(may_batch(table), 3U);
 }
 
 // There may be no time for that.
 TEST_F(PoolTogether, ASlowQueryIsNotBegunAnew) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     react_by_key();
     const auto all = ask_at_once(table, one_slow_among_quick, 3030ms);
@@ -93,7 +93,7 @@ TEST_F(PoolTogether, ASlowQueryIsNotBegunAnew) {
 
 // Its answer may be one that was asked for before they came.
 TEST_F(PoolTogether, NobodyJoinsWhatWasAskedAgain) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     react_by_key();
     const std::vector<std::string> keys{"500:a", "500:b", "500:c", "500:d", "500:e", "500:f", "500:g"};
@@ -112,7 +112,7 @@ TEST_F(PoolTogether, NobodyJoinsWhatWasAskedAgain) {
 
 // Each holds the connection where it was asked first, and that where it was asked again.
 TEST_F(PoolTogether, ThreeSlowQueriesLeaveConnectionsToTheirTable) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     react_by_key();
     std::vector<std::string> keys;
@@ -133,7 +133,7 @@ TEST_F(PoolTogether, ThreeSlowQueriesLeaveConnectionsToTheirTable) {
 }
 
 TEST_F(PoolTogether, AnErrorOfOneTryIsNoAnswerWhileTheOtherIsUnderWay) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     int tries = 0;
     db().react = [&tries](auto, const auto& key) {
@@ -153,7 +153,7 @@ TEST_F(PoolTogether, WhatFailsTwiceOnOneHostHoldsUpNobody) {
     db().answers_together = true;
     settings.connect_timeout = 5s;
     settings.idle_interval = 600s;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     host(1).mode = HostMode::silent;
     loop.advance(2s);
@@ -173,7 +173,7 @@ TEST_F(PoolTogether, WhatFailsTwiceOnOneHostHoldsUpNobody) {
 }
 
 TEST_F(PoolTogether, WhatIsLostIsAskedAgain) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     react_by_key();
     const auto all = ask_at_once(table, one_slow_among_quick);

@@ -2,7 +2,7 @@
 #include <map>
 #include <set>
 
-#include "backends/trouble_log.h"
+#include "backends/report/trouble_log.h"
 #include "tests/unit/pool/pool_scene.h"
 
 namespace proxyd::pool {
@@ -32,7 +32,7 @@ class SubjectsLog final : public TroubleLog {
 
 TEST_F(PoolTrouble, WhatWasLostIsAskedAgainInOrder) {
     settings.size = 1;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::never}; };
     std::vector<std::shared_ptr<Asked>> all;
@@ -57,12 +57,12 @@ TEST_F(PoolTrouble, OfAccountsThatAskTheSameDatabaseEachHasItsOwn) {
     SubjectsLog log;
     db().account = "refused";
     host(0).mode = HostMode::refuses;
-    (void)ask(lane("t"), "k", 100ms);
+    (void)ask(queue("t"), "k", 100ms);
     loop.advance(1s);
     EXPECT_EQ(log.failing.size(), 1U);
     start_anew();
     db().account = "welcome";
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     db().break_connections(0);
     loop.advance(1s);
@@ -73,7 +73,7 @@ TEST_F(PoolTrouble, OfAccountsThatAskTheSameDatabaseEachHasItsOwn) {
 }
 
 TEST_F(PoolTrouble, WritingQueriesAreNotAskedAgain) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::never}; };
     const auto asked = ask(table, "update", 10s, writing);
@@ -88,7 +88,7 @@ TEST_F(PoolTrouble, WritingQueriesAreNotAskedAgain) {
 TEST_F(PoolTrouble, AnAnswerThatIsTooLargeIsFinalAndOthersOnItsConnectionAreAskedAgain) {
     ranks = {1, 1};
     settings.size = 1;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     db().react = [](auto, const auto& key) {
         return Reaction{key == "vast" ? Reaction::Kind::too_large : Reaction::Kind::rows};
@@ -110,7 +110,7 @@ TEST_F(PoolTrouble, AnAnswerThatIsTooLargeIsFinalAndOthersOnItsConnectionAreAske
 
 TEST_F(PoolTrouble, WhatIsBehindAnswersThatAreTooLargeIsNotBlamed) {
     settings.size = 1;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     int vast = 0;
     db().react = [&vast](auto, const auto& key) {
@@ -125,7 +125,7 @@ TEST_F(PoolTrouble, WhatIsBehindAnswersThatAreTooLargeIsNotBlamed) {
 }
 
 TEST_F(PoolTrouble, WhatBreaksEveryConnectionIsGivenUp) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     db().react = [](auto, const auto& key) {
         return Reaction{key == "killer" ? Reaction::Kind::breaks : Reaction::Kind::rows, 100us};
@@ -146,7 +146,7 @@ TEST_F(PoolTrouble, WhatBreaksEveryConnectionIsGivenUp) {
 // What only reads is asked elsewhere long before.
 TEST_F(PoolTrouble, AConnectionThatIsSilentForTooLongIsGivenUp) {
     settings.reply_limit = 2s;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     bool first = true;
     db().react = [&first](auto, const auto&) {
@@ -162,7 +162,7 @@ TEST_F(PoolTrouble, AConnectionThatIsSilentForTooLongIsGivenUp) {
 
 TEST_F(PoolTrouble, GoesOnWithTheConnectionsThatAServerGrants) {
     settings.size = 8;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     host(0).mode = HostMode::full;
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 5ms}; };
@@ -177,7 +177,7 @@ TEST_F(PoolTrouble, GoesOnWithTheConnectionsThatAServerGrants) {
 
 TEST_F(PoolTrouble, WaitsForAFullServer) {
     host(0).mode = HostMode::full;
-    const auto asked = ask(lane("t"), "a");
+    const auto asked = ask(queue("t"), "a");
     loop.advance(3s);
     EXPECT_EQ(asked->answers, 0);
     host(0).mode = HostMode::up;
@@ -187,7 +187,7 @@ TEST_F(PoolTrouble, WaitsForAFullServer) {
 
 TEST_F(PoolTrouble, AWrongPasswordIsAnsweredAtOnceAndHealsByItself) {
     host(0).mode = HostMode::wrong_password;
-    const auto table = lane("t");
+    const auto table = queue("t");
     const auto first = ask(table, "a");
     loop.advance(10ms);
     EXPECT_FAILED(first, FailureClass::configuration);
@@ -207,7 +207,7 @@ TEST_F(PoolTrouble, AWrongPasswordIsAnsweredAtOnceAndHealsByItself) {
 
 TEST_F(PoolTrouble, AHostThatReturnsIsUsedWithinASecond) {
     host(0).mode = HostMode::refuses;
-    const auto table = lane("t");
+    const auto table = queue("t");
     const auto asked = ask(table, "a", 60s);
     loop.advance(30s);
     EXPECT_EQ(asked->answers, 0);
@@ -218,7 +218,7 @@ TEST_F(PoolTrouble, AHostThatReturnsIsUsedWithinASecond) {
 
 TEST_F(PoolTrouble, AHostThatIsDownIsNotKnockedAtAllTheTime) {
     host(0).mode = HostMode::refuses;
-    const auto table = lane("t");
+    const auto table = queue("t");
     for (int i = 0; i < 10000; ++i) {
         (void)ask(table, std::to_string(i));
         loop.advance(1ms);
@@ -229,7 +229,7 @@ TEST_F(PoolTrouble, AHostThatIsDownIsNotKnockedAtAllTheTime) {
 // After a refusal of two thirds of a second the next attempt came so late that it fell into the next trouble,
 // which swallowed it; after that one, too.
 TEST_F(PoolTrouble, TheCalmBetweenTwoTroublesIsUsed) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     for (int round = 0; round < 20; ++round) {
         host(0).mode = HostMode::refuses;
@@ -257,7 +257,7 @@ TEST_F(PoolTrouble, TheCalmBetweenTwoTroublesIsUsed) {
 }
 
 TEST_F(PoolTrouble, ABrokenIdleConnectionIsNotNoticedByAnyLookup) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 2);
     db().break_connections(0);
     const auto asked = ask(table, "a");
@@ -266,7 +266,7 @@ TEST_F(PoolTrouble, ABrokenIdleConnectionIsNotNoticedByAnyLookup) {
 }
 
 TEST_F(PoolTrouble, AStatementThatMustBeSentInAnotherWayIsSentAgain) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     std::map<std::string, int> tries;
     db().react = [&](auto, const auto& key) {
         return Reaction{++tries[key] <= 2 ? Reaction::Kind::resend : Reaction::Kind::rows};
@@ -284,7 +284,7 @@ TEST_F(PoolTrouble, AStatementThatMustBeSentInAnotherWayIsSentAgain) {
 // Each of many connections had prepared a statement before a column was changed.
 TEST_F(PoolTrouble, EachConnectionMayHaveAStatementSentAgain) {
     settings.size = 12;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 12);
     unsigned left = 12;
     db().react = [&left](auto, const auto&) {
@@ -297,7 +297,7 @@ TEST_F(PoolTrouble, EachConnectionMayHaveAStatementSentAgain) {
 
 TEST_F(PoolTrouble, AtTheDeadlineTheReasonIsTold) {
     settings.size = 1;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     db().pipelines = false;
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::never}; };
@@ -319,7 +319,7 @@ TEST_F(PoolTrouble, AtTheDeadlineTheReasonIsTold) {
 }
 
 TEST_F(PoolTrouble, WhatGaveWayIsAskedAgainUnlessItWrites) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     std::map<std::string, int> tries;
     db().react = [&](auto, const auto& key) {
         return Reaction{++tries[key] <= 3 ? Reaction::Kind::conflict : Reaction::Kind::rows};
@@ -340,7 +340,7 @@ TEST_F(PoolTrouble, WhatGaveWayIsAskedAgainUnlessItWrites) {
 // under way when that one broke, too.
 TEST_F(PoolTrouble, TheEndOfAServerWithManyConnectionsIsNotTakenForTheWorkOfALookup) {
     settings.size = 12;
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 12);
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::never}; };
     const auto asked = ask(table, "a");
@@ -360,7 +360,7 @@ TEST_F(PoolTrouble, TheEndOfAServerWithManyConnectionsIsNotTakenForTheWorkOfALoo
 }
 
 TEST_F(PoolTrouble, AnErrorOfTheQueryHarmsNothingElse) {
-    const auto table = lane("t");
+    const auto table = queue("t");
     warm_up(table, 1);
     db().react = [](auto, const auto& key) {
         return Reaction{key == "bad" ? Reaction::Kind::query_error : Reaction::Kind::rows};

@@ -59,17 +59,11 @@ TEST_P(TranscriptTest, server_understands_the_client_and_answers_with_the_same_b
                 reply = encoded(result.request, decoded.reply);
                 break;
             }
-            case Decoded::malformed:
-                reply = encoded(result.request, Reply{Status::bad, 0, {}, {}});
-                break;
-            case Decoded::unknown_request:
-                append_unknown_request_reply(reply);
-                break;
-            case Decoded::no_request:
-                break;
+            case Decoded::malformed: reply = encoded(result.request, Reply{Status::bad, 0, {}, {}}); break;
+            case Decoded::unknown_request: append_unknown_request_reply(reply); break;
+            case Decoded::no_request: break;
             case Decoded::incomplete:
-            case Decoded::too_long:
-                FAIL() << static_cast<int>(result.outcome);
+            case Decoded::too_long: FAIL() << static_cast<int>(result.outcome);
         }
         EXPECT_EQ(reply, recorded ? recorded->bytes : "");
         if (message.sender == Sender::postfix_client) {

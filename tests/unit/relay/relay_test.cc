@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "backends/log.h"
+#include "backends/report/log.h"
 #include "tests/unit/relay/fake_stock_server.h"
 #include "tests/unit/relay/run_until.h"
 

@@ -6,11 +6,11 @@
 
 #include <gtest/gtest.h>
 
-#include "backends/excerpt.h"
-#include "backends/log.h"
 #include "backends/pool/row_buffer.h"
+#include "backends/report/excerpt.h"
+#include "backends/report/log.h"
 #include "backends/table/sql_table.h"
-#include "tests/unit/pool/fake_loop.h"
+#include "tests/unit/event/fake_loop.h"
 
 namespace proxyd::table {
 namespace {

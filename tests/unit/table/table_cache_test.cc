@@ -4,8 +4,8 @@
 #include <optional>
 #include <sstream>
 
-#include "backends/log.h"
-#include "proxyd/site.h"
+#include "backends/report/log.h"
+#include "proxyd/config/site.h"
 #include "tests/unit/table/table_set_scene.h"
 
 namespace proxyd::table {

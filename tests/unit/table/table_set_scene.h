@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "backends/table/table_set.h"
-#include "tests/unit/pool/fake_loop.h"
+#include "tests/unit/event/fake_loop.h"
 
 namespace proxyd::table {
 

@@ -1,0 +1,293 @@
+// Which waiting lookup goes to which connection, and when a connection is opened.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "backends/pool/pool.h"
+#include "backends/report/log.h"
+
+namespace proxyd::pool {
+namespace {
+
+// Quick queries are answered faster over few connections, one behind the other, than spread over many.
+// Lookups that wait longer than this, and longer than this process itself needs for all that wait, show that
+// the connections in use do not suffice.
+constexpr std::chrono::milliseconds open_after{2};
+constexpr std::chrono::microseconds own_work{30};
+constexpr std::chrono::milliseconds growth_pause{25};  // to see what the last step brought
+
+// When lookups have waited for so long, a connection that may well be dead makes room for another one.
+constexpr std::chrono::milliseconds expend_after{50};
+
+// In a pool of so many connections one table may have several for what a slow query has held up.
+constexpr std::size_t enough_to_ask_again = 8;
+
+bool contains(const std::vector<std::size_t>& hosts, std::size_t host) {
+    return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
+}
+
+}  // namespace
+
+void Pool::dispatch() {
+    if (!hedges_.empty()) send_hedges();
+    bool progress = true;
+    while (progress && !busy_queues_.empty()) {
+        progress = false;
+        // One lookup of each table in turn, beginning behind the table that was served last.
+        const auto count = busy_queues_.size();
+        const auto first = next_lane_;
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto queue = busy_queues_[(first + i) % count];
+            if (queue->waiting.empty() || send_next(queue) == Sent::no) continue;
+            progress = true;
+            next_lane_ = (first + i + 1) % count;
+        }
+        std::erase_if(busy_queues_, [](const auto& queue) { return queue->waiting.empty(); });
+    }
+    if (!busy_queues_.empty()) open_more();
+}
+
+Pool::Sent Pool::send_next(const std::shared_ptr<TableQueue>& queue) {
+    auto request = queue->waiting.front();
+    if (request->abandoned()) {
+        take_from_line(*queue, 0);
+        return Sent::answered;
+    }
+    if (!request->failed_hosts.empty() && !other_host_may_answer(*request)) {
+        take_from_line(*queue, 0);
+        if (!under_way(*request)) answer_later(request, request->last_failure);
+        return Sent::answered;
+    }
+    // It has failed where it was asked before.
+    if (!request->failed_hosts.empty() && !queue->is_failover) {
+        take_from_line(*queue, 0);
+        requeue(queue, std::move(request));
+        return Sent::answered;
+    }
+    const bool slow = queue->speed() != Speed::fast;
+    if (slow && !may_send_slow(*queue)) return Sent::no;
+    const bool solitary = slow || request->query.statement->exclusive();
+    PooledConnection* pooled = pick_connection(*request, solitary);
+    if (pooled == nullptr) return Sent::no;
+    take_from_line(*queue, 0);
+    (void)send(*pooled, queue, std::move(request), solitary);
+    return Sent::yes;
+}
+
+// Slow tables never hold all connections, one of them not even all that slow tables may hold, and those that
+// hold fewest come first.
+bool Pool::may_send_slow(const TableQueue& queue) const {
+    auto limit = slow_limit();
+    // One of those kept free carries on a table that has met a few late answers; the last stays for others.
+    if (queue.usually_fast() && limit + 1 < settings_.size) ++limit;
+    if (slow_connections_ >= limit && !is_crowded_out(queue)) return false;
+    const auto own = static_cast<std::size_t>(queue.slow_connections);
+    if (own >= std::max<std::size_t>(1, limit * 2 / 3)) return false;
+    return std::none_of(busy_queues_.begin(), busy_queues_.end(), [&queue](const auto& other) {
+        return other.get() != &queue && !other->waiting.empty() && other->speed() != Speed::fast &&
+               other->waiting.front()->failed_hosts.empty() &&
+               other->slow_connections < queue.slow_connections;
+    });
+}
+
+// No connection works for this table, slow_share_released or not, while second tries take what others would
+// have left it.
+bool Pool::is_crowded_out(const TableQueue& queue) const {
+    return hedges_.any_under_way() &&
+           std::none_of(connections_.begin(), connections_.end(), [&queue](const auto& pooled) {
+               return std::any_of(pooled->in_flight.begin(), pooled->in_flight.end(),
+                                  [&queue](const InFlight& entry) { return entry.queue.get() == &queue; });
+           });
+}
+
+std::size_t Pool::slow_limit() const {
+    const auto reserved = std::max<std::size_t>(1, settings_.size / 4);
+    return settings_.size > reserved ? settings_.size - reserved : 1;
+}
+
+PooledConnection* Pool::pick_connection(const Request& request, bool solitary) {
+    PooledConnection* idle = nullptr;
+    PooledConnection* shared = nullptr;
+    int idle_count = 0;
+    std::size_t sharing = 0;  // connections that work on quick queries
+    const bool may_share = !solitary && driver_->pipelines() && settings_.pipeline_depth > 1;
+    const auto now = loop_.now();
+    for (const auto& pooled : connections_) {
+        if (pooled->state != ConnectionState::ready || contains(request.failed_hosts, pooled->host)) continue;
+        if (!takes_queries(*pooled)) continue;
+        if (pooled->in_flight.empty()) {
+            // With one host the first serves best: those not needed stay idle and are closed. With several,
+            // spread.
+            ++idle_count;
+            const bool spread = hosts_.size() > 1 && random_() % static_cast<unsigned>(idle_count) == 0;
+            if (idle == nullptr || spread) idle = pooled.get();
+        } else if (may_share && is_quick(*pooled, now)) {
+            ++sharing;
+            const bool room = pooled->in_flight.size() < settings_.pipeline_depth;
+            if (room && (shared == nullptr || pooled->in_flight.size() < shared->in_flight.size())) {
+                shared = pooled.get();
+            }
+        }
+    }
+    if (idle != nullptr && (!may_share || sharing < sharing_limit_)) return idle;
+    return shared;
+}
+
+// A host that is likely to be dead is asked nothing while another one serves.
+bool Pool::takes_queries(const PooledConnection& pooled) const {
+    if (hosts_.size() == 1) return true;
+    const auto health = hosts_[pooled.host].health();
+    return (health != HostHealth::suspect && health != HostHealth::down) || !any_serves(hosts_);
+}
+
+// Something can be sent behind what is under way.
+bool Pool::is_quick(const PooledConnection& pooled, TimePoint now) const {
+    return !pooled.solitary && now - pooled.head_started() < pooled.round_trip + slow_query;
+}
+
+InFlight& Pool::send(PooledConnection& pooled, const std::shared_ptr<TableQueue>& queue,
+                     std::shared_ptr<Request> request, bool solitary) {
+    InFlight entry;
+    entry.token = next_token_++;
+    entry.request = std::move(request);
+    entry.queue = queue;
+    entry.sent = loop_.now();
+    entry.later_try = entry.request->hedged;
+    if (!entry.later_try) entry.request->first_sent = entry.sent;
+    entry.unproven = entry.later_try && pooled.heard_at() <= entry.request->first_sent;
+    entry.counted_slow = queue->speed() != Speed::fast;
+    if (entry.counted_slow) {
+        ++queue->slow_connections;
+        ++slow_connections_;
+    }
+    pooled.solitary = solitary;
+    pooled.since = entry.sent;
+    const auto token = entry.token;
+    entry.request->query.may_batch = settings_.size >= enough_to_ask_again && queue->brief(entry.sent);
+    const Query& query = entry.request->query;
+    pooled.in_flight.push_back(std::move(entry));
+    pooled.connection->send(token, query);
+    return pooled.in_flight.back();
+}
+
+// Called when lookups wait that no connection can take now.
+void Pool::open_more() {
+    const auto now = loop_.now();
+    const bool any_ready = std::any_of(connections_.begin(), connections_.end(), [this](const auto& pooled) {
+        return (pooled->state == ConnectionState::ready || pooled->state == ConnectionState::resetting) &&
+               takes_queries(*pooled);
+    });
+    std::size_t attempts = 0;  // under way, and likely to succeed: each will take one of those that wait
+    for (const auto& pooled : connections_) {
+        if (pooled->coming() && now - pooled->since < connect_patience) ++attempts;
+    }
+    std::size_t wanted = any_ready ? 0 : 1;
+    auto oldest = TimePoint::max();
+    bool quick_one_waits = false;
+    for (const auto& queue : busy_queues_) {
+        const auto& request = *queue->waiting.front();
+        if (!request.failed_hosts.empty()) {
+            const auto host = pick_host(request.failed_hosts);
+            if (host && connections_to(*host) == 0)
+                make_room_for(*host, [](const PooledConnection&) { return true; });
+            continue;
+        }
+        const bool slow = queue->speed() != Speed::fast;
+        if (slow && !may_send_slow(*queue)) continue;
+        oldest = std::min(oldest, request.queued_at);
+        quick_one_waits =
+            quick_one_waits || ((!slow || is_crowded_out(*queue)) && now - request.queued_at >= expend_after);
+        // Of a table whose speed is not known yet the first answer decides.
+        const bool alone =
+            queue->speed() == Speed::slow || request.query.statement->exclusive() || !driver_->pipelines();
+        if (alone && any_ready) wanted += queue->waiting.size();
+    }
+    if (oldest == TimePoint::max()) return;
+    const auto patience_now = open_after + own_work * static_cast<long>(waiting_);
+    if (any_ready && wanted == 0 && now - oldest >= patience_now && now - sharing_grown_at_ >= growth_pause) {
+        sharing_grown_at_ = now;
+        sharing_limit_ = std::min(sharing_limit_ + 1, settings_.size);
+        const bool some_idle =
+            std::any_of(connections_.begin(), connections_.end(),
+                        [this](const auto& pooled) { return pooled->idle() && takes_queries(*pooled); });
+        if (!some_idle) wanted = attempts + 1;
+    }
+    for (; attempts < wanted; ++attempts) {
+        const auto host = pick_host({});
+        if (!host) break;
+        if (full()) {
+            const bool room_comes = open_next_ || !closing_.empty();
+            if (!room_comes && now - oldest >= expend_after && expend_one(!quick_one_waits))
+                open_next_ = host;
+            break;
+        }
+        open(*host);
+    }
+    wake_later(now, any_ready);
+}
+
+// For what can be done only later: another connection, another host, a host that may not be tried yet.
+void Pool::wake_later(TimePoint now, bool any_ready) {
+    auto when = TimePoint::max();
+    if (any_ready) {
+        when = now + open_after;
+    } else {
+        if (connecting() > 0) when = now + connect_patience;
+        const bool needed = !any_serves(hosts_);
+        for (const auto& host : hosts_) {
+            if (!host.may_connect(now, needed)) when = std::min(when, host.retry_at(needed));
+        }
+    }
+    if (when != TimePoint::max()) wake_timer_->start(when - now);
+}
+
+// After an error of the query: whether a host that has not answered yet is likely to.
+bool Pool::other_host_may_answer(const Request& request) const {
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        if (contains(request.failed_hosts, i)) continue;
+        if (hosts_[i].health() == HostHealth::up || hosts_[i].health() == HostHealth::untried) return true;
+    }
+    return false;
+}
+
+std::vector<HostLoad> Pool::host_loads() const {
+    const auto now = loop_.now();
+    std::vector<HostLoad> loads(hosts_.size());
+    for (const auto& pooled : connections_) {
+        auto& load = loads[pooled->host];
+        ++load.connections;
+        if (pooled->state == ConnectionState::connecting) {
+            ++load.attempts;
+            load.connect_is_slow = load.connect_is_slow || now - pooled->since >= connect_patience;
+        } else {
+            if (pooled->state == ConnectionState::ready) ++load.ready;
+            const bool late =
+                !pooled->in_flight.empty() && now - pooled->head_started() >= pooled->round_trip + least_late;
+            load.silent = load.silent || pooled->silent || late;
+        }
+    }
+    return loads;
+}
+
+std::optional<std::size_t> Pool::pick_host(const std::vector<std::size_t>& except) const {
+    return choose_host(hosts_, host_loads(), {loop_.now(), except}, random_);
+}
+
+void Pool::open(std::size_t host) {
+    auto pooled = std::make_unique<PooledConnection>(*this, host, loop_.now());
+    pooled->age_share = std::uniform_real_distribution<double>(0.8, 1.0)(random_);
+    pooled->connection = driver_->make_connection(host, *pooled);
+    connections_.push_back(std::move(pooled));
+    connections_.back()->connection->connect();
+    schedule_sweep();
+}
+
+// All hosts refuse us for a reason that only an administrator can correct, and none may be tried again yet.
+bool Pool::all_misconfigured() const {
+    const auto now = loop_.now();
+    return connections_.empty() && std::all_of(hosts_.begin(), hosts_.end(), [now](const Host& host) {
+               return host.health() == HostHealth::misconfigured && !host.may_connect(now, true);
+           });
+}
+
+}  // namespace proxyd::pool

@@ -1,0 +1,24 @@
+#include "backends/report/log.h"
+
+namespace proxyd {
+namespace {
+
+class NullLog final : public Log {
+  public:
+    void write(Severity, std::string_view, std::string_view) override {}
+};
+
+NullLog null_log;
+Log* current = &null_log;
+
+}  // namespace
+
+Log& log() {
+    return *current;
+}
+
+void set_log(Log& log) {
+    current = &log;
+}
+
+}  // namespace proxyd

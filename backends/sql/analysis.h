@@ -1,0 +1,53 @@
+// Finds out whether a query template can be sent as one statement with bound text parameters, with the same
+// meaning.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backends/sql/dialect.h"
+#include "backends/sql/template.h"
+
+namespace proxyd::table {
+
+// One parameter: the parts of one quoted literal, unescaped, in order. '%u@%d' has three: %u, "@", %d.
+struct BoundParameter {
+    std::vector<TemplatePart> parts;
+};
+
+struct BoundStatement {
+    std::string
+        text;  // with $1, $2 ... (pgsql) or ? (mysql, sqlite) in place of the literals that hold specifiers
+    std::vector<BoundParameter> parameters;
+    // pgsql: some '...' holds a backslash; do not use this statement when standard_conforming_strings is off.
+    bool backslash = false;
+};
+
+// What the scan of a template found. `bound` has a value when every specifier stands inside a plain '...'
+// literal of a single statement that only reads.
+struct SqlAnalysis {
+    std::optional<BoundStatement> bound;
+    std::string why_not;              // when not bound: for check and the log
+    bool several_statements = false;  // text after a ';' that is more than blanks and comments
+    bool may_write = false;        // does not begin with SELECT, WITH, VALUES or TABLE (or holds INSERT, ...)
+    bool leaves_state = false;     // pgsql, mysql: something may stay in the session when it is answered,
+                                   // be it by what a key says
+    bool calls_functions = false;  // other than well-known ones that do nothing but compute
+    std::vector<std::string>
+        unquoted;  // the specifiers that stand outside '...' (in mysql also outside "..."): unsafe
+    std::vector<std::string>
+        double_quoted;  // mysql: those inside "...", a name where sql_mode has ANSI_QUOTES
+    std::vector<std::string> session_advice;  // on functions and variables that live in the session
+};
+
+[[nodiscard]] SqlAnalysis analyse(const Template& query, SqlDialect dialect);
+
+// Whether the server can be asked to EXPLAIN the query without the risk that it changes something: a single
+// statement that only reads, or one whose first word is no verb of SQL, so that it must be a mistake.
+[[nodiscard]] bool is_safe_to_explain(const Template& query, const SqlAnalysis& analysis);
+
+// The value of a bound parameter for this key.
+[[nodiscard]] std::string parameter_value(const BoundParameter& parameter, const KeyParts& key);
+
+}  // namespace proxyd::table

@@ -1,0 +1,10 @@
+// Whose SQL a query is written in: they differ in quoting, comments and placeholders.
+#pragma once
+
+#include <cstdint>
+
+namespace proxyd::table {
+
+enum class SqlDialect : std::uint8_t { pgsql, mysql, sqlite };
+
+}  // namespace proxyd::table

@@ -1,0 +1,26 @@
+// The query template of a table: `query`, or what the older parameters add up to (pgsql_table(5), OBSOLETE
+// ...).
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "backends/sql/analysis.h"
+
+namespace proxyd::table {
+
+// A parameter's value of this table. "" counts as not set.
+using TableParameter = std::function<std::optional<std::string>(std::string_view name)>;
+
+struct QueryText {
+    std::string text;       // template text, not yet parsed; "" with a problem
+    bool obsolete = false;  // not from `query`
+    std::string problem;    // which parameter is missing; "" when all is well
+};
+
+// `query` wins over select_function (pgsql only), which wins over table, select_field and where_field.
+[[nodiscard]] QueryText query_text(SqlDialect dialect, const TableParameter& parameter);
+
+}  // namespace proxyd::table

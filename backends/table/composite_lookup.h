@@ -1,0 +1,23 @@
+// Lookups in tables made of other tables: one result out of those of the members.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "backends/event/clock.h"
+#include "backends/table/composite_table.h"
+#include "backends/table/sql_table.h"
+
+namespace proxyd::table {
+
+// Looks a key up in a member. Calls back exactly once.
+using MemberLookup = std::function<void(const std::string& member, std::string_view key, KeyRules rules,
+                                        Deadline deadline, LookupCallback callback)>;
+
+// Calls back exactly once. An error of a member that is asked is the error of the whole. As in the stock
+// server, the members fold keys by their own rules, not by those of the request.
+void lookup_list(const std::string& name, const CompositeTable& list, const MemberLookup& ask,
+                 std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback);
+
+}  // namespace proxyd::table

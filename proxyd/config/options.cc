@@ -1,0 +1,375 @@
+#include "proxyd/config/options.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <utility>
+#include <variant>
+
+#include <strings.h>
+
+#include "backends/config/byte_count.h"
+#include "backends/config/list.h"
+
+namespace proxyd {
+namespace {
+
+using Duration = std::chrono::milliseconds;
+using namespace std::chrono_literals;
+
+using Member =
+    std::variant<int Options::*, std::size_t Options::*, bool Options::*, Duration Options::*,
+                 YesNoAuto Options::*, std::string Options::*, std::vector<std::string> Options::*>;
+
+// The declaration of an option: what people read, where its value goes, and what numbers, sizes and times it
+// may have.
+struct Declaration {
+    OptionInfo info;
+    Member member;
+    long long minimum = 0;  // of a time: milliseconds; of a size: bytes
+    long long maximum = 0;
+};
+
+constexpr long long milliseconds_of(Duration duration) {
+    return duration.count();
+}
+
+constexpr long long kibibyte = 1024;
+
+using enum OptionType;
+constexpr bool table_too = true, daemon_only = false;
+constexpr bool on_reload = true, at_restart = false;
+
+const std::vector<Declaration>& declarations() {
+    static const std::vector<Declaration> rows = {
+        {{"pool_size", integer, "1 to 1000", "8", table_too, on_reload,
+          "The most connections to one database, over all its hosts and all tables that use it."},
+         &Options::pool_size,
+         1,
+         1000},
+        {{"pipeline_depth", integer, "1 to 1000", "16", table_too, on_reload,
+          "How many lookups may be on their way on one connection to PostgreSQL. With 1 each waits for the "
+          "reply of the one before."},
+         &Options::pipeline_depth,
+         1,
+         1000},
+        {{"prepared_statements", boolean, "yes or no", "yes", table_too, on_reload,
+          "Prepare the query of a table once per connection where the template allows it with the same "
+          "meaning. Switch it off for a connection pooler that cannot do so and is not noticed."},
+         &Options::prepared_statements},
+        {{"connect_timeout", duration, "10ms to 1h", "3s", table_too, on_reload,
+          "How long opening one connection to a database may take."},
+         &Options::connect_timeout,
+         milliseconds_of(10ms),
+         milliseconds_of(1h)},
+        {{"lookup_timeout", duration, "10ms to 1h", "10s", table_too, on_reload,
+          "How long a client waits for one lookup, including queueing and reconnecting, before it is told to "
+          "try again later."},
+         &Options::lookup_timeout,
+         milliseconds_of(10ms),
+         milliseconds_of(1h)},
+        {{"idle_interval", duration, "1s to 24h", "60s", table_too, on_reload,
+          "Close a database connection that has been unused for so long."},
+         &Options::idle_interval,
+         milliseconds_of(1000ms),
+         milliseconds_of(24h)},
+        {{"connection_lifetime", duration, "0 to 7d", "3600s", table_too, on_reload,
+          "Close a database connection that is so old, or up to a fifth younger, as soon as nothing is under "
+          "way on it; it gets no further lookups, and another one is opened when it is needed. So changed "
+          "addresses are followed, and a pooler or balancer that waits for connections to end comes to its "
+          "end. With 0 there is no limit."},
+         &Options::connection_lifetime,
+         0,
+         milliseconds_of(7 * 24h)},
+        {{"queue_limit", integer, "1 to 1000000", "10000", table_too, on_reload,
+          "How many lookups may wait for a connection to one database. Further ones are told to try again "
+          "later."},
+         &Options::queue_limit,
+         1,
+         1000000},
+        {{"answer_size_limit", size, "4K to 1G", "16M", table_too, on_reload,
+          "The most bytes that an answer of the database may have, all values of all rows together, and 16 "
+          "more for each value and each row; and the most that the result may have. Beyond it the query is "
+          "given up while the answer still arrives, and the client is told to try again later. The letters "
+          "K, "
+          "M and G stand for 1024 bytes and their powers."},
+         &Options::answer_size_limit,
+         4 * kibibyte,
+         1024 * 1024 * kibibyte},
+        {{"cache_ttl", duration, "0 to 24h", "0", table_too, on_reload,
+          "How long an answer that was found may be given again without asking the database. Changes in the "
+          "database show that much later; proxyctl flush makes them show at once. With 0 it is asked every "
+          "time. Answers of queries that may change data are never kept."},
+         &Options::cache_ttl,
+         0,
+         milliseconds_of(24h)},
+        {{"cache_negative_ttl", duration, "0 to 24h", "0", table_too, on_reload,
+          "The same for keys that were not found. A new mailbox can be unknown for so long."},
+         &Options::cache_negative_ttl,
+         0,
+         milliseconds_of(24h)},
+        {{"stale_ttl", duration, "0 to 7d", "0", table_too, on_reload,
+          "When a lookup fails because no host of the database answers within lookup_timeout, or takes "
+          "connections, give the last known answer if it is not older than this, found or not found, instead "
+          "of telling the client to try again later. The log says so. An error of the query, a wrong "
+          "password and the like are no such failures. With 0 there are no such answers."},
+         &Options::stale_ttl,
+         0,
+         milliseconds_of(7 * 24h)},
+        {{"cache_size", integer, "1 to 10000000", "10000", table_too, on_reload,
+          "How many answers of one table are kept for these three. They take that many KiB of memory at "
+          "most, keys included. Those that have not been used for longest make room."},
+         &Options::cache_size,
+         1,
+         10000000},
+        {{"relay_service", text, "a service name, or the path of a socket", "proxymap-stock", daemon_only,
+          on_reload,
+          "Where the stock proxymap(8) runs, for tables of the types that proxyd does not serve itself. "
+          "A name is that of a service in master.cf. Empty: such tables are not served."},
+         &Options::relay_service},
+        {{"relay_write_service", text, "a service name, or the path of a socket", "proxywrite-stock",
+          daemon_only, on_reload,
+          "The same for the proxywrite service, all of whose tables are of such types."},
+         &Options::relay_write_service},
+        {{"relay_connections", integer, "1 to 1000", "16", daemon_only, on_reload,
+          "The most connections to the stock proxymap(8). Each has a process of it to itself, and further "
+          "ones are opened only while lookups are slow."},
+         &Options::relay_connections,
+         1,
+         1000},
+        {{"postfix_greeting", yes_no_auto, "yes, no or auto", "auto", daemon_only, on_reload,
+          "Whether to greet a client before it asks, as Postfix does since 3.6. The value auto follows the "
+          "version of the installed Postfix."},
+         &Options::postfix_greeting},
+        {{"request_size_limit", size, "4K to 1G", "1M", daemon_only, on_reload,
+          "The longest request in bytes. The connection of a client that sends a longer one is closed. What "
+          "all clients together leave unfinished or unread may take 64 MiB, or four such requests if that is "
+          "more; beyond it, those that hold the most for the longest are closed. Long results that are being "
+          "read count, too, but end no connection: when there is no room for one beside others, it becomes "
+          "\"try again later\"."},
+         &Options::request_size_limit,
+         4 * kibibyte,
+         1024 * 1024 * kibibyte},
+        {{"request_timeout", duration, "100ms to 1h", "10s", daemon_only, on_reload,
+          "How long a client may take to send the rest of a request that it has begun, and to read its "
+          "reply."},
+         &Options::request_timeout,
+         milliseconds_of(100ms),
+         milliseconds_of(1h)},
+        {{"allowed_tables", list, "type:name entries", "", daemon_only, on_reload,
+          "The tables that clients may ask for when no Postfix says so by proxy_read_maps, that is with "
+          "--listen.",
+          "pgsql:/etc/proxyd/virtual_aliases.cf, pgsql:/etc/proxyd/virtual_domains.cf"},
+         &Options::allowed_tables},
+        {{"smtputf8_enable", boolean, "yes or no", "yes", daemon_only, at_restart,
+          "Fold and check keys and values as UTF-8 when no Postfix says so by its parameter of that name, "
+          "that is with --listen."},
+         &Options::smtputf8_enable},
+        {{"repeat_interval", duration, "0 to 24h", "60s", daemon_only, on_reload,
+          "Of log lines about one trouble only the first is written in such an interval, and the others are "
+          "counted. With 0 all are written."},
+         &Options::repeat_interval,
+         0,
+         milliseconds_of(24h)},
+        {{"drain_timeout", duration, "0 to 1h", "15s", daemon_only, on_reload,
+          "How long the old process may go on with lookups that have begun when postfix reload has started "
+          "another. "
+          "A stop leaves them three seconds."},
+         &Options::drain_timeout,
+         0,
+         milliseconds_of(1h)},
+        {{"watchdog_timeout", duration, "0 to 1h", "30s", daemon_only, at_restart,
+          "Kill and replace a serving process whose event loop has not come round for so long, as it hangs "
+          "in "
+          "a file system or has been stopped. Its clients ask the new one. Less than a second counts as one. "
+          "With 0 nobody looks. Where a service manager has started the daemon, its own watchdog is used "
+          "instead."},
+         &Options::watchdog_timeout,
+         0,
+         milliseconds_of(1h)},
+        {{"busy_poll", integer, "0 to 1000", "100", daemon_only, on_reload,
+          "While replies and requests follow each other within so many microseconds, look for the next one "
+          "for so long before going to sleep. It makes lookups that come one after the other faster, and "
+          "costs processor time only then. 0 switches it off."},
+         &Options::busy_poll,
+         0,
+         1000},
+        {{"seccomp", boolean, "yes or no", "yes", daemon_only, at_restart,
+          "Have the kernel refuse system calls that no lookup needs: to debug other processes, to mount, to "
+          "load kernel modules. Switch it off if a library needs one of them."},
+         &Options::seccomp},
+    };
+    return rows;
+}
+
+const Declaration* find(std::string_view name) {
+    for (const Declaration& row : declarations()) {
+        if (row.info.name == name) return &row;
+    }
+    return nullptr;
+}
+
+// Units of times, the long ones first. A number alone counts seconds.
+constexpr std::pair<std::string_view, long long> units[] = {{"w", 604800000}, {"d", 86400000}, {"h", 3600000},
+                                                            {"m", 60000},     {"s", 1000},     {"ms", 1}};
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+bool take_number(std::string_view& text, long long& number) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    return error == std::errc();
+}
+
+// Each takes the text into `value`, or returns false.
+bool parse(std::string_view text, const Declaration& row, int& value) {
+    long long number = 0;
+    if (!take_number(text, number) || !text.empty() || number < row.minimum || number > row.maximum)
+        return false;
+    value = static_cast<int>(number);
+    return true;
+}
+
+bool parse(std::string_view text, const Declaration& row, std::size_t& value) {
+    const auto bytes = config::parse_byte_count(text);
+    if (!bytes || *bytes < static_cast<std::size_t>(row.minimum) ||
+        *bytes > static_cast<std::size_t>(row.maximum))
+        return false;
+    value = *bytes;
+    return true;
+}
+
+bool parse(std::string_view text, const Declaration& row, Duration& value) {
+    long long number = 0;
+    if (!take_number(text, number)) return false;
+    long long unit = text.empty() ? 1000 : 0;
+    for (const auto& [name, length] : units) {
+        if (equal_ignoring_case(text, name)) unit = length;
+    }
+    if (unit == 0 || number < 0 || number > std::numeric_limits<long long>::max() / unit) return false;
+    if (number * unit < row.minimum || number * unit > row.maximum) return false;
+    value = Duration(number * unit);
+    return true;
+}
+
+bool parse(std::string_view text, const Declaration&, bool& value) {
+    if (!equal_ignoring_case(text, "yes") && !equal_ignoring_case(text, "no")) return false;
+    value = equal_ignoring_case(text, "yes");
+    return true;
+}
+
+bool parse(std::string_view text, const Declaration& row, YesNoAuto& value) {
+    if (equal_ignoring_case(text, "auto")) {
+        value = YesNoAuto::automatic;
+        return true;
+    }
+    bool is_yes = false;
+    if (!parse(text, row, is_yes)) return false;
+    value = is_yes ? YesNoAuto::yes : YesNoAuto::no;
+    return true;
+}
+
+bool parse(std::string_view text, const Declaration&, std::string& value) {
+    value = text;
+    return true;
+}
+
+bool parse(std::string_view text, const Declaration&, std::vector<std::string>& value) {
+    value = config::split_list_with_braces(text);
+    return true;
+}
+
+std::string format(int value) {
+    return std::to_string(value);
+}
+std::string format(std::size_t value) {
+    return config::byte_count_text(value);
+}
+std::string format(bool value) {
+    return value ? "yes" : "no";
+}
+
+// In seconds, as people compare them; below that, or between, in milliseconds.
+std::string format(Duration value) {
+    if (value.count() == 0) return "0";
+    if (value.count() % 1000 == 0) return std::to_string(value.count() / 1000) + 's';
+    return std::to_string(value.count()) + "ms";
+}
+
+std::string format(YesNoAuto value) {
+    switch (value) {
+        case YesNoAuto::yes: return "yes";
+        case YesNoAuto::no: return "no";
+        case YesNoAuto::automatic: break;
+    }
+    return "auto";
+}
+
+std::string format(const std::string& value) {
+    return value;
+}
+
+std::string format(const std::vector<std::string>& items) {
+    std::string text;
+    for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
+    return text;
+}
+
+std::string expectation(const OptionInfo& info) {
+    const std::string range(info.range);
+    if (info.type == duration) return "a time from " + range + ", such as 30s";
+    return info.type == size ? "a size from " + range + ", such as 16M" : range;
+}
+
+std::string unknown_name(std::string_view name) {
+    std::vector<std::string_view> known;
+    for (const Declaration& row : declarations()) known.push_back(row.info.name);
+    const std::string nearest = config::nearest_name(name, known);
+    const std::string fault = "unknown option \"" + std::string(name) + '"';
+    return nearest.empty() ? fault : fault + ", did you mean \"" + nearest + "\"?";
+}
+
+}  // namespace
+
+const std::vector<OptionInfo>& option_infos() {
+    static const std::vector<OptionInfo> infos = [] {
+        std::vector<OptionInfo> all;
+        for (const Declaration& row : declarations()) all.push_back(row.info);
+        return all;
+    }();
+    return infos;
+}
+
+bool is_option(std::string_view name) {
+    const auto& all = option_infos();
+    return std::any_of(all.begin(), all.end(), [name](const auto& option) { return option.name == name; });
+}
+
+std::string set_option(Options& options, std::string_view name, std::string_view value) {
+    const Declaration* row = find(name);
+    if (row == nullptr) return unknown_name(name);
+    const bool good = std::visit(
+        [&](auto member) { return parse(config::trim(value), *row, options.*member); }, row->member);
+    if (good) return {};
+    return "bad value: " + std::string(name) + " = " + std::string(value) + ", expected " +
+           expectation(row->info);
+}
+
+std::string option_text(const Options& options, std::string_view name) {
+    const Declaration* row = find(name);
+    if (row == nullptr) return {};
+    return std::visit([&](auto member) { return format(options.*member); }, row->member);
+}
+
+std::vector<config::Problem> apply(Options& options, const config::ParameterFile& file) {
+    std::vector<config::Problem> problems = file.errors;
+    for (const auto& [name, parameter] : file.parameters) {
+        std::string fault = set_option(options, name, parameter.value);
+        if (!fault.empty()) problems.push_back({parameter.line, std::move(fault)});
+    }
+    return problems;
+}
+
+}  // namespace proxyd

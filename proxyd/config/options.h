@@ -1,0 +1,86 @@
+// The daemon's options: what proxyd.cf may say. Each is declared once, in options.cc; parsing, `proxyctl
+// check`, the dump of effective values and the table in proxyd.cf(5) come from that declaration.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/config/parameter_file.h"
+
+namespace proxyd {
+
+enum class YesNoAuto { yes, no, automatic };
+
+// Values with their defaults; the defaults serve a normal site.
+struct Options {
+    // tables and databases (also in a table file, for that table)
+    int pool_size = 8;
+    int pipeline_depth = 16;
+    bool prepared_statements = true;
+    std::chrono::milliseconds connect_timeout{3000};
+    std::chrono::milliseconds lookup_timeout{10000};
+    std::chrono::milliseconds idle_interval{60000};
+    std::chrono::milliseconds connection_lifetime{3600000};
+    int queue_limit = 10000;
+    std::size_t answer_size_limit = std::size_t{16} << 20;
+    std::chrono::milliseconds cache_ttl{0};
+    std::chrono::milliseconds cache_negative_ttl{0};
+    std::chrono::milliseconds stale_ttl{0};
+    int cache_size = 10000;
+
+    // the stock server, for tables of other types
+    std::string relay_service = "proxymap-stock";
+    std::string relay_write_service = "proxywrite-stock";
+    int relay_connections = 16;
+
+    // clients
+    YesNoAuto postfix_greeting = YesNoAuto::automatic;
+    std::size_t request_size_limit = std::size_t{1} << 20;
+    std::chrono::milliseconds request_timeout{10000};
+
+    // stand-alone
+    std::vector<std::string> allowed_tables;
+    bool smtputf8_enable = true;
+
+    // the process
+    std::chrono::milliseconds repeat_interval{60000};
+    std::chrono::milliseconds drain_timeout{15000};
+    std::chrono::milliseconds watchdog_timeout{30000};
+    int busy_poll = 100;
+    bool seccomp = true;
+};
+
+enum class OptionType { integer, size, duration, boolean, yes_no_auto, text, list };
+
+// One declaration.
+struct OptionInfo {
+    std::string_view name;
+    OptionType type;
+    std::string_view range;      // for people: "1 to 1000"
+    std::string_view fallback;   // the default as written in a file: "10s"
+    bool per_table;              // may stand in a table file
+    bool reloadable;             // SIGHUP (stand-alone) takes it over; else a restart is needed
+    std::string_view help;       // one or two sentences for the manual page
+    std::string_view example{};  // a value to copy, where the default shows none
+};
+
+[[nodiscard]] const std::vector<OptionInfo>& option_infos();
+
+// Whether proxyd.cf has an option of this name.
+[[nodiscard]] bool is_option(std::string_view name);
+
+// Sets one option from its text. Returns "" or what is wrong with the value, and what would be right.
+[[nodiscard]] std::string set_option(Options& options, std::string_view name, std::string_view value);
+
+// The option's effective value as it would stand in a file.
+[[nodiscard]] std::string option_text(const Options& options, std::string_view name);
+
+// All parameters of proxyd.cf on top of `options`. Unknown names and bad values come back as problems with
+// file line, value, and a suggestion.
+[[nodiscard]] std::vector<config::Problem> apply(Options& options, const config::ParameterFile& file);
+
+}  // namespace proxyd

@@ -1,0 +1,25 @@
+// Contradictions between a table's query, its domain list and the parameters that ask it: text that the
+// database takes, and that cannot mean what it says.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "backends/table/sql_definition.h"
+#include "proxyd/control/check/finding.h"
+#include "proxyd/control/postfix/table_uses.h"
+
+namespace proxyd::control {
+
+// Where the table's parameters stand.
+struct TablePlace {
+    std::string file;
+    int query_line = 0;
+    int domain_line = 0;
+    int format_line = 0;
+};
+
+void check_meaning(const table::SqlDefinition& definition, const std::vector<TableUse>& uses,
+                   const TablePlace& place, Findings& findings);
+
+}  // namespace proxyd::control

@@ -1,0 +1,30 @@
+// The checks of how main.cf and master.cf name tables, before any of these is read.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "proxyd/control/check/finding.h"
+#include "proxyd/control/check/service_check.h"
+#include "proxyd/control/postfix/table_uses.h"
+
+namespace proxyd::control {
+
+// proxy:/path, which Postfix programs take for a type without a name.
+void check_missing_types(const PostfixFiles& files, Findings& findings);
+
+// Tables that proxyd could serve, but is not asked for.
+void note_direct_uses(const PostfixFiles& files, Findings& findings);
+
+// Of the daemon under Postfix; "" when main.cf does not tell.
+[[nodiscard]] std::string working_directory(const postfix::MainCf& main_cf);
+
+// The table as the daemon finds it from its working directory: "sqlite:/queue/./x.cf" for "sqlite:./x.cf".
+// All other names, and any name without a directory, stay as they are.
+[[nodiscard]] std::string seen_from(const std::string& directory, const std::string& table);
+
+// One finding for each place that asks for the table. Without any, one at `otherwise`.
+void tell_at_uses(const std::vector<TableUse>& uses, const TableUse& otherwise, Gravity gravity,
+                  const std::string& text, Findings& findings);
+
+}  // namespace proxyd::control

@@ -1,0 +1,387 @@
+#include "proxyd/daemon/daemon.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backends/event/event_loop.h"
+#include "backends/event/resolver.h"
+#include "backends/mysql/table_backend.h"
+#include "backends/pgsql/table_backend.h"
+#include "backends/pool/large_memory.h"
+#include "backends/report/activity.h"
+#include "backends/sqlite/table_backend.h"
+#include "proxyd/channel/path.h"
+#include "proxyd/channel/server.h"
+#include "proxyd/config/site.h"
+#include "proxyd/daemon/component_settings.h"
+#include "proxyd/daemon/flush_request.h"
+#include "proxyd/daemon/idle_memory.h"
+#include "proxyd/daemon/one_request.h"
+#include "proxyd/daemon/open_log.h"
+#include "proxyd/daemon/status_report.h"
+#include "proxyd/hardening/capabilities.h"
+#include "proxyd/hardening/system_calls.h"
+#include "proxyd/logging/plural.h"
+#include "proxyd/master/descriptors.h"
+#include "proxyd/master/environment.h"
+#include "proxyd/master/front_process.h"
+#include "proxyd/master/heartbeat.h"
+#include "proxyd/master/held_signals.h"
+#include "proxyd/master/listen_socket.h"
+#include "proxyd/master/privileges.h"
+#include "proxyd/master/process_limits.h"
+#include "proxyd/master/service_manager.h"
+#include "proxyd/master/single_process.h"
+#include "proxyd/master/socket_activation.h"
+#include "proxyd/master/status_channel.h"
+#include "proxyd/server/server.h"
+
+namespace proxyd {
+namespace {
+
+using master::DaemonArguments;
+using master::Environment;
+using master::RunMode;
+
+// `postfix stop` kills what is left after five seconds.
+constexpr std::chrono::seconds stop_limit{3};
+
+// So long a stop may take in all, where the process in front watches.
+constexpr std::chrono::seconds stop_patience = stop_limit + std::chrono::seconds(1);
+
+// Less would take a busy machine for one that stands still.
+constexpr std::chrono::milliseconds least_standstill{1000};
+
+// The process of before a reload ends at once; one that does not serves.
+constexpr std::chrono::seconds end_of_last{1};
+
+constexpr std::chrono::seconds log_interval{5};
+
+// From root in the configuration directory's world to mail_owner in the queue directory.
+void enter_service(const DaemonArguments& arguments, const Site& site, const std::string& queue_directory) {
+    if (chdir(queue_directory.c_str()) != 0) {
+        throw std::runtime_error(fmt::format("cannot change to queue_directory {}", queue_directory));
+    }
+    if (arguments.unprivileged) {
+        const auto owner = master::find_account(site.main_cf->value("mail_owner"));
+        master::drop_privileges(owner, arguments.chroot ? std::optional(queue_directory) : std::nullopt);
+    } else if (arguments.chroot) {
+        master::enter_chroot(queue_directory);
+    }
+    if (arguments.chroot) daemon_log().entered_chroot(queue_directory);
+}
+
+// For good, and before there are threads. Both processes under master(8) are to be so: the front one, which
+// comes first, too.
+void harden(const DaemonArguments& arguments, const Options& options) {
+    hardening::give_up_capabilities();
+    if (!arguments.call_debugger) (void)master::forbid_memory_dumps();
+    if (!options.seccomp) return;
+    // Under master(8) another process does what a reload needs.
+    const auto programs =
+        arguments.mode == RunMode::listen ? hardening::Programs::started : hardening::Programs::never;
+    const auto refusal = hardening::refuse_system_calls(programs);
+    if (!refusal.empty()) log().warning(fmt::format("no filter for system calls: {}", refusal));
+}
+
+// Where a daemon on its own listens.
+struct AloneSockets {
+    std::unique_ptr<master::ListenSocket> own;  // null: a service manager has handed them over
+    std::vector<int> fds;
+};
+
+AloneSockets open_alone(const std::string& path) {
+    AloneSockets sockets;
+    sockets.fds = master::activated_sockets([](const char* name) { return std::getenv(name); }, getpid());
+    if (!sockets.fds.empty()) return sockets;
+    sockets.own = std::make_unique<master::ListenSocket>(path);
+    const int copy = fcntl(sockets.own->fd(), F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) throw std::runtime_error("cannot duplicate the listen socket");
+    sockets.fds = {copy};
+    return sockets;
+}
+
+// Zero: nobody watches.
+Duration standstill_limit(const Options& options) {
+    const auto limit = options.watchdog_timeout;
+    return limit.count() == 0 ? Duration::zero() : std::max(limit, least_standstill);
+}
+
+// None: no process stands in front. A service manager starts, watches and replaces this one by itself.
+std::optional<master::FrontSettings> front_settings(const DaemonArguments& arguments, const Options& options,
+                                                    const std::vector<int>& listen_fds) {
+    master::FrontSettings settings;
+    settings.listen_fds = listen_fds;
+    settings.standstill_limit = standstill_limit(options);
+    settings.stop_limit = stop_patience;
+    if (arguments.mode == RunMode::master) {
+        settings.status_fd = master::status_fd;
+        return settings;
+    }
+    const bool watched_already = std::getenv("NOTIFY_SOCKET") != nullptr;
+    if (arguments.mode != RunMode::listen || watched_already || settings.standstill_limit == Duration::zero())
+        return std::nullopt;
+    return settings;
+}
+
+// The parts that live as long as the process, in the order of their dependence.
+class Daemon {
+  public:
+    // `heartbeat` may be null: nobody watches.
+    Daemon(const DaemonArguments& arguments, const Environment& environment, Site site,
+           master::Heartbeat* heartbeat)
+        : arguments_(arguments),
+          environment_(environment),
+          process_{arguments.mode == RunMode::master ? "master" : "listen", environment.generation},
+          site_(std::move(site)),
+          resolver_(loop_),
+          tables_(loop_, table_set_options(site_)),
+          relay_(loop_, relay_settings(site_, arguments_)),
+          service_(tables_, relay_, site_.approved, service_settings(site_, arguments_)),
+          server_(loop_, service_, server_settings(site_)),
+          idle_memory_(loop_, [this] { return server_.served(); }),
+          log_timer_(loop_.make_timer([this] {
+              daemon_log().write_due();
+              log_timer_->start(log_interval);
+          })) {
+        loop_.set_busy_poll(std::chrono::microseconds(site_.options.busy_poll));
+        tables_.add_backend("pgsql", std::make_unique<pgsql::TableBackend>(loop_, resolver_));
+        tables_.add_backend("mysql", std::make_unique<mysql::TableBackend>(loop_, resolver_));
+        tables_.add_backend("sqlite", std::make_unique<sqlite::TableBackend>(loop_));
+        tables_.ask_elsewhere([this](const std::string& table, std::string_view key, Deadline deadline,
+                                     table::LookupCallback callback) {
+            relay_.lookup(table, key, deadline,
+                          [callback = std::move(callback)](const protocol::Reply& reply) {
+                              callback({reply.status, std::string(reply.value)});
+                          });
+        });
+        tables_.ask_for_room([this](std::size_t bytes) { return server_.has_room_for_reply(bytes); });
+        log_timer_->start(log_interval);
+        if (heartbeat != nullptr) show_life(*heartbeat);
+    }
+
+    int run_under_master(const std::vector<int>& listen_fds, const master::ServingProcess& serving) {
+        open_control(master::socket_path(listen_fds.front()));
+        for (const int fd : listen_fds) server_.listen(fd);
+        status_.emplace(master::status_fd, serving.front_pid, environment_.generation);
+        // End of file: master has gone, or a reload has made a new generation take over.
+        leave_with_front(serving, site_.options.drain_timeout);
+        server_.on_served([this] {
+            if (!status_ || status_->use_reported() || server_.connection_waits()) return;
+            if (status_->report_use() == master::StatusOutcome::master_gone)
+                leave(site_.options.drain_timeout);
+        });
+        stop_on_signals();
+        return run();
+    }
+
+    int run_alone(const AloneSockets& sockets, const master::ServingProcess& serving,
+                  const master::HeldSignals& held) {
+        for (const int fd : sockets.fds) server_.listen(fd);
+        open_control(sockets.own ? sockets.own->path() : master::socket_path(sockets.fds.front()));
+        if (serving.front_pid != 0) leave_with_front(serving, stop_limit);
+        manager_.emplace(loop_);
+        loop_.on_signal(SIGHUP, [this] {
+            manager_->reloading();
+            reload();
+            manager_->ready(status_line());
+        });
+        stop_on_signals();
+        held.release();
+        // The process in front knows the configuration of its own start alone.
+        if (serving.replaces) reload();
+        manager_->ready(status_line());
+        return run();
+    }
+
+    int run_once() { return answer_one_request(loop_, service_, server_.settings().limits); }
+
+  private:
+    void show_life(master::Heartbeat& heartbeat) {
+        set_activity_board(&heartbeat.board());
+        const auto interval = master::StandstillClock::interval(standstill_limit(site_.options));
+        life_timer_ = loop_.make_timer([this, &heartbeat, interval] {
+            heartbeat.beat();
+            life_timer_->start(interval);
+        });
+        heartbeat.beat();
+        life_timer_->start(interval);
+    }
+
+    void leave_with_front(const master::ServingProcess& serving, Duration limit) {
+        front_watch_ = loop_.watch(serving.front_fd, [this, limit](Ready) { leave(limit); });
+        front_watch_->want(true, false);
+    }
+
+    void open_control(const std::string& service_socket) {
+        if (service_socket.empty()) return;
+        try {
+            control_.emplace(loop_, channel::path_beside(service_socket));
+        } catch (const std::exception& error) {
+            log().error(
+                fmt::format("{} -- there is no control socket, and proxyctl status and flush get no answer",
+                            error.what()));
+            return;
+        }
+        control_->add("status", [this](const nlohmann::json&, const channel::Caller& caller) {
+            return status_report(process_, site_, tables_, relay_, server_, caller.process);
+        });
+        control_->add("flush", [this](const nlohmann::json& request, const channel::Caller&) {
+            return flush_answers(tables_, site_, request);
+        });
+    }
+
+    int run() {
+        log().info(fmt::format(
+            "daemon started -- version {}{}, {} approved", PROXYD_VERSION,
+            arguments_.mode == RunMode::master ? fmt::format(", generation {}", environment_.generation) : "",
+            table_count()));
+        loop_.run();
+        daemon_log().write_all_counts();
+        return 0;
+    }
+
+    void stop_on_signals() {
+        loop_.on_signal(SIGTERM, [this] { stop(); });
+        loop_.on_signal(SIGINT, [this] { stop(); });
+    }
+
+    void stop() {
+        leave(stop_limit);
+        server_.hurry(stop_limit);
+    }
+
+    void leave(Duration limit) {
+        if (leaving_) return;
+        leaving_ = true;
+        if (manager_) manager_->stopping();
+        control_.reset();
+        front_watch_.reset();
+        status_.reset();
+        tables_.wind_down();
+        relay_.wind_down();
+        server_.drain(limit, [this] { loop_.stop(); });
+    }
+
+    void reload() {
+        try {
+            auto fresh = read_site(arguments_, environment_);
+            if (!fresh.option_problems.empty()) {
+                for (const auto& problem : fresh.option_problems) log().error(problem);
+                log().error("the configuration stays as it was");
+                return;
+            }
+            site_ = std::move(fresh);
+        } catch (const std::exception& error) {
+            log().error(fmt::format("{} -- the configuration stays as it was", error.what()));
+            return;
+        }
+        for (const auto& warning : site_.warnings) log().warning(warning);
+        service_.change(site_.approved, service_settings(site_, arguments_));
+        server_.change(server_settings(site_));
+        tables_.reload(table_set_options(site_));
+        relay_.change(relay_settings(site_, arguments_));
+        loop_.set_busy_poll(std::chrono::microseconds(site_.options.busy_poll));
+        daemon_log().set_repeat_interval(site_.options.repeat_interval);
+        log().info("configuration read again");
+    }
+
+    std::string status_line() { return table_count() + " allowed"; }
+
+    std::string table_count() {
+        const auto count = site_.approved.tables().size();
+        return fmt::format("{} table{}", count, count == 1 ? "" : "s");
+    }
+
+    DaemonArguments arguments_;
+    Environment environment_;
+    ProcessFacts process_;
+    Site site_;
+    EventLoop loop_;
+    Resolver resolver_;
+    table::TableSet tables_;
+    relay::Relay relay_;
+    server::Service service_;
+    server::Server server_;
+    IdleMemory idle_memory_;
+    std::unique_ptr<Timer> log_timer_;
+    std::unique_ptr<Timer> life_timer_;
+    std::optional<channel::Server> control_;
+    std::optional<master::StatusChannel> status_;
+    std::unique_ptr<FdWatch> front_watch_;
+    std::optional<master::ServiceManager> manager_;
+    bool leaving_ = false;
+};
+
+}  // namespace
+
+int run_daemon(const DaemonArguments& arguments) {
+    master::ignore_signals();
+    share_one_heap();
+    umask(077);
+    const auto environment = master::read_environment([](const char* name) { return std::getenv(name); });
+    daemon_log().set_verbose(arguments.verbose > 0 || environment.verbose);
+    master::raise_descriptor_limit();
+
+    auto site = read_site(arguments, environment);
+    open_final_log(arguments, environment, site);
+    for (const auto& problem : site.option_problems) log().error(problem);
+    if (!site.option_problems.empty() && arguments.mode != RunMode::master) {
+        throw std::runtime_error(plural(site.option_problems.size(), "mistake") + " in the options");
+    }
+    for (const auto& warning : site.warnings) log().warning(warning);
+
+    std::optional<master::SingleProcess> single;
+    if (arguments.mode == RunMode::master) {
+        const auto queue_directory = site.main_cf->value("queue_directory");
+        single.emplace(queue_directory, arguments.service_name, master::first_listen_fd, end_of_last);
+        if (!single->alone()) {
+            log().info("another process serves already");
+            return 0;
+        }
+        enter_service(arguments, site, queue_directory);
+    }
+    std::vector<int> listen_fds;
+    if (arguments.mode == RunMode::master) listen_fds = master::adopt_inherited(arguments.socket_count);
+    harden(arguments, site.options);
+    AloneSockets sockets;
+    std::optional<master::HeldSignals> held;
+    if (arguments.mode == RunMode::listen) {
+        held.emplace();  // whoever sees the socket may send them
+        sockets = open_alone(*arguments.listen_path);
+        const auto tables = plural(site.approved.tables().size(), "table");
+        if (sockets.own) log().info(fmt::format("listening on {} ({} allowed)", sockets.own->path(), tables));
+    }
+
+    std::optional<master::Heartbeat> heartbeat;
+    master::ServingProcess serving;
+    if (auto front = front_settings(arguments, site.options, listen_fds)) {
+        if (front->standstill_limit > Duration::zero()) heartbeat.emplace();
+        front->leave_to_next = [&single] {
+            if (single) single->leave_to_parent();
+        };
+        serving = master::fork_serving_process(*front, heartbeat ? &*heartbeat : nullptr);
+        if (single) single->leave_to_parent();
+    }
+
+    Daemon daemon(arguments, environment, std::move(site), heartbeat ? &*heartbeat : nullptr);
+    switch (arguments.mode) {
+        case RunMode::master: return daemon.run_under_master(listen_fds, serving);
+        case RunMode::listen: return daemon.run_alone(sockets, serving, *held);
+        default: return daemon.run_once();
+    }
+}
+
+}  // namespace proxyd

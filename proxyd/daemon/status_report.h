@@ -1,0 +1,32 @@
+// What a running daemon says of itself: `proxyctl status`.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include <nlohmann/json.hpp>
+#include <sys/types.h>
+
+#include "backends/relay/relay.h"
+#include "backends/table/table_set.h"
+#include "proxyd/config/site.h"
+#include "proxyd/server/server.h"
+
+namespace proxyd {
+
+// Of the process, fixed from its start.
+struct ProcessFacts {
+    std::string mode;              // "master" or "listen"
+    std::uint32_t generation = 0;  // of master's configuration; 0 without master
+    std::chrono::system_clock::time_point started = std::chrono::system_clock::now();
+    TimePoint started_at = Clock::now();
+};
+
+// The reply to {"command": "status"}. "serves_caller" says whether the process that asks has a connection
+// for lookups, too: that is how it can tell that it is this daemon that answers at the service's socket.
+[[nodiscard]] nlohmann::json status_report(const ProcessFacts& process, const Site& site,
+                                           table::TableSet& tables, const relay::Relay& relay,
+                                           const server::Server& server, pid_t caller);
+
+}  // namespace proxyd

@@ -1,0 +1,247 @@
+// The process in front of a serving one: what it sees of it, and what it does when that stands still.
+#include "proxyd/master/front_process.h"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "backends/report/activity.h"
+#include "backends/report/log.h"
+#include "proxyd/master/heartbeat.h"
+
+namespace proxyd::master {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+constexpr auto second = std::chrono::duration_cast<Duration>(1s);
+
+class StandstillClockTest : public testing::Test {
+  protected:
+    // Asks as often as it should for so long; the first moment at which it stands still, if any.
+    std::optional<Duration> ask(
+        Duration length, const std::function<void()>& meanwhile = [] {}) {
+        const auto interval = StandstillClock::interval(8 * second);
+        for (Duration passed{}; passed < length;) {
+            passed += interval;
+            now += interval;
+            meanwhile();
+            if (still.stands_still(beats, now)) return passed;
+        }
+        return std::nullopt;
+    }
+
+    TimePoint now{std::chrono::hours(1)};
+    std::uint64_t beats = 0;
+    StandstillClock still{8 * second, now};
+};
+
+TEST_F(StandstillClockTest, NoBeatForTheLimitIsAStandstill) {
+    EXPECT_EQ(ask(20 * second), 8 * second);
+}
+
+TEST_F(StandstillClockTest, EachBeatBeginsAnew) {
+    EXPECT_FALSE(ask(7 * second));
+    EXPECT_FALSE(ask(100 * second, [this] { ++beats; }));
+    EXPECT_EQ(ask(20 * second), 8 * second);
+}
+
+// Both processes were stopped, or the machine: that the other one did not beat meanwhile tells nothing.
+TEST_F(StandstillClockTest, TimeInWhichNobodyAskedDoesNotCount) {
+    now += std::chrono::hours(5);
+    EXPECT_FALSE(still.stands_still(beats, now));
+    EXPECT_LE(still.quiet(), 2 * second);
+    ++beats;
+    EXPECT_FALSE(ask(7 * second));
+}
+
+TEST(ActivityTest, IsShownWhileItLasts) {
+    ActivityBoard board;
+    set_activity_board(&board);
+    {
+        const Activity activity("looking at", "/etc/a.cf");
+        EXPECT_EQ(board.text(), "looking at /etc/a.cf");
+        const Activity longer("reading", std::string(5000, 'x'));
+        EXPECT_EQ(board.text().size(), 1000U);
+    }
+    EXPECT_EQ(board.text(), "");
+    set_activity_board(nullptr);
+    const Activity nowhere("looking at", "/etc/a.cf");
+    EXPECT_EQ(board.text(), "");
+}
+
+// Writes lines to a pipe, so that they come from other processes, too.
+class PipeLog final : public Log {
+  public:
+    PipeLog() { EXPECT_EQ(pipe(ends_.data()), 0); }
+    ~PipeLog() override {
+        close(ends_[0]);
+        close(ends_[1]);
+    }
+    void write(Severity, std::string_view, std::string_view text) override {
+        const auto line = std::string(text) + '\n';
+        EXPECT_EQ(::write(ends_[1], line.data(), line.size()), static_cast<ssize_t>(line.size()));
+    }
+    // The next line; "" when none comes.
+    std::string next() {
+        std::string line;
+        for (char c = 0;; line += c) {
+            pollfd entry{ends_[0], POLLIN, 0};
+            if (poll(&entry, 1, 20000) != 1 || read(ends_[0], &c, 1) != 1) return "";
+            if (c == '\n') return line;
+        }
+    }
+
+  private:
+    std::array<int, 2> ends_{};
+};
+
+class FrontProcessTest : public testing::Test {
+  protected:
+    FrontProcessTest() { set_log(log); }
+    ~FrontProcessTest() override {
+        static class : public Log {
+            void write(Severity, std::string_view, std::string_view) override {}
+        } none;
+        set_log(none);
+        if (front > 0) {
+            kill(front, SIGKILL);
+            waitpid(front, nullptr, 0);
+        }
+    }
+
+    // Starts a front process whose serving processes run `serve`, and end with its result.
+    void start(const FrontSettings& settings, const std::function<int(const ServingProcess&)>& serve) {
+        front = fork();
+        if (front != 0) return;
+        const auto serving = fork_serving_process(settings, &heartbeat);
+        _exit(serve(serving));
+    }
+
+    // Beats until its front process has gone, or `number` of signal comes.
+    int serve(const ServingProcess& serving) {
+        log.write(Severity::info, {}, std::to_string(getpid()));
+        for (pollfd end{serving.front_fd, POLLIN, 0}; poll(&end, 1, 20) == 0;) heartbeat.beat();
+        log.write(Severity::info, {}, "the front process has gone");
+        return 0;
+    }
+
+    int status_of_front() {
+        int status = -1;
+        waitpid(front, &status, 0);
+        front = -1;
+        return status;
+    }
+
+    PipeLog log;
+    Heartbeat heartbeat;
+    pid_t front = -1;
+};
+
+TEST_F(FrontProcessTest, ReplacesAProcessThatStandsStill) {
+    start({.standstill_limit = second}, [this](const ServingProcess& serving) {
+        set_activity_board(&heartbeat.board());
+        const Activity activity("looking at the file", "/etc/a.cf");
+        return serve(serving);
+    });
+    const auto first = log.next();
+    kill(std::stoi(first), SIGSTOP);
+    EXPECT_THAT(log.next(), testing::MatchesRegex("the serving process " + first +
+                                                  " has stood still for 1 s, stopped by a signal, looking at "
+                                                  "the file /etc/a.cf -- it is killed, and another one .*"));
+    EXPECT_EQ(log.next(), "another serving process is started");
+    const auto next = log.next();
+    EXPECT_NE(next, first);
+    EXPECT_EQ(kill(std::stoi(first), 0), -1) << "it has been killed and waited for";
+    kill(front, SIGKILL);
+    EXPECT_EQ(log.next(), "the front process has gone");
+}
+
+TEST_F(FrontProcessTest, IsNotDeceivedByAStopOfBoth) {
+    start({.standstill_limit = second, .stop_limit = 60 * second},
+          [this](const ServingProcess& serving) { return serve(serving); });
+    const auto serving = std::stoi(log.next());
+    kill(front, SIGSTOP);
+    kill(serving, SIGSTOP);
+    std::this_thread::sleep_for(3s);
+    kill(serving, SIGCONT);
+    kill(front, SIGCONT);
+    std::this_thread::sleep_for(1s);
+    kill(front, SIGTERM);
+    EXPECT_EQ(status_of_front(), 0);
+    EXPECT_EQ(kill(serving, 0), -1);
+}
+
+TEST_F(FrontProcessTest, EndsAsItsServingProcessDoes) {
+    start({.standstill_limit = second}, [](const ServingProcess&) { return 7; });
+    EXPECT_EQ(WEXITSTATUS(status_of_front()), 7);
+    start({.standstill_limit = second}, [](const ServingProcess&) {
+        std::signal(SIGBUS, SIG_DFL);  // a sanitizer has a handler
+        return raise(SIGBUS);
+    });
+    const auto status = status_of_front();
+    EXPECT_TRUE(WIFSIGNALED(status));
+    EXPECT_EQ(WTERMSIG(status), SIGBUS);
+    // Without master(8) nobody else would tell of it.
+    EXPECT_THAT(log.next(), testing::MatchesRegex("the serving process .* was ended by signal 7 .*"));
+}
+
+// It is stopped, so that it does not hear of the stop.
+TEST_F(FrontProcessTest, AStopEndsWhatStandsStillToo) {
+    start({.standstill_limit = 3600 * second, .stop_limit = second / 2},
+          [this](const ServingProcess& serving) { return serve(serving); });
+    const auto serving = std::stoi(log.next());
+    kill(serving, SIGSTOP);
+    kill(front, SIGTERM);
+    // The next look is a long time off.
+    EXPECT_EQ(status_of_front(), 0);
+    EXPECT_EQ(kill(serving, 0), -1);
+}
+
+// Master waits for the end of the process that it knows; the clients of the old one are not to wait for ever.
+TEST_F(FrontProcessTest, WhatStandsStillAtAReloadIsKilledToo) {
+    std::array<int, 2> status{};
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, status.data()), 0);
+    start({.status_fd = status[0], .standstill_limit = second},
+          [this, &status](const ServingProcess& serving) {
+              close(status[1]);
+              return serve(serving);
+          });
+    const auto serving = log.next();
+    kill(std::stoi(serving), SIGSTOP);
+    shutdown(status[1], SHUT_RDWR);
+    EXPECT_EQ(status_of_front(), 0);
+    EXPECT_THAT(log.next(), testing::MatchesRegex("the serving process " + serving +
+                                                  " has stood still for 1 s.* -- it is killed"));
+    close(status[0]);
+    close(status[1]);
+}
+
+TEST_F(FrontProcessTest, AReloadWaitsForNothing) {
+    std::array<int, 2> status{};
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, status.data()), 0);
+    start({.status_fd = status[0], .standstill_limit = second},
+          [this](const ServingProcess& serving) { return serve(serving); });
+    (void)log.next();
+    shutdown(status[1], SHUT_RDWR);
+    EXPECT_EQ(status_of_front(), 0);
+    EXPECT_EQ(log.next(), "the front process has gone");
+    close(status[0]);
+    close(status[1]);
+}
+
+}  // namespace
+}  // namespace proxyd::master
