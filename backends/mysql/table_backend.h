@@ -20,6 +20,7 @@ class TableBackend final : public table::TableBackend {
 
     [[nodiscard]] table::SqlDialect dialect() const override { return table::SqlDialect::mysql; }
     [[nodiscard]] std::vector<std::string_view> parameter_names() const override;
+    [[nodiscard]] bool takes_several_statements() const override { return false; }
     [[nodiscard]] std::unique_ptr<table::QueryRunner> make_runner(
         const std::string& table_name, table::TableParameters& parameters,
         const table::SqlDefinition& definition, const table::TableSettings& settings) override;

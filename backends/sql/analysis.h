@@ -43,10 +43,6 @@ struct SqlAnalysis {
 
 [[nodiscard]] SqlAnalysis analyse(const Template& query, SqlDialect dialect);
 
-// Whether the server can be asked to EXPLAIN the query without the risk that it changes something: a single
-// statement that only reads, or one whose first word is no verb of SQL, so that it must be a mistake.
-[[nodiscard]] bool is_safe_to_explain(const Template& query, const SqlAnalysis& analysis);
-
 // The value of a bound parameter for this key.
 [[nodiscard]] std::string parameter_value(const BoundParameter& parameter, const KeyParts& key);
 

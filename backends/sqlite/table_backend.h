@@ -23,6 +23,7 @@ class TableBackend final : public table::TableBackend {
 
     [[nodiscard]] table::SqlDialect dialect() const override { return table::SqlDialect::sqlite; }
     [[nodiscard]] std::vector<std::string_view> parameter_names() const override { return {"dbpath"}; }
+    [[nodiscard]] std::string_view file_parameter() const override { return "dbpath"; }
     [[nodiscard]] std::unique_ptr<table::QueryRunner> make_runner(
         const std::string& table_name, table::TableParameters& parameters,
         const table::SqlDefinition& definition, const table::TableSettings& settings) override;

@@ -128,7 +128,7 @@ DomainList::Item DomainList::table_item(const std::string& name) {
     Item item;
     item.text = name;
     item.kind = Item::Kind::table;
-    const std::size_t colon = name.find(':');
+    const auto colon = name.find(':');  // what is not served here may well begin with "proxy:"
     const std::string_view type = std::string_view(name).substr(0, colon);
     const std::string_view rest = std::string_view(name).substr(colon + 1);
     std::string error;

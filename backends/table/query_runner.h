@@ -47,6 +47,12 @@ class TableBackend {
     // The parameters of its own that the type knows, beside those of all SQL types.
     [[nodiscard]] virtual std::vector<std::string_view> parameter_names() const = 0;
 
+    // The parameter that names the database's file. Empty: the database is a server.
+    [[nodiscard]] virtual std::string_view file_parameter() const { return {}; }
+
+    // Whether the text of a query may be more than one statement.
+    [[nodiscard]] virtual bool takes_several_statements() const { return true; }
+
     // A runner for a table. Null when its parameters are wrong; they then have errors. Never waits for the
     // database.
     [[nodiscard]] virtual std::unique_ptr<QueryRunner> make_runner(const std::string& table_name,

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "backends/sql/explain.h"
+
 namespace proxyd::table {
 namespace {
 

@@ -34,6 +34,13 @@ std::string around_mistake(const std::string& shown) {
 
 }  // namespace
 
+const std::vector<std::string_view>& common_parameter_names() {
+    static const std::vector<std::string_view> names = {
+        "query", "result_format", "domain",      "expansion_limit",
+        "table", "select_field",  "where_field", "additional_conditions"};
+    return names;
+}
+
 std::optional<SqlDefinition> read_sql_definition(TableParameters& parameters, SqlDialect dialect, bool utf8,
                                                  const DomainList::ReadFile& read) {
     SqlDefinition definition;

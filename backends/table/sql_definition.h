@@ -2,6 +2,8 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
+#include <vector>
 
 #include "backends/sql/analysis.h"
 #include "backends/sql/template.h"
@@ -18,6 +20,10 @@ struct SqlDefinition {
     int expansion_limit = 0;  // <= 0: no limit
     SqlAnalysis analysis;
 };
+
+// The parameters that read_sql_definition() reads; those of one type come from its backend, and those that
+// stand for options of the daemon from their declarations.
+[[nodiscard]] const std::vector<std::string_view>& common_parameter_names();
 
 // Reads the parameters that all SQL types have. No value when the table cannot be used; `parameters` then has
 // errors.

@@ -14,8 +14,12 @@
 #include "backends/table/composite_lookup.h"
 #include "backends/table/composite_table.h"
 #include "backends/table/inline_table.h"
+#include "protocol/table_name.h"
 
 namespace proxyd::table {
+
+using protocol::TableName;
+
 namespace {
 
 // How often a table in use has its files looked at. A change is taken over when two looks in a row saw the
@@ -38,11 +42,6 @@ bool changed_before(const FileStamps& before, const FileStamps& stamps, std::chr
 
 bool is_file_name(std::string_view name) {
     return name.starts_with('/') || name.starts_with('.');
-}
-
-std::pair<std::string, std::string> split_name(const std::string& table_name) {
-    const auto colon = table_name.find(':');
-    return {table_name.substr(0, colon), colon == std::string::npos ? "" : table_name.substr(colon + 1)};
 }
 
 // The daemon's options are for all tables; what stands in a table's own file is meant for this one.
@@ -80,7 +79,8 @@ bool TableSet::serves(std::string_view name) const {
         return std::all_of(list->members.begin(), list->members.end(),
                            [this](const std::string& member) { return serves(member); });
     }
-    return backends_.contains(name.substr(0, name.find(':')));
+    const auto table = TableName::parse(name);
+    return !table.proxied && backends_.contains(table.type);
 }
 
 void TableSet::open(std::string_view name) {
@@ -188,7 +188,7 @@ void TableSet::load(Entry& entry) {
     entry.tried_at = loop_.now();
     entry.looked_at = loop_.now();
     // Stamped before it is read: a change in between is then seen at the next look.
-    const auto path = split_name(entry.name).second;
+    const std::string path(TableName::parse(entry.name).name);
     const auto before = stamp_of(path);
     auto inspection = inspect(entry.name);
     entry.loaded = stamps_of(inspection.files);
@@ -258,8 +258,8 @@ TableSet::Inspection TableSet::inspect(const std::string& table_name) {
         inspection.members = std::move(list->members);
         return inspection;
     }
-    const auto [type, name] = split_name(table_name);
-    const auto backend = backends_.find(type);
+    const auto parsed = TableName::parse(table_name);
+    const auto backend = parsed.proxied ? backends_.end() : backends_.find(parsed.type);
     if (backend == backends_.end()) {
         std::vector<std::string> known;
         for (const auto& [known_type, served] : backends_) known.push_back(known_type);
@@ -267,7 +267,7 @@ TableSet::Inspection TableSet::inspect(const std::string& table_name) {
                                                 "proxyd", fmt::join(known, ", ")));
         return inspection;
     }
-    auto parameters = read_parameters(name, inspection.files);
+    auto parameters = read_parameters(std::string(parsed.name), inspection.files);
     const bool readable = parameters.errors().empty();
     if (readable) {
         const auto read = [&inspection](const std::string& path, std::string& error) {

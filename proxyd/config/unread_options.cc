@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "backends/config/parameter_file.h"
+#include "protocol/table_name.h"
 #include "proxyd/config/options.h"
 
 namespace proxyd {
@@ -13,7 +14,7 @@ namespace {
 
 bool belongs_to_table(std::string_view name, const postfix::ApprovedTables& approved) {
     return std::any_of(approved.tables().begin(), approved.tables().end(), [name](std::string_view table) {
-        const auto prefix = table.substr(table.find(':') + 1);
+        const auto prefix = protocol::TableName::parse(table).name;
         return !prefix.starts_with('/') && name.size() > prefix.size() && name.starts_with(prefix) &&
                name[prefix.size()] == '_';
     });

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "backends/config/parameter_file.h"
+#include "protocol/table_name.h"
 #include "proxyd/config/options.h"
 #include "proxyd/control/check/check.h"
 #include "proxyd/control/client/flush.h"
@@ -55,9 +56,9 @@ control::QuerySettings stand_alone(const Arguments& arguments) {
     settings.approval_hint = fmt::format(
         "Add {0} to allowed_tables in proxyd.cf and send the daemon a SIGHUP; under Postfix, use proxy:{0} "
         "in a parameter such as virtual_alias_maps and reload Postfix",
-        control::without_proxy(arguments.table));
+        protocol::TableName::parse(arguments.table).text);
     settings.log_hint = "The daemon's log says why";
-    settings.table_fault = [table = control::without_proxy(arguments.table)] {
+    settings.table_fault = [table = protocol::TableName::parse(arguments.table).text] {
         return control::fault_of_table(table, {});
     };
     if (arguments.config) {
@@ -114,7 +115,7 @@ int run_query(const Arguments& arguments, const master::Environment& environment
         path = main_cf.value("queue_directory") + "/private/proxymap";
         socket_hint = "Is Postfix running (postfix status)? For a stand-alone proxyd give --socket PATH";
         settings.table = arguments.table;
-        const auto table = control::without_proxy(arguments.table);
+        const auto table = protocol::TableName::parse(arguments.table).text;
         settings.smtputf8 = main_cf.boolean("smtputf8_enable", true);
         settings.layout = postfix::layout_of(main_cf.mail_version());
         std::string ignored;

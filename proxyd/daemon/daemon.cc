@@ -17,11 +17,9 @@
 
 #include "backends/event/event_loop.h"
 #include "backends/event/resolver.h"
-#include "backends/mysql/table_backend.h"
-#include "backends/pgsql/table_backend.h"
 #include "backends/pool/large_memory.h"
 #include "backends/report/activity.h"
-#include "backends/sqlite/table_backend.h"
+#include "backends/table_types.h"
 #include "proxyd/channel/path.h"
 #include "proxyd/channel/server.h"
 #include "proxyd/config/site.h"
@@ -157,9 +155,8 @@ class Daemon {
               log_timer_->start(log_interval);
           })) {
         loop_.set_busy_poll(std::chrono::microseconds(site_.options.busy_poll));
-        tables_.add_backend("pgsql", std::make_unique<pgsql::TableBackend>(loop_, resolver_));
-        tables_.add_backend("mysql", std::make_unique<mysql::TableBackend>(loop_, resolver_));
-        tables_.add_backend("sqlite", std::make_unique<sqlite::TableBackend>(loop_));
+        for (auto& [type, backend] : make_table_backends(loop_, resolver_))
+            tables_.add_backend(std::move(type), std::move(backend));
         tables_.ask_elsewhere([this](const std::string& table, std::string_view key, Deadline deadline,
                                      table::LookupCallback callback) {
             relay_.lookup(table, key, deadline,

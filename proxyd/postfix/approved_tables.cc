@@ -4,21 +4,18 @@
 
 #include "backends/config/list.h"
 #include "backends/config/parameter_file.h"
+#include "protocol/table_name.h"
 
 namespace proxyd::postfix {
-namespace {
 
-constexpr std::string_view proxy_prefix = "proxy:";
+using protocol::TableName;
+
+namespace {
 
 bool begins_with_letter_or_digit(std::string_view text) {
     if (text.empty()) return false;
     const char c = text.front();
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-std::string_view without_proxy(std::string_view name) {
-    while (name.starts_with(proxy_prefix)) name.remove_prefix(proxy_prefix.size());
-    return name;
 }
 
 }  // namespace
@@ -103,18 +100,14 @@ class TableCollector {
         }
         if (rules_.files && token.starts_with('/')) return collect_file(std::string(token));
         if (rules_.plain_names &&
-            (!begins_with_letter_or_digit(token) || token.find(':') == std::string_view::npos)) {
+            (!begins_with_letter_or_digit(token) || !TableName::parse(token).has_type)) {
             return;
         }
-        for (const std::string_view type : {"unionmap:", "pipemap:"}) {
-            if (rules_.nested_maps && token.starts_with(type))
-                return collect_nested(token.substr(type.size()));
-        }
-        if (!token.starts_with(proxy_prefix)) return;
-        const std::string_view name = without_proxy(token);
+        const auto table = TableName::parse(token);
+        if (rules_.nested_maps && !table.proxied && table.has_type && protocol::is_composite_type(table.type))
+            return collect_nested(table.name);
         // Requests for names without a type are refused before they get here.
-        if (name.find(':') == std::string_view::npos) return;
-        approved_.tables_.emplace(name);
+        if (table.proxied && table.has_type) approved_.tables_.emplace(table.text);
     }
 
     void collect_nested(std::string_view maps) {
@@ -179,7 +172,7 @@ ApprovedTables ApprovedTables::from_value(std::string_view value, const TokenRul
 
 ApprovedTables ApprovedTables::from_names(const std::vector<std::string>& names) {
     ApprovedTables approved;
-    for (const std::string& name : names) approved.tables_.emplace(without_proxy(name));
+    for (const std::string& name : names) approved.tables_.emplace(TableName::parse(name).text);
     return approved;
 }
 

@@ -6,6 +6,7 @@
 
 #include "backends/report/excerpt.h"
 #include "backends/report/log.h"
+#include "protocol/table_name.h"
 
 namespace proxyd::server {
 
@@ -16,15 +17,7 @@ using protocol::Layout;
 using protocol::Reply;
 using protocol::Request;
 using protocol::Status;
-
-namespace {
-
-std::string_view without_proxy(std::string_view table) {
-    while (table.starts_with("proxy:")) table.remove_prefix(6);
-    return table;
-}
-
-}  // namespace
+using protocol::TableName;
 
 table::KeyRules key_rules(const Request& request, bool smtputf8) {
     // Clients of the older layout check and fold UTF-8 themselves, or do not want it.
@@ -57,8 +50,9 @@ void Service::serve(const Request& request, ReplyCallback reply) {
         reply(Reply{Status::deny, 0, {}, {}});
         return;
     }
-    const auto table = without_proxy(request.table);
-    if (table.find(':') == std::string_view::npos) {
+    const auto parsed = TableName::parse(request.table);
+    const auto table = parsed.text;
+    if (!parsed.has_type) {
         reply(Reply{Status::bad, 0, {}, {}});
         return;
     }
@@ -123,7 +117,7 @@ std::string Service::approval_advice(std::string_view table) const {
     const auto shown = excerpt(table);
     if (!tables_.serves(table) && !relay_.has_server()) {
         return fmt::format("tables of type {} are not served here: ask for {} instead of proxy:{}",
-                           excerpt(table.substr(0, table.find(':'))), shown, shown);
+                           excerpt(TableName::parse(table).type), shown, shown);
     }
     return fmt::format("to approve this table for {} access, list proxy:{} in {}",
                        settings_.access == postfix::Access::read ? "read-only" : "read-write", shown,

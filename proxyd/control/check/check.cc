@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends/table_types.h"
+#include "protocol/table_name.h"
 #include "proxyd/config/site.h"
 #include "proxyd/control/check/daemon_user.h"
 #include "proxyd/control/check/ineffective_options.h"
@@ -22,14 +24,12 @@
 #include "proxyd/control/postfix/table_uses.h"
 
 namespace proxyd::control {
+
+using protocol::TableName;
 namespace {
 
 bool exists(const std::string& path) {
     return access(path.c_str(), F_OK) == 0;
-}
-
-std::string type_of(const std::string& table) {
-    return table.substr(0, table.find(':'));
 }
 
 // One configuration, from the daemon's options to its tables.
@@ -152,8 +152,8 @@ class Check {
     void check_services(const TableCheck& tables) {
         std::set<std::string> table_files;
         for (const auto& name : site_.approved.tables()) {
-            const auto file = name.substr(name.find(':') + 1);
-            if (file.starts_with('/') && tables.serves(name)) table_files.insert(file);
+            const auto file = TableName::parse(name).name;
+            if (file.starts_with('/') && tables.serves(name)) table_files.emplace(file);
         }
         const PostfixFiles files{*site_.main_cf, main_cf_file_, master_cf_path_, services_, site_.approved};
         check_proxymap_service(files, table_files, result_.findings);
@@ -265,10 +265,11 @@ class Check {
         const auto stock = PostfixInstance(place_.directory, *site_.main_cf).table_types();
         if (stock.empty()) return;
         std::vector<std::string_view> known(stock.begin(), stock.end());
-        known.insert(known.end(), {"pgsql", "mysql", "sqlite", "unionmap", "pipemap"});
+        const auto own = served_table_types();
+        known.insert(known.end(), own.begin(), own.end());
         const auto check_type = [&](const std::string& table, const std::string& file, int line,
                                     const std::string& asks) {
-            const auto type = type_of(table);
+            const auto type = protocol::type_of(table);
             if (std::find(known.begin(), known.end(), type) != known.end()) return;
             const auto nearest = config::nearest_name(type, known);
             unknown_.insert(table);
@@ -292,7 +293,7 @@ class Check {
     // Tables of other types are the stock server's, which has to be there.
     void check_relay(const std::string& name, const std::vector<TableUse>& uses) {
         const auto& service = site_.options.relay_service;
-        const auto fault = fmt::format("proxyd does not serve {}: tables itself, ", type_of(name));
+        const auto fault = fmt::format("proxyd does not serve {}: tables itself, ", protocol::type_of(name));
         if (is_alone()) {
             if (service.starts_with('/')) return;
             const bool allowed = site_.approved.contains(name);

@@ -4,10 +4,12 @@
 #include <string>
 #include <string_view>
 
+#include "backends/sql/dialect.h"
+
 namespace proxyd::control {
 
-// What to write in place of a parameter that a table of this type ("mysql") does not have, as in `"dbname"`
+// What to write in place of a parameter that tables of this dialect do not have, as in `"dbname"`
 // or `the port behind the host, as in "hosts = 127.0.0.1:5432"`; "": not known.
-[[nodiscard]] std::string write_instead(std::string_view type, std::string_view name);
+[[nodiscard]] std::string write_instead(table::SqlDialect dialect, std::string_view name);
 
 }  // namespace proxyd::control

@@ -27,9 +27,9 @@ std::string plain_dbname(const table::TableParameters& parameters) {
 
 class ParameterCheck {
   public:
-    ParameterCheck(const std::string& type, const table::TableParameters& parameters, const std::string& file,
-                   const std::vector<std::string>& known, Findings& findings)
-        : type_(type), parameters_(parameters), file_(file), known_(known), findings_(findings) {}
+    ParameterCheck(const TableTypeFacts& type, const table::TableParameters& parameters,
+                   const std::string& file, Findings& findings)
+        : type_(type), parameters_(parameters), file_(file), findings_(findings) {}
 
     [[nodiscard]] std::vector<Doubt> take_doubts() { return std::move(doubts_); }
 
@@ -42,29 +42,31 @@ class ParameterCheck {
     [[nodiscard]] std::string how_to_verify() const;
     [[nodiscard]] bool check_strange_name(const std::string& name);
 
-    const std::string& type_;
+    // Tables whose TLS has parameters of its own; elsewhere it is connection text that tells.
+    [[nodiscard]] bool has_tls_parameters() const { return type_.has_parameter("tls_verify_cert"); }
+
+    const TableTypeFacts& type_;
     const table::TableParameters& parameters_;
     const std::string& file_;
-    const std::vector<std::string>& known_;
     Findings& findings_;
     std::vector<Doubt> doubts_;
 };
 
 void ParameterCheck::check_names() {
-    const std::vector<std::string_view> views(known_.begin(), known_.end());
+    const std::vector<std::string_view> known(type_.parameter_names.begin(), type_.parameter_names.end());
     for (const auto& name : parameters_.names()) {
-        if (std::find(views.begin(), views.end(), name) != views.end()) continue;
+        if (type_.has_parameter(name)) continue;
         if (check_strange_name(name)) continue;
-        const auto nearest = config::nearest_name(name, views);
+        const auto nearest = config::nearest_name(name, known);
         const bool of_tls = name.starts_with("tls_") || name.starts_with("ssl");
-        if (of_tls && (type_ == "pgsql" || (type_ == "mysql" && nearest.empty()))) {
+        if (of_tls && type_.file_parameter.empty() && (!has_tls_parameters() || nearest.empty())) {
             findings_.warning(file_, parameters_.line(name),
                               fmt::format("{} is not a parameter of {} tables and is ignored: the server's "
                                           "certificate is not verified by it. Write {}",
-                                          name, type_, how_to_verify()));
+                                          name, type_.name, how_to_verify()));
             continue;
         }
-        const auto instead = write_instead(type_, name);
+        const auto instead = write_instead(type_.dialect, name);
         findings_.warning(file_, parameters_.line(name),
                           fmt::format("unknown parameter \"{}\" is ignored{}", name,
                                       !instead.empty()  ? ": write " + instead
@@ -105,7 +107,7 @@ bool ParameterCheck::check_strange_name(const std::string& name) {
 
 std::string ParameterCheck::how_to_verify() const {
     constexpr std::string_view authorities = "/path/of/the/authorities.crt";
-    if (type_ == "mysql")
+    if (has_tls_parameters())
         return fmt::format("\"tls_verify_cert = yes\" and \"tls_CAfile = {}\"", authorities);
     return fmt::format(
         "\"dbname = dbname={} sslmode=verify-full sslrootcert={}\", or the same as a URI in hosts",
@@ -115,7 +117,7 @@ std::string ParameterCheck::how_to_verify() const {
 // A line that was meant to be one of its own.
 void ParameterCheck::check_continuations() {
     for (const auto& name : parameters_.names()) {
-        const auto inside = continued_parameter(name, parameters_.text(name, ""), known_);
+        const auto inside = continued_parameter(name, parameters_.text(name, ""), type_.parameter_names);
         if (inside.empty()) continue;
         findings_.warning(
             file_, parameters_.line(name),
@@ -126,6 +128,7 @@ void ParameterCheck::check_continuations() {
 }
 
 void ParameterCheck::check_tls() {
+    if (!has_tls_parameters()) return;
     for (const char* parameter : {"tls_CAfile", "tls_CApath", "tls_cert_file", "tls_key_file"}) {
         const auto path = parameters_.text(parameter);
         if (!path || access(path->c_str(), F_OK) == 0) continue;
@@ -159,13 +162,12 @@ void ParameterCheck::check_limit() {
 
 }  // namespace
 
-std::vector<Doubt> check_parameters(const std::string& type, const table::TableParameters& parameters,
-                                    const std::string& file, const std::vector<std::string>& known,
-                                    Findings& findings) {
-    ParameterCheck check(type, parameters, file, known, findings);
+std::vector<Doubt> check_parameters(const TableTypeFacts& type, const table::TableParameters& parameters,
+                                    const std::string& file, Findings& findings) {
+    ParameterCheck check(type, parameters, file, findings);
     check.check_names();
     check.check_continuations();
-    if (type == "mysql") check.check_tls();
+    check.check_tls();
     check.check_limit();
     return check.take_doubts();
 }

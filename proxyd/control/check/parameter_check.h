@@ -6,14 +6,14 @@
 
 #include "backends/table/table_parameters.h"
 #include "proxyd/control/check/doubt.h"
+#include "proxyd/control/check/finding.h"
+#include "proxyd/control/check/table_type_facts.h"
 
 namespace proxyd::control {
 
-// `known` are the names that tables of this type have, `file` is where the parameters stand. Returns what the
-// database may yet refute.
-[[nodiscard]] std::vector<Doubt> check_parameters(const std::string& type,
+// `file` is where the parameters stand. Returns what the database may yet refute.
+[[nodiscard]] std::vector<Doubt> check_parameters(const TableTypeFacts& type,
                                                   const table::TableParameters& parameters,
-                                                  const std::string& file,
-                                                  const std::vector<std::string>& known, Findings& findings);
+                                                  const std::string& file, Findings& findings);
 
 }  // namespace proxyd::control

@@ -11,12 +11,11 @@
 #include <unistd.h>
 
 #include "backends/config/list.h"
-#include "backends/mysql/table_backend.h"
-#include "backends/pgsql/table_backend.h"
 #include "backends/report/file_access_advice.h"
 #include "backends/report/redact.h"
-#include "backends/sqlite/table_backend.h"
 #include "backends/table/domain_list.h"
+#include "backends/table_types.h"
+#include "protocol/table_name.h"
 #include "proxyd/config/options.h"
 #include "proxyd/control/check/file_access.h"
 #include "proxyd/control/check/meaning_check.h"
@@ -25,15 +24,14 @@
 #include "proxyd/control/check/table_name_check.h"
 
 namespace proxyd::control {
+
+using protocol::TableName;
+
 namespace {
 
 bool is_readable_by_all(const std::string& path) {
     struct stat status {};
     return stat(path.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0;
-}
-
-std::string type_of(const std::string& table) {
-    return table.substr(0, table.find(':'));
 }
 
 // Whether a file could not be read by who runs this.
@@ -42,13 +40,6 @@ bool is_refused(const std::string& problem) {
 }
 
 }  // namespace
-
-const std::vector<std::string_view>& common_parameter_names() {
-    static const std::vector<std::string_view> names = {
-        "query", "result_format", "domain",      "expansion_limit",
-        "table", "select_field",  "where_field", "additional_conditions"};
-    return names;
-}
 
 // Of an option of a URI that nobody knows, redaction hides the value also where it can be no password.
 bool holds_password(std::string_view text) {
@@ -76,20 +67,26 @@ TableCheck::TableCheck(table::TableSetOptions options, const config::ParameterFi
       findings_(findings),
       resolver_(loop_),
       tables_(loop_, std::move(options)) {
-    add_backend("pgsql", std::make_unique<pgsql::TableBackend>(loop_, resolver_));
-    add_backend("mysql", std::make_unique<mysql::TableBackend>(loop_, resolver_));
-    add_backend("sqlite", std::make_unique<sqlite::TableBackend>(loop_));
+    for (auto& [type, backend] : make_table_backends(loop_, resolver_)) add_backend(type, std::move(backend));
 }
 
 void TableCheck::add_backend(const std::string& type, std::unique_ptr<table::TableBackend> backend) {
-    dialects_[type] = backend->dialect();
-    auto& names = parameter_names_[type];
-    for (const auto name : common_parameter_names()) names.emplace_back(name);
+    auto& facts = types_[type];
+    facts.name = type;
+    facts.dialect = backend->dialect();
+    facts.file_parameter = backend->file_parameter();
+    facts.takes_several_statements = backend->takes_several_statements();
+    auto& names = facts.parameter_names;
+    for (const auto name : table::common_parameter_names()) names.emplace_back(name);
     for (const auto name : backend->parameter_names()) names.emplace_back(name);
     for (const auto& option : option_infos()) {
         if (option.per_table) names.emplace_back(option.name);
     }
     tables_.add_backend(type, std::move(backend));
+}
+
+const TableTypeFacts& TableCheck::type_of(std::string_view table) const {
+    return types_.find(protocol::type_of(table))->second;
 }
 
 std::string TableCheck::where(const table::TableParameters& parameters) const {
@@ -106,7 +103,8 @@ void TableCheck::tell_of_name(const std::vector<TableUse>& uses, Gravity gravity
 bool TableCheck::check_path(const std::string& name, const std::vector<TableUse>& uses) {
     const auto seen = seen_from(reader_.directory, name);
     if (seen == name) return true;
-    const bool exists = access(seen.substr(seen.find(':') + 1).c_str(), F_OK) == 0 || errno != ENOENT;
+    const bool exists =
+        access(std::string(TableName::parse(seen).name).c_str(), F_OK) == 0 || errno != ENOENT;
     tell_of_name(uses, exists ? Gravity::warning : Gravity::error,
                  fmt::format("proxy:{}: the path is taken from queue_directory, {}{}: write the whole path",
                              name, reader_.directory, exists ? "" : ", where there is no such file"));
@@ -119,7 +117,8 @@ void TableCheck::read(const std::string& name, const std::vector<TableUse>& uses
         auto keys_of_member = uses;
         for (const auto& member : inspection.members) {
             read(member, keys_of_member);
-            for (auto& use : keys_of_member) use.asks_keys = use.asks_keys && type_of(name) != "pipemap";
+            for (auto& use : keys_of_member)
+                use.asks_keys = use.asks_keys && protocol::type_of(name) != "pipemap";
         }
         return;
     }
@@ -146,9 +145,9 @@ void TableCheck::read(const std::string& name, const std::vector<TableUse>& uses
     }
     if (parameters.is_relative_path()) return;
     for (const auto& problem : parameters.warnings()) findings_.warning(file, problem.line, problem.message);
-    const auto type = type_of(name);
-    auto doubts = check_parameters(type, parameters, file, parameter_names_.at(type), findings_);
-    for (auto& slip : find_slips(dialects_.at(type), parameters, parameter_names_.at(type), file,
+    const auto& type = type_of(name);
+    auto doubts = check_parameters(type, parameters, file, findings_);
+    for (auto& slip : find_slips(type.dialect, parameters, type.parameter_names, file,
                                  [&](auto parameter) { return line_of(name, parameters, parameter); }))
         doubts.push_back(std::move(slip));
     check_password(name, parameters);
@@ -162,7 +161,7 @@ void TableCheck::read(const std::string& name, const std::vector<TableUse>& uses
     const auto at = [&](std::string_view parameter) { return line_of(name, parameters, parameter); };
     check_meaning(usable.table->definition(), uses,
                   {file, std::max(at("query"), at("table")), at("domain"), at("result_format")}, findings_);
-    if (type == "sqlite") check_database_file(usable, parameters);
+    if (!type.file_parameter.empty()) check_database_file(usable, parameters, type.file_parameter);
     usable.parameters = std::move(*inspection.parameters);
     usable_.push_back(std::move(usable));
 }
@@ -198,7 +197,8 @@ void TableCheck::check_domain_list(const std::string& name, const table::TablePa
     const auto file = where(parameters);
     const int line = parameters.line("domain");
     const auto in_main_cf = parameters.where() == "main.cf";
-    const auto parameter = (in_main_cf ? name.substr(name.find(':') + 1) + "_" : "") + "domain";
+    const auto parameter =
+        in_main_cf ? fmt::format("{}_domain", TableName::parse(name).name) : std::string("domain");
     for (const auto& fault : list->faults()) {
         const bool refused = is_refused(fault.reason);
         const bool missing = fault.item.starts_with('/') && !refused && access(fault.item.c_str(), F_OK) != 0;
@@ -221,25 +221,26 @@ void TableCheck::check_domain_list(const std::string& name, const table::TablePa
 }
 
 // A relative path starts where the daemon runs, which is not here.
-void TableCheck::check_database_file(Usable& usable, const table::TableParameters& parameters) {
-    const auto path = parameters.text("dbpath", "");
+void TableCheck::check_database_file(Usable& usable, const table::TableParameters& parameters,
+                                     const std::string& parameter) {
+    const auto path = parameters.text(parameter, "");
     if (!path.starts_with('/')) return;
     usable.database_file = path;
     if (faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0) return;
     const int reason = errno;
     const auto file = where(parameters);
-    const int line = parameters.line("dbpath");
+    const int line = parameters.line(parameter);
     if (reason == EACCES) {
         findings_.warning(file, line,
-                          fmt::format("dbpath = {}: permission denied for user {}: run this as root, to see "
+                          fmt::format("{} = {}: permission denied for user {}: run this as root, to see "
                                       "what the daemon may read",
-                                      path, effective_user()));
+                                      parameter, path, effective_user()));
         return;
     }
     usable.can_answer = false;
     findings_.error(file, line,
-                    fmt::format("dbpath = {}: {}: all lookups fail, for proxyd makes no databases", path,
-                                std::strerror(reason)));
+                    fmt::format("{} = {}: {}: all lookups fail, for proxyd makes no databases", parameter,
+                                path, std::strerror(reason)));
 }
 
 void TableCheck::check_access(const DaemonUser& reader, const std::vector<std::string>& more_files) {
@@ -249,8 +250,9 @@ void TableCheck::check_access(const DaemonUser& reader, const std::vector<std::s
     for (auto& usable : usable_) {
         for (const auto& file : usable.files) (void)access.may_read(file, 0, file, "it");
         if (usable.can_answer && !usable.database_file.empty()) {
-            usable.can_answer = access.may_read(usable.where, line_of(usable, "dbpath"), usable.database_file,
-                                                usable.database_file);
+            usable.can_answer =
+                access.may_read(usable.where, line_of(usable, type_of(usable.name).file_parameter),
+                                usable.database_file, usable.database_file);
         }
     }
     access.tell();
@@ -264,7 +266,7 @@ std::vector<std::string> TableCheck::reading_tables() const {
     }
     // No server that is down stands between these and their answer.
     (void)std::stable_partition(names.begin(), names.end(),
-                                [](const auto& name) { return type_of(name) == "sqlite"; });
+                                [this](const auto& name) { return !type_of(name).file_parameter.empty(); });
     return names;
 }
 
@@ -291,14 +293,14 @@ int TableCheck::line_of(const Usable& usable, std::string_view parameter) const 
 int TableCheck::line_of(const std::string& name, const table::TableParameters& parameters,
                         std::string_view parameter) const {
     if (parameters.where() != "main.cf") return parameters.line(parameter);
-    const auto prefix = name.substr(name.find(':') + 1);
+    const auto prefix = TableName::parse(name).name;
     const auto* found = main_cf_.find(fmt::format("{}_{}", prefix, parameter));
     return found != nullptr ? found->line : 0;
 }
 
 // Of the parameter of this table that the message names; 0 when it names none that stands there.
 int TableCheck::line_in_main_cf(const std::string& name, std::string_view message) const {
-    const auto prefix = name.substr(name.find(':') + 1) + "_";
+    const auto prefix = fmt::format("{}_", TableName::parse(name).name);
     std::size_t longest = 0;
     int line = 0;
     for (const auto& [parameter, value] : main_cf_.parameters) {

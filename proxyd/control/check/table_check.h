@@ -13,6 +13,7 @@
 #include "proxyd/control/check/daemon_user.h"
 #include "proxyd/control/check/doubt.h"
 #include "proxyd/control/check/finding.h"
+#include "proxyd/control/check/table_type_facts.h"
 #include "proxyd/control/postfix/table_uses.h"
 
 namespace proxyd::control {
@@ -52,7 +53,7 @@ class TableCheck {
     // that they name, and `more_files`.
     void check_access(const DaemonUser& reader, const std::vector<std::string>& more_files);
 
-    // Those whose queries change nothing and take any key, as far as one can see; SQLite's come first.
+    // Those whose queries change nothing and take any key, as far as one can see; those of files come first.
     [[nodiscard]] std::vector<std::string> reading_tables() const;
 
     // Whether a table names a database; else connect() has nothing to do.
@@ -64,12 +65,13 @@ class TableCheck {
         std::string where;
         std::shared_ptr<table::SqlTable> table;
         std::vector<std::string> files;  // that it is read from
-        std::string database_file;       // of an SQLite table, where it is certain which one it is; or empty
+        std::string database_file;       // where it is one, and certain which; or empty
         bool can_answer = true;          // false: it has been said why its database cannot be opened
         table::TableParameters parameters;
         std::vector<Doubt> doubts;
     };
 
+    [[nodiscard]] const TableTypeFacts& type_of(std::string_view table) const;
     void add_backend(const std::string& type, std::unique_ptr<table::TableBackend> backend);
     void tell_of_name(const std::vector<TableUse>& uses, Gravity gravity, const std::string& text);
     [[nodiscard]] bool check_path(const std::string& name, const std::vector<TableUse>& uses);
@@ -83,7 +85,8 @@ class TableCheck {
     static void settle_doubts(Usable& usable, bool tried);
     void check_password(const std::string& name, const table::TableParameters& parameters);
     void check_domain_list(const std::string& name, const table::TableParameters& parameters);
-    void check_database_file(Usable& usable, const table::TableParameters& parameters);
+    void check_database_file(Usable& usable, const table::TableParameters& parameters,
+                             const std::string& parameter);
     [[nodiscard]] std::string where(const table::TableParameters& parameters) const;
 
     const config::ParameterFile& main_cf_;
@@ -93,17 +96,12 @@ class TableCheck {
     EventLoop loop_;
     Resolver resolver_;
     table::TableSet tables_;
-    std::map<std::string, std::vector<std::string>> parameter_names_;  // by type
-    std::map<std::string, table::SqlDialect> dialects_;
+    std::map<std::string, TableTypeFacts, std::less<>> types_;  // by name
     std::set<std::string> seen_;
     std::vector<Usable> usable_;
     std::vector<TableUse> domain_tables_;
     std::size_t answering_ = 0;
 };
-
-// The parameters that tables of all SQL types have; those of one type come from its backend, and those that
-// stand for options of the daemon from their declarations.
-[[nodiscard]] const std::vector<std::string_view>& common_parameter_names();
 
 // Whether connection text or a URI carries a password.
 [[nodiscard]] bool holds_password(std::string_view text);

@@ -6,6 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "backends/table_types.h"
+#include "protocol/table_name.h"
+
 namespace proxyd::control {
 namespace {
 
@@ -42,7 +45,7 @@ void check_missing_types(const PostfixFiles& files, Findings& findings) {
 
 void note_direct_uses(const PostfixFiles& files, Findings& findings) {
     for (const auto& use : find_direct_uses(files.main_cf, files.main_cf_file, files.master_cf_path,
-                                            files.services, {"pgsql", "mysql", "sqlite"})) {
+                                            files.services, sql_table_types())) {
         findings.note(use.file, use.line,
                       fmt::format("{0} asks for {1} itself, not by way of proxyd: write "
                                   "proxy:{1} to have proxyd asked",
@@ -59,10 +62,9 @@ std::string working_directory(const postfix::MainCf& main_cf) {
 }
 
 std::string seen_from(const std::string& directory, const std::string& table) {
-    const auto colon = table.find(':');
-    if (directory.empty() || colon == std::string::npos || table.compare(colon + 1, 1, ".") != 0)
-        return table;
-    return fmt::format("{}{}/{}", table.substr(0, colon + 1), directory, table.substr(colon + 1));
+    const auto parsed = protocol::TableName::parse(table);
+    if (directory.empty() || !parsed.name.starts_with('.')) return table;
+    return fmt::format("{}:{}/{}", parsed.type, directory, parsed.name);
 }
 
 void tell_at_uses(const std::vector<TableUse>& uses, const TableUse& otherwise, Gravity gravity,

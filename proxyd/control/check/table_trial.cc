@@ -5,14 +5,11 @@
 #include <fmt/format.h>
 #include <strings.h>
 
+#include "protocol/table_name.h"
 #include "proxyd/control/check/table_check.h"
 
 namespace proxyd::control {
 namespace {
-
-std::string type_of(const std::string& table) {
-    return table.substr(0, table.find(':'));
-}
 
 // Whether a MySQL server sees more than one statement whatever its sql_mode. Not where a backslash, a double
 // quote or a comment may mean this or that, nor in a compound statement, which has ';' inside.
@@ -48,8 +45,9 @@ void TableCheck::tell_failure(const Usable& usable, const pool::Failure& failure
         return text.find('=') != std::string::npos || text.find("://") != std::string::npos;
     };
     std::vector<std::string_view> candidates;
-    if (type_of(usable.name) == "sqlite" && failure.kind != pool::FailureClass::query) {
-        candidates = {"dbpath"};
+    const auto& type = type_of(usable.name);
+    if (!type.file_parameter.empty() && failure.kind != pool::FailureClass::query) {
+        candidates = {type.file_parameter};
     } else if (failure.kind == pool::FailureClass::query) {
         candidates = {"query", "table"};
     } else if (failure.parameter == "user" && failure.message.find("password") != std::string::npos) {
@@ -70,7 +68,8 @@ void TableCheck::tell_trial(Usable& usable, const table::Trial& trial) {
     if (trial.failure) return tell_failure(usable, *trial.failure);
     const bool tried = trial.not_tried.empty();
     settle_doubts(usable, tried);
-    if (!tried && type_of(usable.name) == "mysql" && is_surely_several(usable.table->definition())) {
+    if (!tried && !type_of(usable.name).takes_several_statements &&
+        is_surely_several(usable.table->definition())) {
         findings_.error(
             usable.where, line_of(usable, "query"),
             "the query is more than one statement, and a MySQL server takes only one: all lookups fail: "

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "protocol/table_name.h"
 #include "proxyd/channel/client.h"
 #include "proxyd/channel/path.h"
 #include "proxyd/control/client/query.h"
@@ -25,15 +26,16 @@ nlohmann::json ask(const std::string& path, const std::string& hint, const nlohm
 int flush(const std::string& socket, const std::string& socket_hint, const std::string& table,
           const std::vector<std::string>& keys, std::ostream& out) {
     nlohmann::json request = {{"command", "flush"}};
-    if (!table.empty()) request["table"] = without_proxy(table);
+    if (!table.empty()) request["table"] = protocol::TableName::parse(table).text;
     if (!keys.empty()) request["keys"] = keys;
     const auto reply = ask(channel::path_beside(socket), socket_hint, request);
     const auto flushed = reply.value("flushed", 0LL);
     out << fmt::format("{} answer{} forgotten{}\n", flushed, flushed == 1 ? "" : "s",
                        flushed > 0     ? ""
                        : table.empty() ? ": none are kept"
-                       : keys.empty()  ? fmt::format(": none are kept for {}", without_proxy(table))
-                                       : ": none are kept for these keys");
+                       : keys.empty()
+                           ? fmt::format(": none are kept for {}", protocol::TableName::parse(table).text)
+                           : ": none are kept for these keys");
     return 0;
 }
 

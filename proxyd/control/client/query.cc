@@ -10,6 +10,7 @@
 #include "backends/sql/folding.h"
 #include "protocol/client_session.h"
 #include "protocol/flags.h"
+#include "protocol/table_name.h"
 
 namespace proxyd::control {
 namespace {
@@ -18,8 +19,6 @@ namespace flag = protocol::flag;
 using protocol::Layout;
 using protocol::Status;
 
-constexpr std::string_view proxy_prefix = "proxy:";
-
 // What postmap asks for: a table that is locked while it is read, keys of any case, UTF-8.
 constexpr protocol::Flags postmap_flags = flag::dup_warn | flag::lock | flag::fold_fix | flag::utf8_request;
 
@@ -27,7 +26,7 @@ class OpenTable {
   public:
     OpenTable(const QuerySettings& settings, const Ask& ask, std::ostream& warnings)
         : settings_(settings),
-          name_(without_proxy(settings.table)),
+          name_(protocol::TableName::parse(settings.table).text),
           ask_(ask),
           warnings_(warnings),
           flags_(settings.layout, postmap_flags, settings.smtputf8) {
@@ -98,23 +97,17 @@ void print(std::ostream& out, std::string_view key, std::string_view value) {
 void tell_miss(const QuerySettings& settings, std::string_view key, std::ostream& warnings) {
     if (!settings.tell_misses) return;
     warnings << fmt::format("not found: {} in {}\n", key.empty() ? "the empty key" : key,
-                            without_proxy(settings.table));
+                            protocol::TableName::parse(settings.table).text);
 }
 
 }  // namespace
 
 std::string table_name_fault(std::string_view table) {
-    const auto name = without_proxy(table);
-    const auto colon = name.find(':');
-    if (colon != std::string_view::npos && colon > 0) return {};
+    const auto name = protocol::TableName::parse(table);
+    if (name.has_type && !name.type.empty()) return {};
     return fmt::format(
         "\"{}\" is no table: expected TYPE:NAME, for example pgsql:/etc/postfix/sql/virtual_domains.cf",
-        name);
-}
-
-std::string_view without_proxy(std::string_view table) {
-    while (table.starts_with(proxy_prefix)) table.remove_prefix(proxy_prefix.size());
-    return table;
+        name.text);
 }
 
 int query(const QuerySettings& settings, const std::vector<std::string>& keys, const Ask& ask,

@@ -50,9 +50,6 @@ struct QuerySettings {
 // "", or what is missing in a name that is no TYPE:NAME.
 [[nodiscard]] std::string table_name_fault(std::string_view table);
 
-// Without proxy: in front, however often it stands there.
-[[nodiscard]] std::string_view without_proxy(std::string_view table);
-
 // One key: its value on a line. Several keys: `key TAB value` lines of those that are found. Returns the exit
 // status: 0 found (any of them), 1 not. Throws QueryError at the first key that cannot be looked up.
 [[nodiscard]] int query(const QuerySettings& settings, const std::vector<std::string>& keys, const Ask& ask,

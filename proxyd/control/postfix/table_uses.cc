@@ -10,10 +10,15 @@
 #include <unistd.h>
 
 #include "backends/config/list.h"
+#include "backends/table_types.h"
+#include "protocol/table_name.h"
 #include "proxyd/config/site.h"
 #include "proxyd/postfix/approved_tables.h"
 
 namespace proxyd::control {
+
+using protocol::TableName;
+
 namespace {
 
 using postfix::ApprovedTables;
@@ -36,19 +41,24 @@ std::string expand_or_nothing(const postfix::MainCf& main_cf, std::string_view t
 // The tables that an expanded value asks for.
 using TablesIn = std::function<std::vector<std::string>(std::string_view value)>;
 
+// The tables of unionmap:{...} and pipemap:{...} stand in braces.
+std::string_view without_composite(std::string_view text) {
+    const auto table = TableName::parse(text);
+    return !table.proxied && protocol::is_composite_type(table.type) ? table.name : text;
+}
+
 // Without proxy:, of these types.
 void collect_direct(std::string_view value, const std::vector<std::string_view>& types,
                     std::vector<std::string>& tables) {
     for (const auto& token : config::split_list_with_braces(value)) {
         std::string_view text = token;
-        for (const std::string_view list : {"unionmap:", "pipemap:"}) {
-            if (text.starts_with(list)) text.remove_prefix(list.size());
-        }
+        text = without_composite(text);
         std::string error;
         if (text.starts_with('{')) {
             if (const auto inside = config::strip_braces(text, error)) collect_direct(*inside, types, tables);
-        } else if (std::find(types.begin(), types.end(), text.substr(0, text.find(':'))) != types.end() &&
-                   text.find(':') != std::string_view::npos) {
+        } else if (const auto table = TableName::parse(text);
+                   table.has_type && !table.proxied &&
+                   std::find(types.begin(), types.end(), table.type) != types.end()) {
             tables.emplace_back(text);
         }
     }
@@ -57,15 +67,12 @@ void collect_direct(std::string_view value, const std::vector<std::string_view>&
 // As proxy:/path, without a type.
 void collect_typeless(std::string_view value, std::vector<std::string>& tables) {
     for (const auto& token : config::split_list_with_braces(value)) {
-        std::string_view text = token;
-        for (const std::string_view prefix : {"unionmap:", "pipemap:", "proxy:"}) {
-            if (text.starts_with(prefix)) text.remove_prefix(prefix.size());
-        }
+        const auto table = TableName::parse(without_composite(token));
+        const auto text = table.text;
         std::string error;
         if (text.starts_with('{')) {
             if (const auto inside = config::strip_braces(text, error)) collect_typeless(*inside, tables);
-        } else if (token.starts_with("proxy:") && text.starts_with('/') &&
-                   text.find(':') == std::string_view::npos) {
+        } else if (token.starts_with("proxy:") && text.starts_with('/') && !table.has_type) {
             tables.emplace_back(text);
         }
     }
@@ -185,12 +192,13 @@ std::vector<TableUse> find_typeless_uses(const postfix::MainCf& main_cf, const c
 }
 
 std::string fault_of_table(std::string_view table, const std::vector<std::string>& stock_types) {
-    constexpr std::array<std::string_view, 5> own = {"pgsql", "mysql", "sqlite", "unionmap", "pipemap"};
     constexpr std::array<std::string_view, 8> with_plain_file = {"pgsql", "mysql",    "sqlite", "ldap",
                                                                  "pcre",  "memcache", "regexp", "cidr"};
-    const auto type = table.substr(0, table.find(':'));
-    const std::string name(table.substr(std::min(type.size() + 1, table.size())));
+    const auto parsed = TableName::parse(table);
+    const auto type = parsed.type;
+    const std::string name(parsed.name);
     std::vector<std::string_view> known(stock_types.begin(), stock_types.end());
+    const auto own = served_table_types();
     known.insert(known.end(), own.begin(), own.end());
     if (!stock_types.empty() && std::find(known.begin(), known.end(), type) == known.end()) {
         const auto nearest = config::nearest_name(type, known);

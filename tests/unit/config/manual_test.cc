@@ -45,7 +45,7 @@ TEST(ManualPages, EveryTableParameterIsDescribed) {
     const auto text = page("proxyd_table.5");
     const auto older = section(text, "OLDER PARAMETERS");
     const auto common = section(text, "PARAMETERS OF ALL TYPES");
-    for (const auto name : control::common_parameter_names())
+    for (const auto name : table::common_parameter_names())
         EXPECT_TRUE(describes(common + older, name)) << name;
     EXPECT_FALSE(describes(text, "user_name"));
     for (const auto& option : option_infos()) {

@@ -24,8 +24,7 @@ const std::vector<std::string> known = {"hosts", "user",         "password",   "
 std::vector<std::string> slips(SqlDialect dialect, const std::string& text) {
     const auto parameters = table::TableParameters::from_file(config::parse_parameters(text, "t.cf"));
     Findings findings;
-    auto doubts = check_parameters(dialect == SqlDialect::pgsql ? "pgsql" : "mysql", parameters, "t.cf",
-                                   known, findings);
+    auto doubts = check_parameters({"any", dialect, known, "", true}, parameters, "t.cf", findings);
     for (auto& doubt :
          find_slips(dialect, parameters, known, "t.cf", [&](auto name) { return parameters.line(name); }))
         doubts.push_back(doubt);

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "backends/sql/explain.h"
+
 namespace proxyd::table {
 namespace {
 

@@ -1,0 +1,25 @@
+#include "backends/sql/explain.h"
+
+#include <cctype>
+#include <string>
+#include <string_view>
+
+#include "backends/sql/words.h"
+
+namespace proxyd::table {
+
+bool is_safe_to_explain(const Template& query, const SqlAnalysis& analysis) {
+    if (analysis.several_statements || query.parts.empty()) return false;
+    if (!analysis.may_write) return true;
+    // MySQL runs what stands in comments of the kind /*! */.
+    const std::string_view text = query.source;
+    if (text.find("/*") != std::string_view::npos) return false;
+    std::string word;
+    for (const char c : text) {
+        if (std::isalpha(static_cast<unsigned char>(c)) == 0) break;
+        word += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    }
+    return !word.empty() && !is_verb(word);
+}
+
+}  // namespace proxyd::table

@@ -1,0 +1,25 @@
+// What the checks have to know of a table type, as its backend says it.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/sql/dialect.h"
+
+namespace proxyd::control {
+
+struct TableTypeFacts {
+    std::string name;  // "mysql"
+    table::SqlDialect dialect = table::SqlDialect::pgsql;
+    std::vector<std::string> parameter_names;  // all that its tables have
+    std::string file_parameter;                // names the database's file; "": the database is a server
+    bool takes_several_statements = true;      // in one query
+
+    [[nodiscard]] bool has_parameter(std::string_view parameter) const {
+        return std::find(parameter_names.begin(), parameter_names.end(), parameter) != parameter_names.end();
+    }
+};
+
+}  // namespace proxyd::control
