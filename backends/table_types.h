@@ -16,7 +16,7 @@ namespace proxyd {
 // "pgsql", "mysql", "sqlite".
 [[nodiscard]] std::vector<std::string_view> sql_table_types();
 
-// These, and the types that are made of other tables.
+// These, and the CompositeTable types.
 [[nodiscard]] std::vector<std::string_view> served_table_types();
 
 // One backend of each SQL table type, by the type's name. The loop and the resolver outlive them. Throws

@@ -17,6 +17,7 @@ function(proxyd_layer name)
     if(layer_SOURCES)
         add_library(${name} STATIC ${layer_SOURCES})
         set(kind PUBLIC)
+        set_target_properties(${name} PROPERTIES UNITY_BUILD ${PROXYD_UNITY} UNITY_BUILD_BATCH_SIZE 12)
         if(PROXYD_FUZZ)  # the fuzzer follows what the layer does
             target_compile_options(${name} PRIVATE -fsanitize=fuzzer-no-link)
         endif()

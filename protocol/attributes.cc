@@ -173,7 +173,7 @@ std::optional<std::uint32_t> parse_number(std::string_view text) {
 
 std::optional<std::size_t> MessageScanner::end_of_message(std::string_view buffer) {
     while (scanned_ < buffer.size()) {
-        // The previous byte is still there: whether it is a NUL says whether this name has begun.
+        // The previous byte is still there: if it is a NUL, this name begins here.
         const bool name_starts = !in_value_ && (scanned_ == 0 || buffer[scanned_ - 1] == '\0');
         if (name_starts && buffer[scanned_] == '\0') {
             return scanned_ + 1;

@@ -1,4 +1,4 @@
-// The attributes that messages are made of: which ones, in which order, and how they are read.
+// The attributes of messages: their set, their order, and how they are read.
 //
 // On the wire a message is a list of name NUL value NUL pairs that ends with an empty name, that is with one
 // more NUL.
@@ -19,7 +19,7 @@ enum class Attribute : std::uint8_t { status, table, instance_flags, flags, func
 
 [[nodiscard]] std::string_view name(Attribute attribute);
 
-// What follows the `request` attribute, and what makes up a reply, in wire order.
+// The attributes after `request`, and those of a reply, in wire order.
 using Form = std::initializer_list<Attribute>;
 [[nodiscard]] Form request_form(Command command, Layout layout);
 [[nodiscard]] Form reply_form(Command command, Layout layout);
@@ -36,10 +36,10 @@ class AttributeReader {
     [[nodiscard]] std::string_view name() const { return name_; }
     [[nodiscard]] std::string_view value() const { return value_; }
 
-    // Moves to the next pair, which must be this attribute; otherwise problem() says why not.
+    // Moves to the next pair, which must be this attribute; otherwise problem() gives the reason.
     [[nodiscard]] bool take(Attribute wanted);
     [[nodiscard]] bool take_number(Attribute wanted, std::uint32_t& number);
-    // Notes in problem() what follows the last wanted attribute, which readers of this protocol ignore.
+    // Notes in problem() data after the last wanted attribute, which readers of this protocol ignore.
     void ignore_rest();
 
     [[nodiscard]] std::string& problem() { return problem_; }
@@ -51,15 +51,15 @@ class AttributeReader {
     std::string problem_;
 };
 
-// A decimal number as the protocol reads it: leading white space and a sign are accepted, and of a number
-// that is too large (or negative) the low 32 bits count. Nothing else may precede or follow the digits.
+// A decimal number as the protocol reads it: leading white space and a sign are accepted. Of a number that is
+// too large (or negative) the low 32 bits count. Nothing else may precede or follow the digits.
 [[nodiscard]] std::optional<std::uint32_t> parse_number(std::string_view text);
 
-// Finds where messages end, in bytes that arrive in pieces.
+// Finds the ends of messages, in bytes that arrive in pieces.
 class MessageScanner {
   public:
-    // The length of the first message in `buffer`, with its final NUL; nothing while it is incomplete. The
-    // next call must bring the same bytes, and perhaps more behind them.
+    // The length of the first message in `buffer`, with its final NUL; no value while it is incomplete. The
+    // next call must pass the same bytes, possibly followed by more.
     [[nodiscard]] std::optional<std::size_t> end_of_message(std::string_view buffer);
     // Forgets the message, so that the next call starts a new one.
     void restart() { *this = {}; }
@@ -69,7 +69,8 @@ class MessageScanner {
     bool in_value_ = false;
 };
 
-// `text` in quotes for a log line: cut to a readable length, and nothing in it that could upset a terminal.
+// `text` in quotes for a log line: cut to a readable length, and without characters that could upset a
+// terminal.
 [[nodiscard]] std::string quoted(std::string_view text);
 
 }  // namespace proxyd::protocol

@@ -122,7 +122,7 @@ Request TableFlags::lookup(std::string_view table, std::string_view key) const {
         request.flags = table_;
     }
     if (client_folds_) {
-        request.flags &= ~fold;  // done already: nobody is to fold a second time
+        request.flags &= ~fold;  // done already: the server must not fold a second time
     }
     return request;
 }

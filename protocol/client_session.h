@@ -1,4 +1,4 @@
-// The client side of the protocol without a socket: what to send, and what the bytes that came back mean.
+// The client side of the protocol without a socket: makes requests, and decodes the bytes of replies.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +28,8 @@ struct ReplyResult {
 [[nodiscard]] ReplyResult decode_reply(std::string_view buffer, Command command, Layout layout,
                                        Limits limits = {});
 
-// The same for a reply that may arrive in pieces: until it is no longer incomplete, each call brings the
-// bytes of the one before and perhaps more behind them, and only those are looked at.
+// The same for a reply that may arrive in pieces. Until the reply is complete, each call passes the bytes of
+// the previous call, possibly followed by more; only the new bytes are scanned.
 class ReplyDecoder {
   public:
     explicit ReplyDecoder(Limits limits = {}) : limits_(limits) {}
@@ -45,8 +45,8 @@ class ReplyDecoder {
 enum class GreetingDecoded { incomplete, complete, other };
 [[nodiscard]] GreetingDecoded decode_greeting(std::string_view buffer);
 
-// The flag words a Postfix client of this generation keeps for one open table (the flag algebra of the two
-// layouts).
+// The flag words that a Postfix client of this generation keeps for one open table (the flag algebra of the
+// two layouts).
 class TableFlags {
   public:
     // `caller` is what the program asks for (postmap -q: dup_warn | lock | fold_fix | utf8_request);

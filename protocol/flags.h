@@ -29,12 +29,12 @@ inline constexpr Flags open_lock = 1U << 16;
 inline constexpr Flags bulk_update = 1U << 17;
 inline constexpr Flags multi_writer = 1U << 18;
 inline constexpr Flags utf8_request = 1U << 19;  // the caller wants UTF-8 checking and folding
-inline constexpr Flags utf8_active = 1U << 20;   // the side that answered does it
+inline constexpr Flags utf8_active = 1U << 20;   // the side that answered checks and folds
 inline constexpr Flags src_rhs_is_file = 1U << 21;
 inline constexpr Flags surrogate = 1U << 22;  // stands in for a table that could not be opened
 
-// What only a table's implementation knows, what a caller may ask for in each request, and (everything else)
-// what Postfix before 3.11 regards as the identity of an open table.
+// The bits that only a table's implementation sets, those that a caller may set in each request, and (all
+// others) those that identify an open table in Postfix before 3.11.
 inline constexpr Flags implementation = fixed | pattern | multi_writer;
 inline constexpr Flags requested = fold_fix | fold_mul | lock | dup_replace | dup_warn | dup_ignore |
                                    sync_update | no_regsub | no_proxy | no_unauth | utf8_request;

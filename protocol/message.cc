@@ -13,7 +13,7 @@ namespace {
 void append_text(std::string& out, std::string_view name, std::string_view value) {
     out += name;
     out += '\0';
-    // A NUL inside would end the attribute for the reader and turn the rest into attributes of its own.
+    // A NUL inside would end the attribute for the reader, and turn the rest into further attributes.
     out += value.substr(0, value.find('\0'));
     out += '\0';
 }

@@ -14,7 +14,7 @@
 
 namespace proxyd::protocol {
 
-// What a server since Postfix 3.6 sends once, right after accept(): 28 bytes.
+// The greeting that a server since Postfix 3.6 sends once, right after accept(): 28 bytes.
 inline constexpr std::string_view greeting{"protocol\0proxymap_protocol\0\0", 28};
 
 // Whether the greeting is sent on a connection.
@@ -42,7 +42,7 @@ enum class Layout : std::uint8_t {
 
 enum class SequenceFunction : std::uint32_t { first = 0, next = 1 };
 
-// One request. The views point into the buffer it was decoded from (or into what the caller owns, when
+// One request. The views point into the buffer it was decoded from (or into the caller's own strings, when
 // encoding).
 struct Request {
     Command command = Command::lookup;
@@ -62,13 +62,12 @@ struct Reply {
     Flags flags = 0;
     std::string_view key;    // sequence
     std::string_view value;  // lookup, sequence
-    // What holds the value, when the receiver of the reply may take it; null: it may not.
+    // The holder of the value, if the receiver of the reply may take it; null: it may not.
     std::string* owned_value = nullptr;
 };
 
-// The flag word that a client of the newer layout finds in a reply, whatever the status, and takes over as
-// that of its table; not for open. Only the statuses bad and deny, which end the client's use of the table,
-// go with 0.
+// The flag word that a client of the newer layout finds in a reply, whatever the status, and adopts for its
+// table; not for open. Only the statuses bad and deny, which end the client's use of the table, come with 0.
 [[nodiscard]] Flags echoed_flags(const Request& request);
 
 // The command's name on the wire ("open", "lookup", "update", "delete", "sequence").
@@ -78,14 +77,14 @@ struct Reply {
 void append(std::string& out, const Request& request);
 void append(std::string& out, Command command, Layout layout, const Reply& reply);
 
-// Longer values are not copied into a message, and are counted as long as they are held.
+// Longer values are not copied into a message, and are counted while they are held.
 inline constexpr std::size_t long_value = 65536;
 
-// The reply to a lookup in two pieces, for a value that is too long to be copied: appends what precedes the
+// The reply to a lookup in two pieces, for a value that is too long to be copied: appends the part before the
 // value to `out`, and turns the value itself into the rest of the message.
 void append_around(std::string& out, std::string& value, Layout layout, const Reply& reply);
 
-// Appends the reply to a request whose name is not known: a status, and nothing else, in every layout.
+// Appends the reply to a request with an unknown name: only a status, in every layout.
 void append_unknown_request_reply(std::string& out);
 
 }  // namespace proxyd::protocol

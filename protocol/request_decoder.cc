@@ -10,8 +10,8 @@ namespace proxyd::protocol {
 
 namespace {
 
-// The attribute after the table tells the layouts apart. When it is neither, a request that names instance
-// flags anywhere came from a client that knows them, and expects the reply to have that form.
+// The attribute after the table tells the layouts apart. If it belongs to neither, a request that names
+// instance flags anywhere came from a client that knows them and expects the reply in that form.
 Layout find_layout(AttributeReader rest) {
     const std::string_view instance_flags = name(Attribute::instance_flags);
     if (rest.next() && rest.name() == name(Attribute::table) && rest.next()) {
@@ -58,7 +58,7 @@ bool take(AttributeReader& attributes, Attribute wanted, Request& request) {
     return true;
 }
 
-// Decodes one whole message, or, when it is cut off, what its complete attributes tell.
+// Decodes one whole message, or the complete attributes of a message that is cut off.
 DecodeResult parse(std::string_view message) {
     DecodeResult result;
     AttributeReader attributes{message};

@@ -25,18 +25,17 @@ enum class Decoded {
 
 struct DecodeResult {
     Decoded outcome = Decoded::incomplete;
-    Request request;  // for `request` all of it; for `malformed` and `too_long` command and layout as far as
-                      // known
+    Request request;  // complete for `request`; for `malformed`, `too_long` only command and layout, if known
     std::size_t consumed = 0;  // bytes of the buffer that this message took; 0 when incomplete
     std::string problem;  // one line for the log: why it is malformed, or what was ignored in a good request
 };
 
 // Decodes the messages of one connection, from any split of the bytes.
 //
-// Between calls the caller keeps the bytes that were not consumed at the front of the buffer and appends what
-// arrives: the decoder remembers how far it has looked, so that a long message arriving in small pieces is
-// scanned once. Attributes must come in the order of the layout; one more attribute after the last is
-// ignored, as the stock server does. The views in the result point into `buffer`.
+// Between calls the caller keeps the bytes that were not consumed at the front of the buffer and appends new
+// bytes. The decoder remembers how far it has scanned, so that a long message in small pieces is scanned
+// once. Attributes must come in the order of the layout; one more attribute after the last is ignored, as by
+// the stock server. The views in the result point into `buffer`.
 class RequestDecoder {
   public:
     explicit RequestDecoder(Limits limits = {}) : limits_(limits) {}

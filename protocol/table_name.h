@@ -1,4 +1,4 @@
-// How requests, main.cf and master.cf name a table: "type:name", perhaps behind one or more "proxy:".
+// The names of tables in requests, main.cf and master.cf: "type:name", possibly after one or more "proxy:".
 #pragma once
 
 #include <algorithm>
@@ -12,15 +12,15 @@ inline constexpr std::string_view proxy_prefix{"proxy:"};
 // Table types whose tables are made of other tables (DATABASE_README).
 inline constexpr std::array<std::string_view, 2> composite_types{"unionmap", "pipemap"};
 
-// The views point into the text that was taken apart.
+// The views point into the parsed text.
 struct TableName {
     std::string_view text;  // the whole, without "proxy:"
-    std::string_view type;  // what stands before the first colon; the whole text where there is none
-    std::string_view name;  // what stands behind it
+    std::string_view type;  // the text before the first colon; the whole text without a colon
+    std::string_view name;  // the text after the first colon
     bool has_type = false;  // there is a colon
     bool proxied = false;   // "proxy:" stood in front
 
-    // Takes any text apart; nothing is refused here.
+    // Parses any text; no text is refused here.
     [[nodiscard]] static constexpr TableName parse(std::string_view text) {
         const bool proxied = text.starts_with(proxy_prefix);
         while (text.starts_with(proxy_prefix)) text.remove_prefix(proxy_prefix.size());
@@ -30,7 +30,7 @@ struct TableName {
     }
 };
 
-// What stands before the first colon.
+// The text before the first colon.
 [[nodiscard]] constexpr std::string_view type_of(std::string_view table) {
     return TableName::parse(table).type;
 }

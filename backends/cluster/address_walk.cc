@@ -8,7 +8,7 @@
 namespace proxyd::cluster {
 namespace {
 
-// On a loaded machine, and to the other side of the world, a connection with TLS takes that long.
+// A connection with TLS takes this long on a loaded machine, or to the other side of the world.
 constexpr std::chrono::milliseconds least_share{250};
 
 }  // namespace
@@ -21,7 +21,7 @@ std::vector<std::string> AddressMemory::in_order(const std::string& name,
     std::erase_if(failures, [&addresses](const auto& item) {
         return std::find(addresses.begin(), addresses.end(), item.first) == addresses.end();
     });
-    // The smallest first. A failure is never 0.
+    // The smallest rank comes first. The number of a failure is never 0.
     const auto rank = [&worked_last = worked_last, &failures = failures](const std::string& address) {
         const auto failure = failures.find(address);
         const auto when = failure != failures.end() ? failure->second : 0;
@@ -42,7 +42,8 @@ void AddressMemory::failed(const std::string& name, const std::string& address) 
     names_[name].failures[address] = ++failures_;
 }
 
-// A little less than the whole, so that it is the walk that ends and tells why, and not who watches the time.
+// Ends a little before `limit`: so the walk itself ends the attempt and gives the reason, not the caller's
+// timer.
 AddressWalk::AddressWalk(AddressMemory& memory, TimePoint begun, Duration limit)
     : memory_(memory),
       end_(begun + limit - limit / 20),
@@ -114,7 +115,7 @@ void AddressWalk::timed_out() {
 
 void AddressWalk::keep(const pool::Failure& failure, bool said_by_server) {
     if (kept_was_said_ && !said_by_server) return;
-    // One that cannot be reached may be the one that is asked for.
+    // The server that cannot be reached may be the one with the wanted role.
     const bool other_is_away = any_failed_ && kept_.kind == pool::FailureClass::unreachable;
     if (failure.kind == pool::FailureClass::unwanted && other_is_away) return;
     any_failed_ = true;

@@ -1,5 +1,5 @@
-// The way of one attempt to connect through the addresses of a host: which comes next, how long it is tried,
-// and which failure is told in the end.
+// The way of one connection attempt through the addresses of a host: which address comes next, how long it is
+// tried, and which failure is reported in the end.
 #pragma once
 
 #include <cstddef>
@@ -14,12 +14,13 @@
 
 namespace proxyd::cluster {
 
-// What was learned of the addresses of all hosts of one cluster. Outlives the walks that use it.
+// The results of earlier attempts at the addresses of all hosts of one cluster. Outlives the walks that use
+// it.
 class AddressMemory {
   public:
-    // The address that worked last, unless it has failed since; then those that have not failed, as they are
-    // given; then the others, the one whose failure is the oldest first. Forgets addresses that the name no
-    // longer has.
+    // Sorts the addresses: first the one that worked last, unless it has failed since; then those without a
+    // failure, in the given order; then the others, the oldest failure first. Forgets addresses that the name
+    // no longer has.
     [[nodiscard]] std::vector<std::string> in_order(const std::string& name,
                                                     std::vector<std::string> addresses);
     void worked(const std::string& name, const std::string& address);
@@ -28,46 +29,46 @@ class AddressMemory {
   private:
     struct Name {
         std::string worked_last;
-        std::map<std::string, std::uint64_t> failures;  // address -> when, in failures of all
+        std::map<std::string, std::uint64_t> failures;  // address -> number of its last failure
     };
     std::map<std::string, Name> names_;
     std::uint64_t failures_ = 0;
 };
 
-// No time of `limit` is lost on one that is silent: each address has an equal share of what is left of it,
-// but at least a quarter of a second. Those that get no turn are the first of the next attempt.
+// A silent address does not use up `limit`: each address has an equal share of the time that is left, but at
+// least a quarter of a second. Addresses that get no turn come first in the next attempt.
 class AddressWalk {
   public:
-    // `begun` is when the attempt began that may take as long as `limit`.
+    // `begun` is the start of the attempt, which may take `limit`.
     AddressWalk(AddressMemory& memory, TimePoint begun, Duration limit);
-    // An address that is being tried has failed then: whoever watched the time gave it up.
+    // An address that is still being tried counts as failed: the caller's time limit ended the attempt.
     ~AddressWalk();
     AddressWalk(const AddressWalk&) = delete;
     AddressWalk& operator=(const AddressWalk&) = delete;
 
-    // How long the resolver may be asked for a name, where `names_after` others follow.
+    // How long the resolver may be asked for a name, if `names_after` others follow.
     [[nodiscard]] Duration share_of_name(TimePoint now, std::size_t names_after) const;
 
     // The addresses of a name, in the order of the system; "" is a UNIX socket, of which nothing is
-    // remembered. `names_after` others follow it.
+    // remembered. `names_after` other names follow.
     void begin(std::string name, std::vector<std::string> addresses, std::size_t names_after);
 
     struct Step {
         std::string address;
-        // No value: it is the only one, and may take all the time that is left.
+        // No value: it is the only address, and may take all the time that is left.
         std::optional<Duration> share;
     };
-    // The next address of the name; none are left, or no time is, when there is no value.
+    // The next address of the name. No value: no address or no time is left.
     [[nodiscard]] std::optional<Step> next(TimePoint now);
 
-    // How it went with the address that next() gave last.
+    // The result at the address that next() gave last.
     void worked();
     void failed(const pool::Failure& failure, bool said_by_server);
-    // Its share is over.
+    // The share of this address is over.
     void timed_out();
 
-    // What failed otherwise: a name without addresses. What a server said counts for more than what nobody
-    // answered; otherwise the last failure counts.
+    // Keeps a failure that belongs to no address: a name without addresses. The message of a server counts
+    // for more than a missing answer; otherwise the last failure counts.
     void keep(const pool::Failure& failure, bool said_by_server);
     [[nodiscard]] const pool::Failure& failure() const { return kept_; }
 

@@ -10,13 +10,13 @@
 namespace proxyd::cluster {
 namespace {
 
-// An interface may follow: fe80::1%eth0.
+// An interface may follow the address: fe80::1%eth0.
 bool is_ipv6(std::string_view name) {
     std::array<unsigned char, sizeof(in6_addr)> address{};
     return inet_pton(AF_INET6, std::string(name.substr(0, name.find('%'))).c_str(), address.data()) == 1;
 }
 
-// Names that are not of ASCII are left to the resolver.
+// Names outside ASCII are left to the resolver.
 bool is_possible(char c) {
     const auto byte = static_cast<unsigned char>(c);
     return byte > 0x7f ||

@@ -1,4 +1,4 @@
-// What a connection was doing when it failed: the same error means another thing while it is made.
+// The phase in which a connection failed: an error may have another meaning while connecting.
 #pragma once
 
 #include <cstdint>

@@ -20,8 +20,8 @@ class PoolDirectory {
     // The loop outlives the directory and its pools.
     explicit PoolDirectory(Loop& loop) : loop_(loop) {}
 
-    // The pool of this database; if there is none, it is made. `name` is for the log. `make_driver` gets the
-    // driver's settings as a std::shared_ptr<const pool::DriverSettings>.
+    // Returns the pool of this database, and makes it if there is none. `name` is for the log. `make_driver`
+    // gets the driver's settings as a std::shared_ptr<const pool::DriverSettings>.
     template <typename MakeDriver>
     [[nodiscard]] std::shared_ptr<SharedPool> find_or_make(const Identity& identity,
                                                            const TableSettings& settings, std::string name,
@@ -33,8 +33,7 @@ class PoolDirectory {
         auto driver = make_driver(limits);
         auto pool = std::make_unique<pool::Pool>(loop_, std::move(name), std::move(hosts), std::move(driver),
                                                  SharedPool::merged({settings}));
-        // The answer to the last lookup of a table that was replaced lets go of the pool that gives this
-        // answer.
+        // The answer to the last lookup of a replaced table may release the pool that is giving this answer.
         std::shared_ptr<SharedPool> made(new SharedPool(std::move(pool), std::move(limits)),
                                          [&loop = loop_](SharedPool* unused) {
                                              loop.defer([body = std::shared_ptr<SharedPool>(unused)] {});
@@ -55,7 +54,7 @@ class PoolDirectory {
         return reports;
     }
 
-    // Closes what is idle, now and from now on.
+    // Closes idle connections, now and from now on.
     void wind_down() {
         for (const auto& [identity, known] : pools_) {
             if (const auto alive = known.lock()) alive->pool().wind_down();

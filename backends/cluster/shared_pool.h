@@ -11,11 +11,11 @@
 
 namespace proxyd::table {
 
-// Tables of one database share its pool. Where their settings differ, the smallest value holds for all of
-// them.
+// Tables of one database share its pool. If their settings differ, the smallest value holds for all of them;
+// of lookup_timeout the longest holds.
 class SharedPool {
   public:
-    // `limits` are those of the pool's driver, and follow the tables' settings.
+    // `limits` are the settings of the pool's driver; they follow the tables' settings.
     SharedPool(std::unique_ptr<pool::Pool> pool, std::shared_ptr<pool::DriverSettings> limits)
         : pool_(std::move(pool)), limits_(std::move(limits)) {}
 
@@ -75,7 +75,7 @@ class SharedPool {
                     (wanted.connection_lifetime != none &&
                      wanted.connection_lifetime < result.connection_lifetime))
                     result.connection_lifetime = wanted.connection_lifetime;
-                // A table that may wait longer must not have its connection taken for dead.
+                // The connection of a table that may wait longer must not be taken for dead.
                 result.reply_limit = std::max(result.reply_limit, wanted.reply_limit);
             }
             first = false;
@@ -83,7 +83,7 @@ class SharedPool {
         return result;
     }
 
-    // The server ends a statement before the lookup's deadline, so that it is the server that says why.
+    // The server ends a statement before the lookup's deadline, so that the server gives the reason.
     [[nodiscard]] static pool::DriverSettings limits_for(const std::vector<TableSettings>& all) {
         pool::DriverSettings limits;
         limits.connect_timeout = all.front().connect_timeout;
@@ -101,7 +101,8 @@ class SharedPool {
         if (shares_.empty()) return;
         std::vector<TableSettings> all;
         for (const auto* share : shares_) all.push_back(share->settings_);
-        // The servers go by what they were told: they must not end the queries of a table that waits longer.
+        // Servers keep the limit that they were told: they must not end the queries of a table that waits
+        // longer.
         const auto told = std::exchange(*limits_, limits_for(all)).statement_timeout;
         if (limits_->statement_timeout > told) pool_->renew();
         pool_->change(merged(all));

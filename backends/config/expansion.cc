@@ -8,20 +8,18 @@
 #include <utility>
 
 #include "backends/config/international_domain.h"
+#include "backends/config/white_space.h"
 
 namespace proxyd::config {
 namespace {
 
-// References inside values of references ..., as deep as Postfix follows them.
+// Limit of nested references, as in Postfix.
 constexpr int nesting_limit = 100;
-// Operands of a comparison start counting anew, as in Postfix. This bounds the stack nevertheless.
+// Operands of a comparison start a new count, as in Postfix. This limit bounds the stack nevertheless.
 constexpr int total_nesting_limit = 1000;
-// a = $b$b, b = $c$c ... doubles with each line. Values that people write have less than a hundred.
+// a = $b$b, b = $c$c ... doubles with each line. Real values have less than a hundred references.
 constexpr int reference_limit = 10000;
 
-bool is_space(char c) {
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
 bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
@@ -54,7 +52,7 @@ struct Branches {
 // N, N.M or N.M.K of compatibility_level, in order.
 using Level = std::tuple<long long, long long, long long>;
 
-// What may stand in front of {text}. No value: the text is none that the function takes.
+// A function that may precede {text}. No value: the function does not accept the text.
 struct Function {
     std::string_view name;
     std::optional<std::string> (*apply)(std::string_view text);
@@ -63,7 +61,7 @@ struct Function {
 constexpr std::array<Function, 2> functions = {
     {{"domain_to_ascii", domain_to_ascii}, {"domain_to_utf8", domain_to_utf8}}};
 
-// Values that Postfix has by default are some thousand bytes long.
+// Default values of Postfix can have some thousand bytes.
 std::string brief(std::string_view text) {
     constexpr std::size_t enough = 100;
     return text.size() <= enough ? std::string(text) : std::string(text.substr(0, enough)) + "...";
@@ -104,8 +102,8 @@ class Expander {
         throw ExpansionError("bad '$' expression in \"" + brief(whole_) + "\": " + fault);
     }
 
-    // Takes `{text}` or `(text)` from the front of `rest` and returns the text inside. Only the same kind of
-    // bracket nests.
+    // Takes `{text}` or `(text)` from the front of `rest` and returns the text inside. Only brackets of the
+    // same kind nest.
     std::string_view take_enclosed(std::string_view& rest) const {
         const auto [open, close] = rest.starts_with('{') ? std::pair('{', '}') : std::pair('(', ')');
         std::size_t depth = 0;
@@ -124,7 +122,7 @@ class Expander {
         return value ? expand(*value, nesting + 1) : std::string();
     }
 
-    // What stands between the brackets of ${...}.
+    // The text between the brackets of ${...}.
     std::string expand_body(std::string_view body, int nesting) {
         if (body.empty()) fail("no name between the brackets");
         std::string_view rest = body;
@@ -143,7 +141,7 @@ class Expander {
         return choose(branches, value && !value->empty(), nesting);
     }
 
-    // {text} with nothing but blanks around it and behind it.
+    // {text} with only blanks around it and after it.
     std::string call(std::string_view name, std::string_view rest, int nesting) {
         const auto* const function = std::find_if(functions.begin(), functions.end(),
                                                   [name](const Function& one) { return one.name == name; });
@@ -208,8 +206,7 @@ class Expander {
         return {then, parse_last_branch(braced.substr(1))};
     }
 
-    // {text} with nothing behind it; or, when it does not begin with a brace, all of it including white
-    // space.
+    // {text} with nothing after it. Without a leading brace: all of it, including white space.
     std::string_view parse_last_branch(std::string_view rest) const {
         std::string_view braced = rest;
         skip_space(braced);
@@ -234,7 +231,7 @@ class Expander {
         return std::is_gt(order);
     }
 
-    // By number when both are written in digits alone, else by bytes.
+    // By number when both consist of digits alone, otherwise by bytes.
     std::strong_ordering compare(const std::string& left, const std::string& right) const {
         const auto is_number = [](const std::string& text) {
             return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;

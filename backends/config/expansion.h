@@ -10,8 +10,8 @@
 
 namespace proxyd::config {
 
-// A bad `${`, an empty name, a bad operator, a function that is not known, or a parameter that refers to
-// itself. what() says the value, cut where it is long, and the fault.
+// A bad `${`, an empty name, a bad operator, an unknown function, or a parameter that refers to itself.
+// what() contains the value, cut if it is long, and the fault.
 class ExpansionError : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;

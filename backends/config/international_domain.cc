@@ -9,7 +9,7 @@
 namespace proxyd::config {
 namespace {
 
-// Of a domain name in either form there is room for all.
+// Room for any domain name in either form.
 constexpr std::size_t most_bytes = 1024;
 constexpr std::size_t longest_domain = 255;
 constexpr std::size_t longest_label = 63;

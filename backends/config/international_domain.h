@@ -1,4 +1,4 @@
-// Domain names between UTF-8 and their ASCII form (IDNA), with the rules that Postfix has.
+// Conversion of domain names between UTF-8 and their ASCII form (IDNA), by the rules of Postfix.
 #pragma once
 
 #include <optional>
@@ -7,11 +7,11 @@
 
 namespace proxyd::config {
 
-// "bücher.example" as "xn--bcher-kva.example". What is ASCII already stays as it is. No value for an empty
-// name, and for what cannot be a domain name.
+// "bücher.example" as "xn--bcher-kva.example". ASCII text does not change. No value for an empty name, and
+// for a text that cannot be a domain name.
 [[nodiscard]] std::optional<std::string> domain_to_ascii(std::string_view domain);
 
-// The other way round, in small letters. What is not ASCII stays as it is, and so does an empty name.
+// The reverse, in lower case. Text that is not ASCII does not change, nor does an empty name.
 [[nodiscard]] std::optional<std::string> domain_to_utf8(std::string_view domain);
 
 }  // namespace proxyd::config

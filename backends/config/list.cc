@@ -1,10 +1,11 @@
 #include "backends/config/list.h"
 
+#include "backends/config/white_space.h"
+
 namespace proxyd::config {
 namespace {
 
 constexpr std::string_view separators = ", \t\r\n";
-constexpr std::string_view white_space = " \t\r\n\v\f";
 
 bool is_separator(char c) {
     return separators.find(c) != std::string_view::npos;
@@ -18,7 +19,7 @@ std::size_t item_end(std::string_view text, std::size_t begin, bool braces_group
         if (depth == 0 && is_separator(c)) return i;
         if (!braces_group) continue;
         if (c == '{') ++depth;
-        // A } that closes nothing is an ordinary character.
+        // A } without an open { is an ordinary character.
         if (c == '}' && depth > 0) --depth;
     }
     return text.size();

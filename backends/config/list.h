@@ -8,7 +8,7 @@
 
 namespace proxyd::config {
 
-// Items between commas, spaces, tabs, CR, LF. Empty items vanish.
+// Items between commas, spaces, tabs, CR, LF. Empty items are left out.
 [[nodiscard]] std::vector<std::string> split_list(std::string_view text);
 
 // The same, but separators inside {...} (nesting counted) do not split; an unclosed { extends to the end.

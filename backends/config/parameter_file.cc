@@ -11,29 +11,25 @@
 #include <unistd.h>
 
 #include "backends/config/list.h"
+#include "backends/config/white_space.h"
 #include "backends/report/activity.h"
 #include "backends/report/file_access_advice.h"
 
 namespace proxyd::config {
 namespace {
 
-constexpr std::string_view white_space = " \t\r\n\v\f";
 // Far above any sane configuration; keeps a mistaken path (a device, a log file) from filling the memory.
 constexpr std::size_t size_limit = 64 << 20;
 constexpr std::size_t near = 2;  // edits
 constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-
-bool is_space(char c) {
-    return white_space.find(c) != std::string_view::npos;
-}
 
 bool is_comment_or_blank(std::string_view line) {
     const std::size_t begin = line.find_first_not_of(white_space);
     return begin == std::string_view::npos || line[begin] == '#';
 }
 
-// What a C string would hold: nothing behind a NUL counts. The rest of the logical line is lost with it, so
-// that a binary file put in the wrong place is not half understood.
+// Keeps the part that a C string would hold: everything after a NUL is dropped, with the rest of the logical
+// line. So a binary file in the wrong place is not half understood.
 void cut_at_nul(LogicalLine& line, std::vector<Problem>& warnings) {
     const std::size_t nul = line.text.find('\0');
     if (nul == std::string::npos) return;
@@ -45,7 +41,7 @@ std::string quoted(std::string_view text) {
     return '"' + std::string(text) + '"';
 }
 
-// A line of a table file for the log: without what may be a password.
+// A line of a table file for the log, without a possible password.
 std::string presentable(std::string_view line) {
     std::string lower(line);
     for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -81,7 +77,8 @@ LogicalLines split_logical_lines(std::string_view text) {
         text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
         ++number;
         if (is_comment_or_blank(line)) continue;
-        // A line that continues nothing is kept until its own continuations are collected, and dropped below.
+        // A line that continues nothing is kept until its own continuation lines are collected, and dropped
+        // below.
         if (is_space(line.front()) && !result.lines.empty()) {
             result.lines.back().text += line;
         } else {
@@ -127,7 +124,7 @@ ParameterFile parse_parameters(std::string_view text, std::string path) {
             continue;
         }
         if (!rest.starts_with('=')) {
-            // What stands alone may as well be a value that was put on a line of its own.
+            // A name alone may be a value that was put on a line of its own.
             file.errors.push_back({line.number, "missing '=' after the name, expected \"name = value\"" +
                                                     (rest.empty() ? "" : ": " + quoted(presentable(name)))});
             continue;

@@ -17,7 +17,7 @@ struct LogicalLine {
 
 struct Problem {
     int line = 0;         // 0: the file as a whole
-    std::string message;  // says the value and what would be right
+    std::string message;  // contains the value and the right form
 };
 
 struct LogicalLines {

@@ -9,7 +9,7 @@ using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
 using Duration = Clock::duration;
 
-// The moment by which a request must have its reply. Passed down by value to everything that waits for it.
+// The moment by which a request must have its reply. Passed by value to all code that waits for it.
 struct Deadline {
     TimePoint at;
 

@@ -1,17 +1,17 @@
-// Whether others want the processor while the loop polls.
+// Detects whether other processes want the processor while the loop polls.
 #pragma once
 
 #include <utility>
 
 namespace proxyd {
 
-// Pure: what the system counts is handed in.
+// Pure: the caller passes the system's count.
 class CpuContention {
   public:
-    // After each poll. `switches` is how often the system has given the processor to others against our will
-    // since the process began. Whom a poll met that was not in vain may have been the one that answers: then
-    // it was quick. True: one poll in five has met others, so that sleeping is better for a while. The count
-    // begins anew.
+    // Called after each poll. `switches` is the system's count of involuntary context switches of this
+    // thread. A context switch during a successful poll does not count: it may have been to the server that
+    // answered. True: one poll in five met a context switch, so sleeping is better for a while. The count
+    // then begins anew.
     [[nodiscard]] bool add_poll(long switches, bool in_vain) {
         const bool met_others = switches != std::exchange(switches_, switches) && in_vain;
         level_ = met_others ? level_ + 4 : (level_ > 0 ? level_ - 1 : 0);

@@ -15,16 +15,16 @@
 namespace proxyd {
 namespace {
 
-// A brief wait counts one, a long one takes two away: it polls while more than two in three are brief.
+// A brief wait adds one, a long one subtracts two: the loop polls while more than two in three are brief.
 constexpr int brief_enough = 4;
 constexpr int most_brief = 8;
 
-// What comes soon enough to be worth polling for takes longer when those who bring it and we have to be
-// woken.
+// After a sleep an event may be later by this factor and still count as brief: its senders and this process
+// have to be woken first.
 constexpr int sleep_factor = 4;
 
-// Where others want the processor, who sleeps is given it sooner than who yields it, and what polling takes
-// is missing elsewhere.
+// Where others want the processor, a process that sleeps gets it back sooner than one that yields, and
+// polling takes time from the others.
 constexpr std::chrono::seconds crowded_pause{2};
 
 }  // namespace
@@ -118,7 +118,7 @@ struct EventLoop::SignalWatch {
 
 EventLoop::EventLoop() : now_(Clock::now()) {
     event_config* config = event_config_new();
-    // A change-list saves epoll_ctl calls where interest in writing comes and goes within one pass.
+    // The change-list saves epoll_ctl calls where interest in writing comes and goes within one pass.
     event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST | EVENT_BASE_FLAG_NOLOCK);
     base_ = event_base_new_with_config(config);
     event_config_free(config);
@@ -130,7 +130,7 @@ EventLoop::EventLoop() : now_(Clock::now()) {
 }
 
 EventLoop::~EventLoop() {
-    // What was handed over may own timers and watches of this loop.
+    // Deferred work may own timers and watches of this loop.
     while (!deferred_.empty()) run_deferred();
     run_posted();
     while (!deferred_.empty()) run_deferred();
@@ -157,7 +157,7 @@ void EventLoop::post(std::function<void()> work) {
         const std::lock_guard lock(posted_mutex_);
         posted_.push_back(std::move(work));
     }
-    // One wake-up serves all that is posted until the loop takes it.
+    // One wake-up serves all posted work until the loop takes it.
     if (!wake_pending_.exchange(true)) {
         const std::uint64_t one = 1;
         [[maybe_unused]] const auto written = write(wake_fd_, &one, sizeof one);
@@ -198,7 +198,7 @@ void EventLoop::pass(int flags) {
     refresh_now();
 }
 
-// Sleeps until an event comes; when the last waits were brief only after having looked for it for a while.
+// Sleeps until an event comes. If the last waits were brief, it polls for a while first.
 void EventLoop::wait() {
     const auto began = now_;
     came_ = false;
@@ -225,7 +225,7 @@ void EventLoop::poll(TimePoint until) {
 }
 
 void EventLoop::run_deferred() {
-    heavy_turn_taken_ = false;  // or else descriptors that are always ready would leave it none
+    heavy_turn_taken_ = false;  // otherwise descriptors that are always ready would leave it none
     std::vector<std::function<void()>> work;
     work.swap(deferred_);
     for (auto& item : work) {

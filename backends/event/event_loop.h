@@ -31,17 +31,18 @@ class EventLoop final : public Loop {
     void post(std::function<void()> work) override;
     [[nodiscard]] bool take_heavy_turn() override { return !std::exchange(heavy_turn_taken_, true); }
 
-    // Calls `callback` in the loop when the signal arrives. Stays until the loop ends.
+    // Calls `callback` in the loop when the signal arrives. The handler stays until the loop ends.
     void on_signal(int signal_number, std::function<void()> callback);
 
-    // While events follow each other within `window`, looks for the next one for so long before it sleeps. To
-    // fall asleep and be woken may take longer than a database needs for its answer. Zero: sleeps at once.
+    // While events follow each other within `window`, the loop polls for the next one for this long before it
+    // sleeps. Falling asleep and waking up may take longer than a database needs for its answer. Zero: the
+    // loop sleeps at once.
     void set_busy_poll(Duration window) { busy_poll_ = window; }
 
-    // How often it has looked in vain before it slept or the next event came.
+    // How often a poll found no event.
     [[nodiscard]] std::uint64_t vain_polls() const { return vain_polls_; }
 
-    // Runs until stop(); may be run again then.
+    // Runs until stop(); may be run again afterwards.
     void run();
     void stop() { stopped_ = true; }
 
@@ -63,10 +64,10 @@ class EventLoop final : public Loop {
     bool stopped_ = false;
     bool heavy_turn_taken_ = false;
     Duration busy_poll_{};
-    bool came_ = false;      // an event, since the wait began
-    TimePoint came_at_{};    // the first of them
-    int brief_waits_ = 0;    // how many of the last waits were, roughly
-    TimePoint poll_from_{};  // not before
+    bool came_ = false;      // an event came since the wait began
+    TimePoint came_at_{};    // when the first of them came
+    int brief_waits_ = 0;    // number of brief waits among the last ones, roughly
+    TimePoint poll_from_{};  // no polling before this time
     CpuContention contention_;
     std::uint64_t vain_polls_ = 0;
     std::vector<std::function<void()>> deferred_;

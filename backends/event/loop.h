@@ -12,7 +12,7 @@ namespace proxyd {
 class Timer {
   public:
     virtual ~Timer() = default;
-    virtual void start(Duration after) = 0;  // again: moves it
+    virtual void start(Duration after) = 0;  // a running timer is moved
     virtual void stop() = 0;
     [[nodiscard]] virtual bool running() const = 0;
 };
@@ -39,11 +39,11 @@ class Loop {
     [[nodiscard]] virtual std::unique_ptr<Timer> make_timer(std::function<void()> callback) = 0;
     [[nodiscard]] virtual std::unique_ptr<FdWatch> watch(int fd, std::function<void(Ready)> callback) = 0;
 
-    // Runs `work` after the callback that is running now has returned. For destroying what is calling us.
+    // Runs `work` after the present callback has returned. For destroying an object that is calling us.
     virtual void defer(std::function<void()> work) = 0;
 
-    // For work that takes milliseconds, of which only one piece is done in a pass of the loop, and one of
-    // what is deferred. False: another one has been done in this pass -- come again in the next.
+    // For work that takes milliseconds: one piece of it is done in a pass of the loop, and one in the
+    // deferred work. False: another piece has been done in this pass; try again in the next one.
     [[nodiscard]] virtual bool take_heavy_turn() = 0;
 
     // The same as defer() from any thread.

@@ -6,7 +6,7 @@
 namespace proxyd {
 namespace {
 
-// The kernel takes twice that, half of it for its own accounts.
+// The kernel doubles this value, and uses half of it for its own accounting.
 constexpr int bytes = 131072;
 
 }  // namespace

@@ -1,11 +1,11 @@
-// How much a peer may send ahead.
+// Limits how much a peer may send ahead.
 #pragma once
 
 namespace proxyd {
 
-// Lets only so much wait in a TCP socket as is read in a moment; other sockets stay as they are. With the
-// system's default one call of a database's library goes on for as long as a server on the same machine
-// sends.
+// Limits the data waiting in a TCP socket to the amount that is read in a moment; other sockets are left
+// unchanged. With the system's default one call of a database library continues for as long as a server on
+// the same machine sends.
 void bound_one_read(int fd);
 
 }  // namespace proxyd

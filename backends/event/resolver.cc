@@ -14,11 +14,11 @@ namespace proxyd {
 namespace {
 
 constexpr std::chrono::seconds fresh{30};
-// When no connection to them is left: the database may have moved.
+// If no connection to the addresses is left: the database may have moved.
 constexpr std::chrono::seconds fresh_unused{1};
 constexpr std::chrono::seconds renewal_interval{10};
-constexpr std::chrono::seconds fresh_enough{60};    // to serve while new ones are asked for
-constexpr std::chrono::milliseconds patience{250};  // before older ones serve
+constexpr std::chrono::seconds fresh_enough{60};    // serve while new ones are asked for
+constexpr std::chrono::milliseconds patience{250};  // wait before older ones serve
 
 bool is_numeric(const std::string& host) {
     std::array<unsigned char, sizeof(in6_addr)> address{};
@@ -69,7 +69,7 @@ class Resolver::Handle {
     Callback callback_;
 };
 
-// What a thread may touch: the loop, as long as the resolver lives.
+// The data that a thread may touch: the loop, as long as the resolver lives.
 struct Resolver::Mailbox {
     std::mutex mutex;
     Resolver* resolver = nullptr;
@@ -122,7 +122,7 @@ std::shared_ptr<Resolver::Handle> Resolver::resolve(const std::string& host, Cal
     return handle;
 }
 
-// Or there is nothing to be gained by waiting.
+// Whether the known addresses serve at once: they are fresh enough, or waiting would gain nothing.
 bool Resolver::serves_at_once(const Name& name) const {
     const auto now = loop_.now();
     return now - name.known_at < fresh_enough || name.failed ||
@@ -155,7 +155,7 @@ void Resolver::ask(const std::string& host) {
             const std::lock_guard lock(mailbox->mutex);
             if (mailbox->resolver == nullptr) return;
             mailbox->resolver->loop_.post([mailbox, host, answer = std::move(answer)] {
-                // In the loop's thread, which is the one that destroys the resolver.
+                // This runs in the loop's thread, which also destroys the resolver.
                 if (mailbox->resolver != nullptr) mailbox->resolver->answered(host, answer);
             });
         }).detach();

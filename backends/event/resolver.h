@@ -15,13 +15,14 @@ namespace proxyd {
 
 struct Addresses {
     std::vector<std::string> addresses;  // numeric, IPv6 or IPv4, in the system's order of preference
-    std::string error;                   // when there are none
+    std::string error;                   // set when there are none
 };
 
 // Asks the system's resolver (hosts file, name servers, whatever nsswitch.conf says) on threads of its own,
-// one for each name being asked. Answers are kept for half a minute, or a second when no connection that they
-// led to is left, and renewed while there is one. When the name service does not answer, the last known
-// addresses serve, however old: a name server that hangs delays nobody who has an address.
+// one for each name being asked. Answers are kept for half a minute, or for a second when no connection to
+// these addresses is left; they are renewed while there is a connection. When the name service does not
+// answer, the last known addresses serve, however old: a hanging name server does not delay names whose
+// addresses are known.
 class Resolver {
   public:
     using Callback = std::function<void(const Addresses&)>;
@@ -31,16 +32,16 @@ class Resolver {
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
 
-    // Calls back from the loop, never before resolve() returns. Destroying the handle cancels. Who keeps it
-    // after that, for as long as the connection to one of the addresses lasts, finds recent ones the next
-    // time, at once.
+    // Calls back from the loop, never before resolve() returns. Destroying the handle cancels the lookup. A
+    // caller that keeps the handle for as long as its connection lasts gets recent addresses at once the next
+    // time.
     class Handle;
     [[nodiscard]] std::shared_ptr<Handle> resolve(const std::string& host, Callback callback);
 
-    // Names that the name service has not answered for yet.
+    // Number of names that the name service has not answered yet.
     [[nodiscard]] std::size_t asking() const;
 
-    // What the threads call; tests put a slow one here.
+    // The function that the threads call; tests put a slow one here.
     using Lookup = std::function<Addresses(const std::string& host)>;
     void set_lookup(Lookup lookup) { lookup_ = std::move(lookup); }
 
@@ -49,10 +50,10 @@ class Resolver {
         Addresses known;
         TimePoint known_at{};
         bool asking = false;
-        TimePoint asked_at{};  // the last time
-        bool failed = false;   // the last answer was none
+        TimePoint asked_at{};  // time of the last query
+        bool failed = false;   // the last query gave no address
         std::vector<std::weak_ptr<Handle>> waiting;
-        std::vector<std::weak_ptr<Handle>> users;  // those that wait among them
+        std::vector<std::weak_ptr<Handle>> users;  // including the waiting ones
     };
     struct Mailbox;
 

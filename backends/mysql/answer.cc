@@ -1,4 +1,4 @@
-// What comes of one query: its result sets, row by row, or its failure.
+// Reads the answer to one query: its result sets, row by row, or its failure.
 #include <cstring>
 #include <numeric>
 #include <utility>
@@ -13,9 +13,9 @@ namespace {
 
 using pool::FailureClass;
 
-// So much of an answer is read in one turn of the loop: it may come as fast as it is read, and others wait.
+// Limit of the bytes read in one turn of the loop: data may come as fast as it is read, and others wait.
 constexpr std::size_t turn_bytes = 131072;
-constexpr std::size_t row_cost = 64;  // what a row takes beside its bytes, in the same unit
+constexpr std::size_t row_cost = 64;  // the cost of a row beside its bytes, in the same unit
 
 constexpr const char* out_of_order =
     "answers do not fit the queries: a packet is missing, or there are too many -- the connection is closed";
@@ -46,7 +46,7 @@ int Connection::begin_next_result() {
 
 std::optional<int> Connection::answer_begun() {
     const auto columns = mysql_field_count(handle_->get());
-    // The number of columns, each of them, and with most libraries an end; or that the statement is done.
+    // Packets: the number of columns, each column, and with most libraries an end; or one that says "done".
     const bool in_order =
         columns > 0 ? handle_->packets_came(1 + columns, 2 + columns) : handle_->packets_came(1, 1);
     if (!in_order) {
@@ -103,7 +103,7 @@ bool Connection::take_row(std::size_t& bytes) {
         std::optional<std::string_view> value;
         if (row_[column] != nullptr) {
             bytes += lengths[column];
-            // Values end at their first NUL, as the stock server reads them.
+            // Values end at their first NUL, as with the stock server.
             value = std::string_view(row_[column], ::strnlen(row_[column], lengths[column]));
         }
         if (!rows_.add(value)) return false;
@@ -116,7 +116,7 @@ bool Connection::row_is_large() const {
     return std::accumulate(lengths, lengths + rows_.columns(), std::size_t{0}) > large_answer;
 }
 
-// In the next turn of the loop, and in the one after if need be.
+// Tries again in the next turn of the loop, and in the one after if necessary.
 void Connection::come_again(std::optional<int> (Connection::*work)()) {
     step_ = Step::paused;
     later([this, work] { drive((this->*work)()); });
@@ -144,11 +144,11 @@ void Connection::query_done(bool failed) {
     conclude(failed);
 }
 
-// The report may bring the next query.
+// Ends the query. The report may bring the next one.
 void Connection::conclude(bool failed) {
     step_ = Step::idle;
     if (handle_->has_surplus()) {
-        // This answer may have been another one's, too.
+        // This answer may belong to another query, too.
         broken("the server sent what was not asked for");
         return;
     }
@@ -181,7 +181,7 @@ std::optional<int> Connection::answer_read() {
     return std::nullopt;
 }
 
-// MariaDB 10.11 may answer a statement that meets its time limit with fewer rows or none, and no error.
+// MariaDB 10.11 may answer a statement that reaches its time limit with fewer rows or none, and no error.
 bool Connection::cut_short() const {
     return ended_ - begun_ >= time_limit_ * 99 / 100;
 }
@@ -195,7 +195,7 @@ void Connection::report() {
         fail("the query gave no result set (require_result_set)");
     } else {
         if (result_sets_ == 0) rows_.begin(1, answer_limit_);
-        // The report may bring the next query, whose rows must not take the place of these.
+        // The report may bring the next query, whose rows must not replace these.
         auto rows = std::move(rows_);
         observer_.finished(token_, {&rows, {}});
         rows.begin(1, 0);  // a large answer's memory is not kept
@@ -203,7 +203,7 @@ void Connection::report() {
     }
 }
 
-// The rest of the answer is not waited for.
+// Does not wait for the rest of the answer.
 void Connection::too_large() {
     closed_ = true;
     watch_.stop();

@@ -76,7 +76,7 @@ std::optional<Endpoint> parse_host(const std::string& host, std::string& error) 
         return std::nullopt;
     }
     if (!port.empty() && !parse_port(port, endpoint.port)) {
-        // A part of what is no host may be a part of a password.
+        // A part of an invalid host may be a part of a password.
         error = fmt::format("host {}: the port is neither a number nor a known TCP service",
                             redact_host_and_port(host));
         return std::nullopt;

@@ -1,4 +1,4 @@
-// Which MySQL or MariaDB servers a table asks, and with what: the identity by which tables share a pool.
+// The MySQL or MariaDB servers of a table and how to log in: the identity by which tables share a pool.
 #pragma once
 
 #include <optional>
@@ -37,21 +37,21 @@ struct ClusterIdentity {
     auto operator<=>(const ClusterIdentity&) const = default;
 };
 
-// Where one item of `hosts` leads.
+// The target of one item of `hosts`.
 struct Endpoint {
     std::string host;         // to be resolved; "localhost": the library's default UNIX socket
     std::string socket_path;  // when not empty: this UNIX socket
     unsigned port = 0;        // 0: the library's default
 
-    // Whether the library connects by a UNIX socket, so that there is nothing to resolve.
+    // Whether the library connects by a UNIX socket, so that there is no name to resolve.
     [[nodiscard]] bool local() const;
 };
 
-// No value, and `error` says what would be right, when the item can be no host or its port is neither a
-// number nor a known service. The error holds no password.
+// No value when the item cannot be a host, or its port is neither a number nor a known service; `error` then
+// gives the right form. The error holds no password.
 [[nodiscard]] std::optional<Endpoint> parse_host(const std::string& host, std::string& error);
 
-// What is hidden in the texts of these servers.
+// The secrets to hide in the texts of these servers.
 [[nodiscard]] proxyd::cluster::Secrets secrets_of(const ClusterIdentity& cluster);
 
 // For the log and for the order of preference: UNIX sockets, then TCP.

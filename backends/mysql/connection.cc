@@ -16,14 +16,16 @@ namespace {
 using pool::Failure;
 using pool::FailureClass;
 
-// The library keeps the memory of the largest packet. Connections that have seen a larger one are replaced.
+// The library keeps the memory of the largest packet. A connection with a larger packet than this is
+// replaced.
 constexpr unsigned long kept_packet = 1048576;
 
-// An answer too many that comes when a query has been sent is taken for the answer to it, and that answer for
-// the next one's. So now and then something is asked that no query's answer can be an answer to.
+// A surplus answer that comes when a query has been sent is taken for the answer to it, and the true answer
+// for that to the next query. So a ping is sent now and then: the answer to a query cannot be an answer to a
+// ping.
 constexpr std::chrono::seconds check_interval{1};
 
-// Fails where the server runs something when a session begins. DO would not.
+// A statement that fails where the server has an init_connect. DO would not fail.
 constexpr const char* no_init_connect = "SET @proxyd = (SELECT 1 UNION SELECT IF(@@init_connect = '', 1, 2))";
 constexpr unsigned more_than_one_row = 1242;
 
@@ -37,7 +39,7 @@ Connection::Connection(Driver& driver, const std::string& host, pool::Connection
 
 Connection::~Connection() {
     watch_.stop();
-    // A call under way is ended now: it reads and writes the members below the handle.
+    // Ends a call under way now: it reads and writes members declared below the handle.
     handle_.reset();
 }
 
@@ -56,7 +58,7 @@ void Connection::connect() {
 
 bool Connection::should_recycle() const {
     if (!handle_ || handle_->packet_memory() > kept_packet) return true;
-    // Where the server or a setting of its own has no autocommit, what was written is still held.
+    // Where the server or a setting of its own turns autocommit off, written data is not committed yet.
     return statement_ && !statement_->repeatable() && !statement_->leaves_state() &&
            (handle_->get()->server_status & SERVER_STATUS_IN_TRANS) != 0;
 }
@@ -82,12 +84,12 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
         out.resize(start + length);
         return true;
     };
-    statement_ = std::static_pointer_cast<const Statement>(query.statement);
+    statement_ = pool::statement_of<Statement>(query);
     token_ = token;
     answer_limit_ = query.answer_limit;
     result_sets_ = 0;
     auto text = table::expand_query(statement_->query(), table::KeyParts(query.key), quote);
-    // The pool hears of nothing inside its own call.
+    // The pool gets no report inside its own call.
     if (!text) {
         later([this] { fail("the key cannot be quoted"); });
         return;
@@ -128,16 +130,16 @@ int Connection::begin_send() {
         [this, mysql](int ready) { return mysql_send_query_cont(&call_result_, mysql, ready); });
 }
 
-// Without autocommit the server begins one with the first table that is read.
+// Without autocommit the server begins a transaction with the first table that is read.
 bool Connection::holds_transaction() const {
     return handle_ && (handle_->get()->server_status & SERVER_STATUS_IN_TRANS) != 0;
 }
 
-// A proxy in between that does not know the command says so, and the connection ends.
+// A proxy in between that does not know the command returns an error, and the connection ends.
 bool Connection::reset() {
     if (closed_ || step_ != Step::idle || !handle_->out_of_step().empty()) return false;
     const bool all = statement_ && statement_->leaves_state();
-    // Of an option file's commands the same is true as of init_connect.
+    // A reset does not run the commands of an option file again either.
     if (all && (driver_.renews_sessions() || handle_->get()->options.init_command != nullptr)) return false;
     const int waits = begin_reset(!all ? Step::rollback : begins_plainly_ ? Step::resetting : Step::asking);
     watch_.drop_if_closed(*handle_);
@@ -194,7 +196,7 @@ std::optional<int> Connection::reset_step_done() {
         broken("the server's init_connect is not run by a reset");
         return std::nullopt;
     }
-    // Of the limit a server (or a proxy in between) may know nothing.
+    // A server (or a proxy in between) may not know the limit.
     const bool needed = step_ != Step::time_limit || is_of_library(handle_->error_number());
     if (call_result_ != 0 && needed) {
         const auto why = handle_->error_text();
@@ -226,7 +228,7 @@ std::optional<int> Connection::reset_step_done() {
     return std::nullopt;
 }
 
-// Goes on as far as the library can without waiting.
+// Continues as far as the library can without waiting.
 void Connection::drive(std::optional<int> waits) {
     taken_ = 0;
     while (waits && *waits == 0 && !closed_) waits = step_done();
@@ -248,7 +250,7 @@ std::optional<int> Connection::step_done() {
             query_done(true);
             return std::nullopt;
         case Step::next_result:
-            // 0: there is an answer to be read; -1: there was none any more
+            // 0: there is an answer to read; -1: no answer is left
             if (call_result_ == 0) return answer_begun();
             query_done(call_result_ > 0);
             return std::nullopt;
@@ -311,8 +313,8 @@ void Connection::broken(const Failure& why) {
 }
 
 void Connection::later(std::function<void()> work) {
-    driver_.loop().defer([this, alive = std::weak_ptr<bool>(alive_), work = std::move(work)] {
-        if (alive.lock() && !closed_) work();
+    driver_.loop().defer([this, alive = lifetime_.watch(), work = std::move(work)] {
+        if (alive && !closed_) work();
     });
 }
 

@@ -1,12 +1,13 @@
 // One connection to MySQL or MariaDB, by the library's non-blocking calls. One query is under way at a time:
-// the protocol does not promise that what stands between us and the server keeps queries apart that are sent
-// ahead of their answers.
+// a proxy between us and the server may mix up queries that are sent ahead of their answers, and the protocol
+// does not forbid that.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "backends/event/lifetime.h"
 #include "backends/mysql/connector.h"
 #include "backends/mysql/handle.h"
 #include "backends/mysql/handle_watch.h"
@@ -24,7 +25,7 @@ class Connection final : public pool::Connection {
     ~Connection() override;
 
     void connect() override;
-    // Only when the query before has its outcome.
+    // Only when the previous query has its outcome.
     void send(pool::QueryToken token, const pool::Query& query) override;
     [[nodiscard]] bool reset() override;
     [[nodiscard]] bool holds_transaction() const override;
@@ -33,31 +34,31 @@ class Connection final : public pool::Connection {
   private:
     enum class Step {
         idle,         // no query is under way
-        checking,     // whether the next answer is the one to the next question
+        checking,     // a ping: whether the next answer belongs to it
         sending,      // a query
-        sent,         // the library does nothing before the server says something
+        sent,         // no library call until the server answers
         reading,      // the first answer
         fetching,     // a row
-        paused,       // between two of them: others have their turn
-        next_result,  // the answer to its next statement
-        rollback,     // what reset() does where no more than a transaction is left
-        // what it does else, in this order
-        asking,      // whether sessions begin with more than a reset restores
-        resetting,   // all that queries may have left in the session, and what it began with
-        database,    // the one that the session began with, which a reset leaves as it is
-        charset,     // SET NAMES, also for the library, which follows what queries set
+        paused,       // between two library calls: others have their turn
+        next_result,  // the answer to the next statement of the query
+        rollback,     // of reset(), if only a transaction is left
+        // the other steps of reset(), in this order
+        asking,      // whether sessions begin with an init_connect, which a reset does not run
+        resetting,   // undoes all changes to the session, its initial settings included
+        database,    // the initial one, as a reset keeps the current one
+        charset,     // SET NAMES, also for the library, which follows changes by queries
         time_limit,  // the server's limit for statements
     };
     struct ResultCloser {
         void operator()(MYSQL_RES* result) const {
-            result->handle = nullptr;  // or else it would wait for the rows that have not come
+            result->handle = nullptr;  // otherwise it would wait for the rows still to come
             mysql_free_result(result);
         }
     };
     using Result = std::unique_ptr<MYSQL_RES, ResultCloser>;
 
     void established(std::unique_ptr<Handle> handle, Duration round_trip);
-    // Each begins one step and returns what the library waits for; 0: it is done already.
+    // Each begins one step and returns the events that the library waits for; 0: the step is done already.
     [[nodiscard]] int begin_check();
     [[nodiscard]] int begin_send();
     [[nodiscard]] int begin_read();
@@ -97,28 +98,28 @@ class Connection final : public pool::Connection {
     std::unique_ptr<Connector> connector_;
     std::shared_ptr<Resolver::Handle> name_;
     std::unique_ptr<Handle> handle_;
-    std::chrono::milliseconds time_limit_{};  // the server's, for statements on this connection
+    std::chrono::milliseconds time_limit_{};  // the server's limit for statements on this connection
     HandleWatch watch_;                       // destroyed before the handle
     Step step_ = Step::idle;
     // The query under way.
     pool::QueryToken token_ = 0;
     std::shared_ptr<const Statement> statement_;
     std::string text_;   // the library reads it while it sends
-    TimePoint begun_{};  // the sending; the server began with it some time after that
-    TimePoint ended_{};  // the reading; a large answer's report may have to wait after that
+    TimePoint begun_{};  // start of sending; the server began with the query some time later
+    TimePoint ended_{};  // end of reading; the report of a large answer may come later
     std::size_t answer_limit_ = 0;
     int result_sets_ = 0;
-    Result result_;          // that is being read
-    pool::RowBuffer rows_;   // of it, or of the last
-    std::size_t taken_ = 0;  // in this turn of the loop
+    Result result_;          // the one being read
+    pool::RowBuffer rows_;   // of result_, or of the last one
+    std::size_t taken_ = 0;  // bytes and rows (as bytes) read in this turn of the loop
     TimePoint checked_at_{};
     // Results of the library's calls.
     int call_result_ = 0;
     my_bool read_result_ = 0;
     MYSQL_ROW row_ = nullptr;
-    bool begins_plainly_ = false;  // the session, without an init_connect of the server's
+    bool begins_plainly_ = false;  // the session begins without an init_connect of the server
     bool closed_ = false;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Lifetime lifetime_;
 };
 
 }  // namespace proxyd::mysql

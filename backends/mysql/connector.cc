@@ -18,14 +18,14 @@ using pool::FailureClass;
 // Servers answer optional steps at once.
 constexpr std::chrono::milliseconds longest_patience{500};
 
-// Each step twice, and once more where others have lost theirs meanwhile.
+// Each step twice, and once more if other connections have lost theirs meanwhile.
 constexpr int most_steps_lost = 6;
 
 constexpr unsigned access_denied = 1045;
 
 }  // namespace
 
-// Below our own deadline, so that a query that runs away ends on the server, too.
+// The limit is below our own deadline, so that a runaway query ends on the server, too.
 std::string time_limit_statement(Handle& handle, std::chrono::milliseconds limit) {
     if (mariadb_connection(handle.get()) == 0)
         return fmt::format("SET SESSION max_execution_time={}", limit.count());
@@ -44,7 +44,7 @@ Connector::Connector(Driver& driver, const std::string& host, Connected connecte
 
 Connector::~Connector() {
     watch_.stop();
-    // A call under way is ended now: it reads and writes the members below the handle.
+    // Ends a call under way now: it reads and writes members declared below the handle.
     handle_.reset();
 }
 
@@ -78,13 +78,13 @@ void Connector::next_address() {
         return;
     }
     if (step->share) share_timer_->start(*step->share);
-    // The library knows the local one in lower case only.
+    // The library knows "localhost" in lower case only.
     try_address(endpoint_.local() ? "localhost" : std::move(step->address));
 }
 
 void Connector::share_is_over() {
     if (moving_) {
-        // To the same address once more: soon enough afterwards.
+        // Another connection is about to begin: the share ends right after that.
         share_timer_->start(std::chrono::milliseconds(1));
         return;
     }
@@ -120,8 +120,8 @@ void Connector::set_options() {
     enforce_options(mysql);
 }
 
-// What an option file must not change. The library reads the file when the connection begins, so this is set
-// before, for when there is none, and again at each step after.
+// Options that an option file must not change. The library reads the file when the connection begins. So they
+// are set before, in case there is no file, and again at each later step.
 void Connector::enforce_options(MYSQL* mysql) {
     const unsigned no = 0;
     const my_bool off = 0;
@@ -138,7 +138,7 @@ int Connector::begin_connect() {
     step_ = Step::connecting;
     auto* mysql = handle_->get();
     const char* path = endpoint_.socket_path.empty() ? nullptr : endpoint_.socket_path.c_str();
-    // So that its buffer stays where it is.
+    // So that the buffer stays in its place.
     host_given_.reserve(std::max(address_.size(), endpoint_.host.size()) + 1);
     host_given_ = address_;
     return handle_->start_connecting(
@@ -149,8 +149,8 @@ int Connector::begin_connect() {
                 CLIENT_MULTI_RESULTS);
         },
         [this, mysql](int ready) {
-            // The library has used the address, and reads this again when the server has greeted: for the
-            // name that the server's certificate must have, and for its messages.
+            // The library has used the address. It reads this string again after the server's greeting: for
+            // the name in the server's certificate, and for its messages.
             if (!endpoint_.local()) host_given_ = endpoint_.host;
             return mysql_real_connect_cont(&connected_, mysql, ready);
         },
@@ -179,12 +179,12 @@ int Connector::begin_optional(OptionalStep step) {
 }
 
 std::string Connector::statement_of(OptionalStep step) const {
-    // A Galera node that is not ready takes SET, and SELECT where no table is read, but not this.
+    // A Galera node that is not ready accepts SET, and SELECT without a table, but not this statement.
     if (step == OptionalStep::serving) return "DO 0";
     return time_limit_statement(*handle_, time_limit_);
 }
 
-// Goes on as far as the library can without waiting.
+// Continues as far as the library can without waiting.
 void Connector::drive(std::optional<int> waits) {
     while (waits && *waits == 0) waits = step_done();
     if (waits) watch_.wait_for(*handle_, *waits);
@@ -243,14 +243,14 @@ std::optional<int> Connector::optional_step_done() {
                            handle_->has_surplus())) {
         optional_step_lost("answered with what was not asked for");
     } else {
-        // A server (or a proxy in between) that knows no such statement serves all the same.
+        // A server (or a proxy in between) that does not know the statement can still serve.
         driver_.setup_memory().answered(host_, optional_step());
         return begin_after(step_);
     }
     return std::nullopt;
 }
 
-// Until this statement the connection was good: another one is tried, perhaps without it.
+// The connection was good until this statement: another one is tried, perhaps without the statement.
 void Connector::optional_step_lost(const std::string& why) {
     patience_timer_->stop();
     watch_.stop();
@@ -302,11 +302,11 @@ void Connector::attempt_failed(const pool::Failure& failure, bool said_by_server
     share_timer_->stop();
     watch_.stop();
     walk_.failed(failure, said_by_server);
-    // This runs inside a call of the handle's.
+    // This runs inside a call of the handle.
     move_later([this] { next_address(); });
 }
 
-// Whether the last error leaves nothing to be done with the connection.
+// Whether the connection is useless after the last error.
 bool Connector::of_no_use() const {
     const auto kind = classify(handle_->error_number(), Phase::querying, {});
     return kind == FailureClass::lost || kind == FailureClass::not_serving;
@@ -321,8 +321,8 @@ void Connector::move_later(std::function<void()> move) {
 }
 
 void Connector::later(std::function<void()> work) {
-    driver_.loop().defer([alive = std::weak_ptr<bool>(alive_), work = std::move(work)] {
-        if (alive.lock()) work();
+    driver_.loop().defer([alive = lifetime_.watch(), work = std::move(work)] {
+        if (alive) work();
     });
 }
 

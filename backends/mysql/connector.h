@@ -1,6 +1,6 @@
 // Opens one connection to MySQL or MariaDB and prepares it: tries the addresses of a host in turn, sets the
-// character set and the server's limit for statements, and asks whether the server serves. What is not needed
-// is done without where connections do not outlive it.
+// character set and the server's limit for statements, and asks whether the server serves. Optional
+// statements are left out where connections do not survive them.
 #pragma once
 
 #include <functional>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backends/cluster/address_walk.h"
+#include "backends/event/lifetime.h"
 #include "backends/event/resolver.h"
 #include "backends/mysql/cluster.h"
 #include "backends/mysql/handle.h"
@@ -23,8 +24,8 @@ class Driver;
 
 class Connector {
   public:
-    // Exactly one of them is called, from the loop, never before start() returns. The connector may be
-    // destroyed in it. The duration is that of an empty exchange with the server.
+    // Exactly one of them is called, from the loop, never before start() returns. It may destroy the
+    // connector. The duration is that of an empty exchange with the server.
     using Connected = std::function<void(std::unique_ptr<Handle>, Duration)>;
     using Failed = std::function<void(const pool::Failure&)>;
 
@@ -35,14 +36,14 @@ class Connector {
 
     void start();
 
-    // For whoever keeps the connection to keep. Null: nothing was resolved.
+    // The owner of the connection keeps this handle. Null: no name was resolved.
     [[nodiscard]] std::shared_ptr<Resolver::Handle> name() const { return resolving_; }
 
-    // The server's limit for statements, as it was told; the settings may have changed since.
+    // The server's limit for statements, as told to the server; the settings may have changed since.
     [[nodiscard]] std::chrono::milliseconds time_limit() const { return time_limit_; }
 
   private:
-    // What the library is doing.
+    // The present operation of the library.
     enum class Step {
         connecting,  // TCP, greeting, TLS, authentication
         charset,     // SET NAMES
@@ -54,19 +55,19 @@ class Connector {
     void try_address(std::string address);
     void set_options();
     void enforce_options(MYSQL* mysql);
-    // Each begins one step and returns what the library waits for; 0: it is done already.
+    // Each begins one step and returns the events that the library waits for; 0: the step is done already.
     [[nodiscard]] int begin_connect();
     [[nodiscard]] int begin_charset();
     [[nodiscard]] int begin_optional(OptionalStep step);
     // A step is done: begins the next one, or reports (no value).
     [[nodiscard]] std::optional<int> step_done();
     [[nodiscard]] std::optional<int> optional_step_done();
-    // Begins what comes after this step, and is wanted.
+    // Begins the next wanted step after `done`.
     [[nodiscard]] std::optional<int> begin_after(Step done);
     [[nodiscard]] bool wants(OptionalStep step) const;
     [[nodiscard]] std::string statement_of(OptionalStep step) const;
-    [[nodiscard]] OptionalStep optional_step() const;  // that is under way
-    [[nodiscard]] Duration patience() const;           // with such a step
+    [[nodiscard]] OptionalStep optional_step() const;  // the one under way
+    [[nodiscard]] Duration patience() const;           // time limit of an optional step
     [[nodiscard]] bool of_no_use() const;
     void drive(std::optional<int> waits);
     void woken(int ready);
@@ -86,26 +87,26 @@ class Connector {
     std::shared_ptr<Resolver::Handle> resolving_;
     proxyd::cluster::AddressWalk walk_;
     std::string address_;     // being tried
-    std::string host_given_;  // what the library reads until it is connected
+    std::string host_given_;  // the library reads it until it is connected
     std::unique_ptr<Handle> handle_;
     HandleWatch watch_;                      // destroyed before the handle
-    std::unique_ptr<Timer> patience_timer_;  // for steps that can be done without
-    std::unique_ptr<Timer> share_timer_;     // of the address, with all steps
+    std::unique_ptr<Timer> patience_timer_;  // of an optional step
+    std::unique_ptr<Timer> share_timer_;     // of the address, for all its steps
     Step step_ = Step::connecting;
     MYSQL* connected_ = nullptr;  // results of the library's calls
     int call_result_ = 0;
-    std::string text_;  // of the statement under way: the library reads it while it sends
+    std::string text_;  // the statement under way: the library reads it while it sends
     int steps_lost_ = 0;
-    TimePoint begun_{};  // the connection to this address
+    TimePoint begun_{};  // start of the connection to this address
     TimePoint charset_sent_at_{};
     Duration round_trip_{};
     std::chrono::milliseconds time_limit_{};
     bool over_ = false;
-    bool moving_ = false;  // to another connection, which begins when what runs now has returned
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    bool moving_ = false;  // another connection begins when the present callback has returned
+    Lifetime lifetime_;
 };
 
-// With which a server limits the time of statements, as it is told when a connection begins.
+// The statement that sets the server's time limit for statements, sent when a connection begins.
 [[nodiscard]] std::string time_limit_statement(Handle& handle, std::chrono::milliseconds limit);
 
 }  // namespace proxyd::mysql

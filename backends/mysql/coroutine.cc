@@ -5,7 +5,7 @@
 namespace proxyd::mysql {
 namespace {
 
-// The library runs on its own stack in turn; this one holds little more than the call of it.
+// The library runs on its own stack in turn; this stack holds little more than the call of the library.
 constexpr std::size_t stack_size = 65536;
 
 thread_local Coroutine* starting = nullptr;

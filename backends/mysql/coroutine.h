@@ -1,5 +1,6 @@
-// A call that can be left in the middle, and be gone on with later: it runs on a stack of its own. For the
-// one thing the client library does not do without waiting, the TLS handshake, whose waits come to a hook.
+// A call that runs on a stack of its own: it can be left in the middle and continued later. For the one
+// operation that the client library does not do without waiting, the TLS handshake, whose waits come to a
+// hook.
 #pragma once
 
 #include <functional>
@@ -15,13 +16,13 @@ class Coroutine {
     Coroutine(const Coroutine&) = delete;
     Coroutine& operator=(const Coroutine&) = delete;
 
-    // Both return when the call has returned or has been left; finished() tells which. A call that was left
-    // must be brought to its end before the stack is destroyed.
+    // Both return when the call has returned or has left; finished() tells which. A call that has left must
+    // be brought to its end before the stack is destroyed.
     void run(std::function<void()> call);
     void go_on();
     [[nodiscard]] bool finished() const { return finished_; }
 
-    // From inside the call: leaves it. Returns in go_on().
+    // Called inside the call: leaves it. Returns in go_on().
     void leave();
 
   private:

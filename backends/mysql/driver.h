@@ -23,17 +23,17 @@ class Driver final : public pool::Driver {
         return secrets_.hide(text);
     }
     [[nodiscard]] std::string account() const override { return cluster_.user; }
-    // The protocol has one query answered before the next one is sent. Some proxies mix up what is sent
-    // ahead.
+    // In the protocol a query is answered before the next one is sent. Some proxies mix up queries that are
+    // sent ahead.
     [[nodiscard]] bool pipelines() const override { return false; }
 
-    // Of all connections of the cluster.
+    // For all connections of the cluster.
     [[nodiscard]] SetupMemory& setup_memory() { return setup_memory_; }
 
-    // Of the hosts' addresses.
+    // For the addresses of the hosts.
     [[nodiscard]] proxyd::cluster::AddressMemory& addresses() { return addresses_; }
 
-    // A reset does not do again what the server's init_connect does when a session begins.
+    // The server runs its init_connect when a session begins; a reset does not run it again.
     void has_init_connect() { init_connect_ = true; }
     [[nodiscard]] bool renews_sessions() const { return init_connect_; }
 

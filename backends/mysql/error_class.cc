@@ -20,8 +20,8 @@ struct Row {
 };
 
 // MariaDB knowledge base "MariaDB Error Codes"; MySQL reference manual "Server Error Message Reference" and
-// "Client Error Message Reference". Numbers that are not here: unreachable while connecting; later an error
-// of the query when they are the server's, and else the end of the connection.
+// "Client Error Message Reference". Other numbers: unreachable while connecting; later, a server's number is
+// an error of the query, and a library's number is the end of the connection.
 constexpr std::array rows{
     // the client library: the connection is gone, or never was
     Row{2000, FailureClass::unreachable, FailureClass::lost},    // CR_UNKNOWN_ERROR
@@ -53,16 +53,16 @@ constexpr std::array rows{
     Row{3169, FailureClass::unreachable, FailureClass::lost},  // ER_SESSION_WAS_KILLED
     Row{4031, FailureClass::unreachable,
         FailureClass::lost},  // ER_CLIENT_INTERACTION_TIMEOUT: wait_timeout (MySQL 8)
-    // a Galera node that has lost the others, or is not in step with them yet
+    // a Galera node that is isolated, or not in step with the others yet
     Row{1047, FailureClass::not_serving, FailureClass::not_serving},  // ER_UNKNOWN_COM_ERROR
     // back-pressure
     Row{1040, FailureClass::too_many_connections, FailureClass::query},  // ER_CON_COUNT_ERROR
     Row{1203, FailureClass::too_many_connections, FailureClass::query},  // ER_TOO_MANY_USER_CONNECTIONS
     Row{1226, FailureClass::too_many_connections, FailureClass::query},  // ER_USER_LIMIT_REACHED
     Row{1135, FailureClass::too_many_connections, FailureClass::query},  // ER_CANT_CREATE_THREAD
-    // rolled back for the sake of another transaction
+    // rolled back in favour of another transaction
     Row{1213, FailureClass::unreachable, FailureClass::conflict},  // ER_LOCK_DEADLOCK
-    // nothing but an administrator can correct it
+    // only an administrator can correct it
     Row{1044, FailureClass::configuration, FailureClass::query},  // ER_DBACCESS_DENIED_ERROR
     Row{1045, FailureClass::configuration, FailureClass::query},  // ER_ACCESS_DENIED_ERROR
     Row{1049, FailureClass::configuration, FailureClass::query},  // ER_BAD_DB_ERROR
@@ -82,8 +82,8 @@ constexpr std::array rows{
 
 constexpr unsigned tls_error = 2026;
 
-// The handshake was cut off or stalled, as opposed to a certificate or a cipher that will not do. The library
-// then has no more to say than the system's error, with its number in parentheses.
+// Whether the handshake was cut off or stalled, and no certificate or cipher was refused. The library then
+// gives only the system's error, with its number in parentheses.
 bool is_network_trouble(std::string_view tls_text) {
     for (const auto number : {EPIPE, ECONNRESET, ECONNABORTED, ETIMEDOUT, EAGAIN, EINPROGRESS, ENOTCONN}) {
         if (tls_text.ends_with(fmt::format("({})", number))) return true;
@@ -137,7 +137,7 @@ std::string_view parameter_at_fault(unsigned error_number) {
 std::string_view hint(unsigned error_number, std::string_view text) {
     switch (error_number) {
         case 1305:
-        case 1370:  // so for accounts that may not execute everything
+        case 1370:  // the same, for accounts that may not execute everything
             // Functions of MySQL before 9.7
             for (const std::string_view name : {".md5 ", ".sha ", ".sha1 ", ".md5'", ".sha'", ".sha1'"}) {
                 if (contains_no_case(text, name))
@@ -160,7 +160,7 @@ std::string_view hint(unsigned error_number, std::string_view text) {
             return "the client library lacks the authentication plugin of this account: on Debian the "
                    "package libmariadb3 has caching_sha2_password, client_ed25519 and sha256_password";
         case tls_error:
-            // The library's words; the server is not to blame for anything else.
+            // The library's words; no other TLS error is the server's fault.
             if (text.find("server does not support it") != std::string_view::npos)
                 return "have TLS set up on the server (ssl_cert and ssl_key), or remove tls_verify_cert = "
                        "yes";

@@ -1,4 +1,4 @@
-// MySQL's and MariaDB's error numbers -> what the pool does about them.
+// MySQL's and MariaDB's error numbers -> the reaction of the pool.
 #pragma once
 
 #include <string_view>
@@ -9,29 +9,30 @@
 
 namespace proxyd::mysql {
 
-// Where the error was met: most numbers mean another thing while connecting.
+// The phase of the error: most numbers have another meaning while connecting.
 using cluster::Phase;
 
-// `text` is the library's: for TLS it has one number for all that can go wrong.
+// `text` is the library's message: the library has one number for all TLS errors.
 [[nodiscard]] pool::FailureClass classify(unsigned error_number, Phase phase, std::string_view text);
 
-// Not the server but the client library failed, which does not always say why (0). How much of the answer it
-// has read is not known: what comes next could be taken for the answer to another query.
+// Whether the client library failed, and not the server. The library does not always say why (0). It is not
+// known how much of the answer the library has read: the next data could be taken for the answer to another
+// query.
 [[nodiscard]] bool is_of_library(unsigned error_number);
 
-// The account may do nothing at all until an administrator does something about it: its password has expired,
-// it is locked. Some servers let it log in and say so at its first statement.
+// Whether the account can do nothing until an administrator acts: its password has expired, or it is locked.
+// Some servers let it log in and report this at its first statement.
 [[nodiscard]] bool is_of_account(unsigned error_number);
 
-// The parameter of the table that a failure to connect is about, "dbname", "user" or "charset"; "" when it
-// is not certain.
+// The table parameter that a failure to connect is about: "dbname", "user" or "charset"; "" when it is not
+// certain.
 [[nodiscard]] std::string_view parameter_at_fault(unsigned error_number);
 
-// What an administrator can do about it, to be added to the message; "" when the message says it all. `text`
-// is the server's or the library's.
+// Advice for an administrator, to be added to the message; "" when the message is enough. `text` is the
+// message of the server or the library.
 [[nodiscard]] std::string_view hint(unsigned error_number, std::string_view text);
 
-// What the last call on the handle failed with.
+// The failure of the last call on the handle.
 [[nodiscard]] pool::Failure failure_of(Handle& handle, Phase phase);
 
 }  // namespace proxyd::mysql

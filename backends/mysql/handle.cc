@@ -14,10 +14,10 @@ namespace {
 
 thread_local Handle* stepping = nullptr;
 
-// What is longer comes in several packets, all but the last of this length.
+// Longer data comes in several packets, all but the last of this length.
 constexpr std::size_t full_packet = 0xffffff;
 
-// What a row has in its packet beside its values: the lengths of at most 4096.
+// Bytes of a row packet beside the values: the lengths of at most 4096 values.
 constexpr std::size_t packet_overhead = 65536;
 constexpr std::size_t largest_answer = std::size_t{1} << 30;  // the protocol's own bound
 
@@ -31,7 +31,7 @@ Handle::Handle() {
 
 Handle::~Handle() {
     if (const int fd = socket(); fd >= 0) ::shutdown(fd, SHUT_RDWR);
-    // The call gets errors from now on, and frees what it has allocated.
+    // The call gets errors from now on, and frees its memory.
     constexpr int more_than_any_call_needs = 1000;
     for (int i = 0; i < more_than_any_call_needs && next_; ++i) {
         (void)go_on(MYSQL_WAIT_TIMEOUT);
@@ -62,10 +62,10 @@ void Handle::begin_exchange(std::size_t query_bytes, std::size_t answer_limit) {
 }
 
 bool Handle::packets_came(std::size_t least, std::size_t most) {
-    // Compressed packets have numbers of their own.
+    // Compressed packets have their own numbers.
     if (mysql_.net.compress != 0) return true;
     for (auto count = least; count <= most; ++count) {
-        // The library tells the number of the next one.
+        // The library gives the number of the next packet.
         if (((packet_number_ + count + 1 - mysql_.net.pkt_nr) & 0xff) != 0) continue;
         packet_number_ += count;
         return true;
@@ -74,20 +74,20 @@ bool Handle::packets_came(std::size_t least, std::size_t most) {
 }
 
 bool Handle::row_came(std::size_t bytes, std::size_t columns) {
-    // Each value has its length before it, in up to so many bytes.
+    // Each value has its length before it, in up to this many bytes.
     constexpr std::size_t length_bytes = 9;
     return packets_came(1 + bytes / full_packet, 1 + (bytes + length_bytes * columns) / full_packet);
 }
 
-// The library says 2013 (lost connection) for this, too, and has another mark for what it could not read.
+// The library reports 2013 (lost connection) for this, too, but marks failed reads in another way.
 bool Handle::packet_was_too_large() const {
     constexpr unsigned char no_room = 1;
     return mysql_.net.error == no_room;
 }
 
 int Handle::start(const std::function<int()>& first, std::function<int(int)> next) {
-    // The library clears the last error only where it sends, and does not always say why it failed: an error
-    // of the query before must not stand for it.
+    // The library clears the last error only where it sends, and does not always give a reason for a failure:
+    // the error of the previous query must not stand for it.
     mysql_.net.last_errno = 0;
     mysql_.net.last_error[0] = '\0';
     const int waits = first();
@@ -120,10 +120,10 @@ int Handle::go_on(int ready) {
     return waits;
 }
 
-// The library reads option files at the beginning of the call that connects, and goes by what they say at
-// once. So it is made to connect to an address to which the system connects nobody: then all is read, and can
-// still be changed. A time limit would make the library wait in the TLS handshake, whatever never_block()
-// says; the limits are ours to keep.
+// The library reads option files at the beginning of the connecting call, and applies them at once. So it
+// first connects to an address where the system allows no connection: then all files are read, and the
+// options can still be changed. A time limit would make the library wait in the TLS handshake despite
+// never_block(); proxyd keeps the limits itself.
 void Handle::read_option_files() {
     (void)mysql_real_connect(&mysql_, "255.255.255.255", nullptr, nullptr, nullptr, 0, nullptr,
                              CLIENT_REMEMBER_OPTIONS);
@@ -132,7 +132,7 @@ void Handle::read_option_files() {
         mysql_options(&mysql_, limit, &none);
 }
 
-// One step of the call that connects.
+// One step of the connecting call.
 int Handle::step(std::function<int()> call) {
     never_block();
     stepping = this;
@@ -151,10 +151,9 @@ int Handle::step_result() {
     return step_returned_;
 }
 
-// The library leaves the socket in blocking mode, which is of no account to its plain reads; but the TLS
-// library would wait in them. Where the server's greeting is there as soon as the connection, the handshake
-// begins before there is an occasion to change that: its first read then gives up after the shortest time
-// there is.
+// The library leaves the socket in blocking mode. That does not matter to its plain reads, but the TLS
+// library would wait in them. If the server's greeting arrives together with the connection, the handshake
+// begins before the mode can be changed: its first read then gives up after the shortest possible time.
 void Handle::never_block() {
     const int fd = socket();
     if (fd < 0) return;
@@ -165,8 +164,8 @@ void Handle::never_block() {
     (void)::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &shortest, sizeof shortest);
 }
 
-// Where the library would wait for the socket without returning. Returns 1 when it is ready, 0 when it is
-// not: the library then gives up.
+// Called where the library would wait for the socket without returning. Returns 1 when the socket is ready, 0
+// when it is not: the library then gives up.
 int Handle::wait_hook(my_socket, my_bool for_reading, int) {
     Handle* const self = stepping;
     if (self != nullptr && self->coroutine_) {

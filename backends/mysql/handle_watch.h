@@ -1,4 +1,4 @@
-// Waits, on the loop, for what a handle's call waits for.
+// Waits, on the loop, for the events that a handle's call needs.
 #pragma once
 
 #include <functional>
@@ -11,17 +11,18 @@ namespace proxyd::mysql {
 
 class HandleWatch {
   public:
-    // `woken` gets what has come, as the library's _cont functions want it (MYSQL_WAIT_READ ...).
+    // `woken` gets the events that have come, in the form of the library's _cont functions (MYSQL_WAIT_READ
+    // ...).
     HandleWatch(Loop& loop, std::function<void(int)> woken);
 
-    // Waits for what a call returned.
+    // Waits for the events that a call returned.
     void wait_for(Handle& handle, int waits);
 
-    // No call is under way: waits for the server to say something.
+    // No call is under way: waits for data from the server.
     void wait_for_server(Handle& handle) { wait_for(handle, MYSQL_WAIT_READ); }
 
-    // To be called after each call of the library: it closes its socket where it gives up, and the number may
-    // stand for another socket soon, of a client or of another connection.
+    // Call it after each call of the library. The library closes its socket when it gives up; the number may
+    // soon belong to another socket, of a client or of another connection.
     void drop_if_closed(Handle& handle);
 
     void stop();

@@ -7,7 +7,7 @@ namespace {
 
 constexpr int losses_allowed = 1;
 
-// It may be replaced by something better.
+// The proxy in between may be replaced by a better one.
 constexpr std::chrono::minutes omitted_for{10};
 
 }  // namespace
@@ -27,7 +27,7 @@ void SetupMemory::answered(const std::string& host, OptionalStep step) {
 void SetupMemory::lost(const std::string& host, OptionalStep step, std::string why, TimePoint begun,
                        TimePoint now) {
     auto& trial = trials_[host][step];
-    // Those that were open together were lost together.
+    // Connections that were open at the same time were lost together: they count once.
     if (trial.losses > 0 && begun < trial.last_loss) return;
     ++trial.losses;
     trial.last_loss = now;

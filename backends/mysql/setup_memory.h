@@ -1,5 +1,5 @@
-// Which statements are left out when connections to a host are prepared: what stands between us and the
-// server may hang up on them, answer them with rows, or not at all.
+// Remembers which statements to leave out when connections to a host are prepared: a proxy between us and the
+// server may disconnect after them, answer them with rows, or not at all.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace proxyd::mysql {
 
-// Statements without which a connection serves, too. An error is an answer to them.
+// Statements that a connection can do without. An error counts as an answer to them.
 enum class OptionalStep : std::uint8_t {
     time_limit,  // the server's limit for statements
     serving,     // whether it takes queries
@@ -19,27 +19,27 @@ enum class OptionalStep : std::uint8_t {
 
 class SetupMemory {
   public:
-    // Whether connections to this host that begin now do without it.
+    // Whether connections to this host that begin now leave the step out.
     [[nodiscard]] bool omits(const std::string& host, OptionalStep step, TimePoint now) const;
 
     void answered(const std::string& host, OptionalStep step);
 
-    // A connection that had begun then was good until this step, and is no more. Once may be by chance: the
-    // server ended just then. When it happens again to one that began later, the step is left out.
+    // A connection that began at `begun` was good until this step, and broke then. Once may be chance: the
+    // server ended just then. When a connection that began later breaks, too, the step is left out.
     void lost(const std::string& host, OptionalStep step, std::string why, TimePoint begun, TimePoint now);
 
-    // No connection could be made: what was lost before was lost because the server ended.
+    // No connection could be made: the earlier connections broke because the server ended.
     void unreachable(const std::string& host);
 
     struct Omission {
         OptionalStep step;
-        std::string why;  // how a connection was lost by it
+        std::string why;  // how the connection broke
     };
-    // A connection was prepared without what omits() names. Returns the steps that are left out for a while
-    // from now on; those for which that was known already are not among them.
+    // A connection was prepared without the steps that omits() names. Returns the steps that are left out for
+    // a while from now on, without the steps already known.
     std::vector<Omission> served(const std::string& host, TimePoint now);
 
-    // The server takes connections but no queries: no step is left out any more.
+    // The server takes connections but no queries: all steps are tried again.
     void not_serving(const std::string& host);
 
   private:

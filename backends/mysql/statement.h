@@ -15,13 +15,13 @@ class Statement final : public pool::Statement {
           leaves_state_(analysis.leaves_state),
           require_result_set_(require_result_set) {}
 
-    // What only reads gives one result set; anything else may give several, or do anything.
+    // A query that only reads gives one result set; any other may give several, or do anything.
     [[nodiscard]] bool exclusive() const override { return !repeatable_ || leaves_state_; }
     [[nodiscard]] bool repeatable() const override { return repeatable_; }
     [[nodiscard]] bool leaves_state() const override { return leaves_state_; }
 
     [[nodiscard]] const table::Template& query() const { return query_; }
-    // A query that gives no result set (not: no rows) is an error.
+    // Whether a query that gives no result set (not: no rows) is an error.
     [[nodiscard]] bool require_result_set() const { return require_result_set_; }
 
   private:

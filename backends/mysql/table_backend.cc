@@ -17,7 +17,7 @@ namespace {
 
 using pool::OutcomeCallback;
 
-// A database may have almost any name, so only what is surely meant for a connection is not taken for one.
+// A database may have almost any name, so only a text that is surely a connection string is refused.
 bool is_connection_text(const std::string& dbname) {
     for (const std::string_view scheme :
          {"mysql://", "mariadb://", "jdbc:", "postgresql://", "postgres://"}) {
@@ -47,7 +47,7 @@ class Runner final : public table::QueryRunner {
                       std::move(callback));
     }
 
-    // PREPARE needs the rights of the query and no others, which EXPLAIN does.
+    // PREPARE needs only the rights of the query; EXPLAIN needs others.
     void prepare_only(Deadline deadline, table::TrialCallback callback) override {
         auto plan = trial_;
         const auto ask = [this, deadline](const std::string& text, OutcomeCallback told) {
@@ -56,7 +56,7 @@ class Runner final : public table::QueryRunner {
             share_.submit({std::make_shared<Statement>(*query, table::SqlAnalysis{}, false), text, text},
                           deadline, [told = std::move(told)](const pool::Outcome& outcome) {
                               auto alike = outcome;
-                              // The text behind a mistake is a part of the message.
+                              // The message quotes the text after a mistake.
                               alike.failure.message = table::without_made_up_key(outcome.failure.message);
                               told(alike);
                           });

@@ -34,7 +34,7 @@ class TableBackend final : public table::TableBackend {
     table::PoolDirectory<ClusterIdentity> pools_;
 };
 
-// The cluster that a table's parameters name; what is wrong becomes errors of the parameters.
+// The cluster that a table's parameters name; mistakes become errors of the parameters.
 [[nodiscard]] ClusterIdentity read_cluster(table::TableParameters& parameters);
 
 }  // namespace proxyd::mysql

@@ -10,10 +10,10 @@
 namespace proxyd::pgsql {
 namespace {
 
-// What libpq reads at once, if there is so much: it sees to that much room in its buffer.
+// libpq reads this much at once, if it has come: it ensures that much room in its buffer.
 constexpr std::size_t least_read = 8192;
 
-// What TLS adds is counted by the system, too, and is no part of an answer.
+// The system also counts the overhead of TLS, which is no part of an answer.
 constexpr std::size_t overhead_share = 64;
 
 std::size_t bytes_waiting(int fd) {
@@ -21,7 +21,7 @@ std::size_t bytes_waiting(int fd) {
     return ::ioctl(fd, FIONREAD, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
 }
 
-// Read or not, since the connection was made. Nothing: the system does not count.
+// Bytes received since the connection was made, read or not. No value: the system does not count.
 std::optional<std::uint64_t> received_in_all(int fd) {
     tcp_info info{};
     socklen_t size = sizeof info;
@@ -32,7 +32,7 @@ std::optional<std::uint64_t> received_in_all(int fd) {
 
 }  // namespace
 
-// What comes between two looks counts as read before the answer, and as waiting after that.
+// Data that comes between the two calls counts as read before the answer; after that it counts as waiting.
 Arrival::Arrival(int fd) {
     const auto waiting = bytes_waiting(fd);
     begun_at_ = received_in_all(fd);

@@ -37,13 +37,13 @@ bool is_connection_text(const std::string& dbname) {
            dbname.starts_with("postgres://");
 }
 
-// Merges what libpq reads in a URI or in `keyword = value` text.
+// Merges the parameters that libpq finds in a URI or in `keyword = value` text.
 bool merge_connection_text(ConnectParameters& parameters, const std::string& text, std::string& error) {
     char* message = nullptr;
     const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(
         PQconninfoParse(text.c_str(), &message), PQconninfoFree);
     if (!options) {
-        // libpq's own words would quote it, and with it the password.
+        // The message of libpq would quote the text, and with it the password.
         error = "libpq cannot read this URI or connection text";
         if (const auto unknown = find_unknown_option(text); !unknown.empty()) error += ": " + unknown;
         PQfreemem(message);
@@ -55,7 +55,7 @@ bool merge_connection_text(ConnectParameters& parameters, const std::string& tex
     return true;
 }
 
-// libpq takes lists of hosts, addresses and ports that belong together.
+// libpq takes parallel lists of hosts, addresses and ports.
 std::vector<std::string> split_commas(const std::string& text) {
     std::vector<std::string> items(1);
     for (const char c : text) {
@@ -74,7 +74,7 @@ bool is_port(const std::string& text) {
     return problem == std::errc() && stop == text.data() + text.size() && number >= 1 && number <= 65535;
 }
 
-// Slips in items of `hosts` that are no URIs; what would be right, or "".
+// Mistakes in items of `hosts` that are no URIs: returns the right form, or "".
 std::string slip_in(std::string_view name) {
     constexpr std::string_view socket_name = ".s.PGSQL.";
     if (const auto slash = name.rfind('/'); name.starts_with('/') && slash != std::string_view::npos &&
@@ -159,7 +159,7 @@ std::vector<Endpoint> endpoints(const ClusterIdentity& cluster, const std::strin
     }
     base["client_encoding"] = cluster.encoding;
     base.try_emplace("fallback_application_name", "proxyd");
-    // A server that has vanished from the network is noticed while its lookups can still be asked elsewhere.
+    // A server that vanished from the network is noticed while its lookups can still be asked elsewhere.
     base.try_emplace("tcp_user_timeout", "3000");
     base.try_emplace("keepalives_idle", "3");
     base.try_emplace("keepalives_interval", "1");
@@ -170,7 +170,7 @@ std::vector<Endpoint> endpoints(const ClusterIdentity& cluster, const std::strin
     const auto ports = split_commas(base.contains("port") ? base["port"] : "");
     for (const auto& port : ports) {
         if (!port.empty() && !is_port(port)) {
-            // Not shown: of what is no host, a part of a password may stand there.
+            // The text is not shown: if the item is no host, a part of a password may stand there.
             error = "the port is not a number from 1 to 65535";
             return {};
         }

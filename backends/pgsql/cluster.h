@@ -1,4 +1,4 @@
-// Which PostgreSQL servers a table asks, and with what: the identity by which tables share a pool.
+// The PostgreSQL servers of a table and how to log in: the identity by which tables share a pool.
 #pragma once
 
 #include <map>
@@ -25,8 +25,8 @@ struct ClusterIdentity {
 // libpq keywords and values of one connection attempt.
 using ConnectParameters = std::map<std::string, std::string, std::less<>>;
 
-// One address of a host to try. `host` is resolved by the caller, who adds `hostaddr`; empty: nothing to
-// resolve (a UNIX socket, or `hostaddr` is given already).
+// One address of a host to try. The caller resolves `host` and adds `hostaddr`; empty: no name to resolve (a
+// UNIX socket, or `hostaddr` is given already).
 struct Endpoint {
     std::string host;
     ConnectParameters parameters;
@@ -38,12 +38,11 @@ struct Endpoint {
 // For the log and for the order of preference: UNIX sockets, then TCP, then URIs.
 [[nodiscard]] pool::HostInfo host_info(const std::string& host);
 
-// What is hidden in the texts of these servers.
+// The secrets to hide in the texts of these servers.
 [[nodiscard]] proxyd::cluster::Secrets secrets_of(const ClusterIdentity& cluster);
 
-// What to connect to for one item of `hosts`. Returns nothing, and `error` says why (without passwords), when
-// libpq cannot make sense of a URI or of connection text in dbname, or what would have to be resolved can be
-// no host name.
+// The targets of one item of `hosts`. Empty, with the reason in `error` (without passwords), when libpq
+// cannot parse a URI or the connection text in dbname, or when a name to be resolved cannot be a host name.
 [[nodiscard]] std::vector<Endpoint> endpoints(const ClusterIdentity& cluster, const std::string& host,
                                               std::string& error);
 

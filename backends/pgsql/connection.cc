@@ -1,4 +1,4 @@
-// The life of a connection, and what it sends.
+// The life of a connection, and the sending of queries.
 #include "backends/pgsql/connection.h"
 
 #include <algorithm>
@@ -23,14 +23,14 @@ namespace {
 using pool::Failure;
 using pool::FailureClass;
 
-// The types in a prepared statement are those of the day: after an ALTER it may go on with the old ones. So
-// it is prepared anew now and then.
+// A prepared statement keeps the types of its preparation, even after an ALTER. So it is prepared anew after
+// this time.
 constexpr std::chrono::seconds preparation_age{5};
 
-// Of an answer whose size is not known yet.
+// Limit of the memory prepared for an answer whose size is not known yet.
 constexpr std::size_t most_expected = std::size_t{32} << 20;
 
-// So many queries of one table share a sync at most.
+// Limit of the queries of one table that share a sync.
 constexpr int most_sharing = 8;
 
 }  // namespace
@@ -69,7 +69,7 @@ void Connection::established(ConnectionHandle handle) {
     flush();
 }
 
-// Has a sync of its own.
+// The command has a sync of its own.
 bool Connection::send_own(const char* command, bool makes_ready) {
     auto* connection = connection_.get();
     if (command != nullptr &&
@@ -85,7 +85,7 @@ bool Connection::send_own(const char* command, bool makes_ready) {
     return true;
 }
 
-// What a pooler in between does with such commands, and to which session, is not known.
+// It is not known how a pooler in between handles such commands, and in which session.
 bool Connection::reset() {
     if (closed_ || lost_ || !sent_.empty() || finished_.size() > 1 || driver_.behind_pooler()) return false;
     if (something_waits()) return false;
@@ -101,21 +101,21 @@ bool Connection::reset() {
 void Connection::send(pool::QueryToken token, const pool::Query& query) {
     if (sent_.empty() && something_waits()) {
         held_back_ = true;
-        driver_.loop().defer([this, alive = std::weak_ptr<bool>(alive_)] {
-            if (alive.lock()) ready({true, false});
+        driver_.loop().defer([this, alive = lifetime_.watch()] {
+            if (alive) ready({true, false});
         });
         return;
     }
     Sent sent;
     sent.token = token;
     sent.answer_limit = query.answer_limit;
-    sent.statement = std::static_pointer_cast<const Statement>(query.statement);
+    sent.statement = pool::statement_of<Statement>(query);
     sent.path = sent.statement->path();
     if (sent.path == Path::prepared && driver_.behind_pooler()) sent.path = Path::bound;
     if (sent.path != Path::text && sent.statement->bound().backslash) {
         const char* conforming = PQparameterStatus(connection_.get(), "standard_conforming_strings");
         if (conforming == nullptr || std::string_view(conforming) != "on") {
-            // Backslashes in the template's literals are escapes for this server.
+            // This server reads backslashes in the template's literals as escapes.
             sent.statement->needs_text();
             finished_later(token, {FailureClass::resend, "standard_conforming_strings is off"});
             return;
@@ -126,7 +126,7 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
         return;
     }
     if (unsynced_ > 0 && sent.statement != sent_.back().statement) sync();
-    // Nothing of a sync is reported before its end, which shows whether an answer is missing.
+    // No answer is reported before the end of its sync, which shows whether an answer is missing.
     if (unsynced_ > 0) sent_.back().held = true;
     if (!send_bound(query, sent)) {
         drop_dead_watch();
@@ -140,8 +140,8 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
     if (!shares || unsynced_ == most_sharing) {
         sync();
     } else if (unsynced_ == 1) {
-        driver_.loop().defer([this, alive = std::weak_ptr<bool>(alive_)] {
-            if (alive.lock() && !closed_ && unsynced_ > 0) sync();
+        driver_.loop().defer([this, alive = lifetime_.watch()] {
+            if (alive && !closed_ && unsynced_ > 0) sync();
         });
     }
 }
@@ -152,7 +152,7 @@ std::size_t Connection::batch_size() const {
     return held + 1;
 }
 
-// Ends what the server takes for one transaction: the first error in it has the rest of it left undone.
+// Ends the server's implicit transaction: after the first error in it the server skips the rest.
 void Connection::sync() {
     unsynced_ = 0;
     sent_.back().held = false;
@@ -187,7 +187,7 @@ bool Connection::send_bound(const pool::Query& query, Sent& sent) {
     auto known = prepared_.find(name);
     const auto now = driver_.loop().now();
     if (known == prepared_.end() || now - known->second.at >= preparation_age) {
-        if (unsynced_ > 0) sync();  // what fails before it must not keep it from being prepared
+        if (unsynced_ > 0) sync();  // an earlier failure must not prevent the preparation
         ++preparations_;
         Preparation fresh;
         fresh.statement = sent.statement;
@@ -211,15 +211,15 @@ bool Connection::send_bound(const pool::Query& query, Sent& sent) {
                                nullptr, sent.format) == 1;
 }
 
-// The answers of one statement look alike, save that each says the format of its columns: where text is the
-// same in either, neighbours are asked in different ones, so that none is taken for the other.
+// The answers of one statement look alike, except for the format of their columns. If text is the same in
+// both formats, neighbours are asked in different formats, so that one answer is not taken for the other.
 int Connection::next_format(const Shape& shape) {
     if (!shape.textual) return 0;
     format_ = 1 - format_;
     return format_;
 }
 
-// The pool sends such a query only when nothing else is under way, and nothing behind it.
+// The pool sends such a query only when nothing else is under way, and pipelines nothing behind it.
 void Connection::send_text(const pool::Query& query, Sent sent) {
     auto* connection = connection_.get();
     const table::KeyParts key(query.key);
@@ -238,7 +238,7 @@ void Connection::send_text(const pool::Query& query, Sent sent) {
                                     "the key cannot be quoted: " + one_line(PQerrorMessage(connection))});
         return;
     }
-    // Of the two protocols only the simple one takes several statements at once.
+    // Only the simple protocol takes several statements at once.
     const auto submit = [&] {
         if (sent.statement->several_statements()) return PQsendQuery(connection, text->c_str());
         return PQsendQueryParams(connection, text->c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0);
@@ -258,11 +258,11 @@ void Connection::flush() {
         closed_later({FailureClass::lost, one_line(PQerrorMessage(connection_.get()))});
         return;
     }
-    // A failure to write shows as a failure to read, with the server's last words before it.
+    // A failure to write shows as a failure to read, with the server's last message before it.
     watch_->want(true, left == 1);
 }
 
-// libpq closes its socket where it gives up. The number may stand for another socket soon: of a client, of
+// libpq closes its socket when it gives up. The number may soon belong to another socket, of a client or of
 // another connection.
 void Connection::drop_dead_watch() {
     if (PQsocket(connection_.get()) != watched_fd_) watch_.reset();
@@ -275,7 +275,7 @@ void Connection::ready(Ready what) {
     const bool asked = !sent_.empty();
     bool ended = what.read && !consume();
     drop_dead_watch();
-    // Before the library is asked for more, and finds that it has no socket any more.
+    // Read before the library is asked for more: it would then find that it has no socket.
     const std::string why = ended ? PQerrorMessage(connection_.get()) : "";
     const auto results = results_;
     read_results();
@@ -310,7 +310,7 @@ bool Connection::consume() {
     arrival_->before_read(watched_fd_);
     const bool readable = PQconsumeInput(connection) == 1;
     if (PQsocket(connection) == watched_fd_) arrival_->after_read(watched_fd_);
-    // The library copies it as a whole, and the value is made of that copy.
+    // The library copies the message as a whole, and makes the value from that copy.
     if (!was_large && arrival_->bytes() > large_answer && answered_ < sent_.size())
         expect_large_answer(2 * std::min(sent_[answered_].answer_limit, most_expected));
     return readable;
@@ -322,15 +322,15 @@ void Connection::give_up_answer(const Sent& sent) {
     observer_.finished(sent.token, {nullptr, pool::too_large()});
 }
 
-// Before anything is asked: what waits can be no answer to it. A byte, or the end of the connection.
+// Called before a query is sent: waiting data cannot be its answer. A byte, or the end of the connection.
 bool Connection::something_waits() const {
     char byte = 0;
     return watch_ && ::recv(watched_fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
 void Connection::finished_later(pool::QueryToken token, Failure failure) {
-    driver_.loop().defer([this, alive = std::weak_ptr<bool>(alive_), token, failure = std::move(failure)] {
-        if (alive.lock() && !closed_) observer_.finished(token, {nullptr, failure});
+    driver_.loop().defer([this, alive = lifetime_.watch(), token, failure = std::move(failure)] {
+        if (alive && !closed_) observer_.finished(token, {nullptr, failure});
     });
 }
 
@@ -338,11 +338,11 @@ void Connection::broken(const std::string& why) {
     if (closed_) return;
     closed_ = true;
     watch_.reset();
-    // Whichever of them it was that ended the server's process will be the only one the next time.
+    // One of these queries ended the server's process: the next time each is alone in its sync.
     if (!in_doubt_ && !sent_.empty() && sent_.front().statement)
         sent_.front().statement->failed(driver_.loop().now());
     const auto text = one_line(why);
-    // Of lookups that are asked again the pool makes a line.
+    // If lookups are asked again, the pool logs the reason.
     if (in_doubt_ && sent_.empty() && finished_.empty() && !held_back_) {
         const auto label = host_info(host_).label;
         log().warning(fmt::format("pgsql {} out of step", label),
@@ -355,8 +355,8 @@ void Connection::broken(const std::string& why) {
 }
 
 void Connection::closed_later(Failure failure) {
-    driver_.loop().defer([this, alive = std::weak_ptr<bool>(alive_), failure = std::move(failure)] {
-        if (alive.lock()) broken(failure.message);
+    driver_.loop().defer([this, alive = lifetime_.watch(), failure = std::move(failure)] {
+        if (alive) broken(failure.message);
     });
 }
 

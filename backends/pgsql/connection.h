@@ -1,9 +1,9 @@
 // One PostgreSQL connection: libpq in pipeline mode. Queries of one prepared statement that are sent in one
-// pass of the loop share a sync, which costs the server about as much as a query.
+// pass of the loop share a sync (a batch): a sync costs the server about as much as a query.
 //
-// Each answer is held against its query: the place in the line, the columns, the format that was asked for,
-// the number of rows. Where something does not fit, the connection ends, and no answer is given of what was
-// read together with it.
+// Each answer is checked against its query: its position, the columns, the requested format, the number of
+// rows. If something does not fit, the connection ends, and no answer that was read together with the misfit
+// is reported.
 #pragma once
 
 #include <deque>
@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/event/lifetime.h"
 #include "backends/pgsql/arrival.h"
 #include "backends/pgsql/connector.h"
 #include "backends/pgsql/shape.h"
@@ -40,29 +41,29 @@ class Connection final : public pool::Connection {
     };
     using ResultHandle = std::unique_ptr<PGresult, ResultCloser>;
 
-    // What the server is asked to do for one query, in this order.
+    // The requests to the server for one query, in this order.
     enum class Step { prepare, describe, run };
 
-    // A query that was sent; token 0: of our own.
+    // A query that was sent; token 0: a command of our own.
     struct Sent {
         pool::QueryToken token = 0;
-        const char* command = nullptr;  // of our own; null: an empty exchange
-        bool makes_ready = false;       // of our own: when it is done, the connection is ready for lookups
+        const char* command = nullptr;  // our own command; null: an empty exchange
+        bool makes_ready = false;       // our own command: after it the connection is ready for lookups
         std::shared_ptr<const Statement> statement;
         Path path = Path::prepared;
-        Step step = Step::run;       // the next one without an answer
+        Step step = Step::run;       // the first one without an answer
         bool step_answered = false;  // its result is there, its end is not
-        bool preparing = false;      // it is not prepared and described yet
+        bool preparing = false;      // not prepared and described yet
         std::size_t answer_limit = pool::no_answer_limit;
-        int preparation = 0;  // which preparation of the statement it relies on
+        int preparation = 0;  // number of the statement's preparation that it relies on
         std::shared_ptr<Shape> shape;
         int format = 0;       // of the columns; see next_format()
         ResultHandle result;  // the last one with rows, or the first error
         bool failed = false;
-        bool too_large = false;  // its answer, which was not kept
+        bool too_large = false;  // its answer was too large and was not kept
         bool held = false;       // its answer comes with that of the next one
-        bool synced = false;     // a sync is behind it
-        bool undone = false;     // left out after an error before it
+        bool synced = false;     // a sync follows it
+        bool undone = false;     // no usable answer: an error before it, or the wrong format
 
         [[nodiscard]] bool is_empty() const { return token == 0 && command == nullptr; }
     };
@@ -101,20 +102,20 @@ class Connection final : public pool::Connection {
     Driver& driver_;
     std::string host_;
     pool::ConnectionObserver& observer_;
-    std::unique_ptr<Connector> connector_;  // for good
+    std::unique_ptr<Connector> connector_;  // lives as long as the connection
     ConnectionHandle connection_;
     std::unique_ptr<FdWatch> watch_;  // destroyed before the connection
     int watched_fd_ = -1;
     std::deque<Sent> sent_;
-    std::size_t answered_ = 0;        // of sent_: their results are there, the sync behind them is not
+    std::size_t answered_ = 0;        // number of sent_ that have results, but no sync yet
     std::vector<Sent> finished_;      // read, and not reported yet
-    std::size_t results_ = 0;         // that were taken
-    std::optional<Arrival> arrival_;  // the answer to the first of sent_ that has none has come in part
-    bool swollen_ = false;  // the library keeps the memory of a large value as long as the connection
-    int unsynced_ = 0;      // the last of sent_, of one statement
-    // By Statement::server_name(). The name on the server has the number behind it.
+    std::size_t results_ = 0;         // number of results taken
+    std::optional<Arrival> arrival_;  // the answer to the first unanswered query has come in part
+    bool swollen_ = false;            // the library keeps a large value's memory as long as the connection
+    int unsynced_ = 0;                // number of the last of sent_ without a sync, all of one statement
+    // Keyed by Statement::server_name(). The name on the server has the number appended.
     struct Preparation {
-        std::weak_ptr<const Statement> statement;  // gone: of a table that has changed
+        std::weak_ptr<const Statement> statement;  // expired: its table has changed
         int number = 0;
         std::string name;
         TimePoint at{};
@@ -125,11 +126,11 @@ class Connection final : public pool::Connection {
     TimePoint probed_at_{};
     bool closed_ = false;
     bool lost_ = false;       // no more is read
-    bool in_doubt_ = false;   // nor is what was read believed
-    bool held_back_ = false;  // a query is not sent any more
+    bool in_doubt_ = false;   // data already read is not trusted either
+    bool held_back_ = false;  // a query was not sent because of this
     std::string lost_why_;
-    int format_ = 0;  // of the last query that had a choice
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    int format_ = 0;  // of the last query that could have either format
+    Lifetime lifetime_;
 };
 
 }  // namespace proxyd::pgsql

@@ -17,14 +17,15 @@ namespace {
 using pool::Failure;
 using pool::FailureClass;
 
-// An attempt that begins beside this one, as the pool does then, shall begin with another server of a URI.
+// After this time a server counts as silent: an attempt that the pool then begins in parallel starts with
+// another server of a URI.
 constexpr std::chrono::milliseconds doubted_after{200};
 
 void ignore_notice(void*, const PGresult*) {}
 
 }  // namespace
 
-// With verbose errors libpq says "FATAL:  53300: sorry, too many clients already" and a LOCATION line.
+// With verbose errors libpq writes "FATAL:  53300: sorry, too many clients already" and a LOCATION line.
 std::string connect_error_text(const std::string& libpq_message, std::string& sqlstate) {
     std::string text = libpq_message;
     for (const std::string_view severity : {"FATAL:  ", "PANIC:  ", "ERROR:  "}) {
@@ -39,7 +40,7 @@ std::string connect_error_text(const std::string& libpq_message, std::string& sq
     }
     if (const auto location = text.find("\nLOCATION:"); location != std::string::npos) text.erase(location);
     while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.pop_back();
-    // What the first line says already.
+    // The first line says this already.
     for (auto at = text.find("\n\tIs the server running"); at != std::string::npos;
          at = text.find("\n\tIs the server running")) {
         text.erase(at, text.find('\n', at + 1) - at);
@@ -67,8 +68,8 @@ void Connector::start() {
     endpoints_ = driver_.servers().in_order(host_, endpoints(driver_.cluster(), host_, error));
     std::reverse(endpoints_.begin(), endpoints_.end());
     if (endpoints_.empty()) walk_.keep({FailureClass::configuration, error}, false);
-    driver_.loop().defer([this, alive = std::weak_ptr<bool>(alive_)] {
-        if (alive.lock()) next_endpoint();
+    driver_.loop().defer([this, alive = lifetime_.watch()] {
+        if (alive) next_endpoint();
     });
 }
 
@@ -135,7 +136,7 @@ void Connector::try_address(const ConnectParameters& parameters) {
     if (PQstatus(connection_.get()) == CONNECTION_BAD) {
         std::string sqlstate;
         const auto text = connect_error_text(PQerrorMessage(connection_.get()), sqlstate);
-        // Before it has tried to reach a server it can only have refused the parameters.
+        // Before its first attempt to reach a server libpq can only have refused the parameters.
         const bool refused = !text.starts_with("connection to server") || is_refusal_of_library(text);
         attempt_failed({refused ? FailureClass::configuration : FailureClass::unreachable, text}, refused);
         return;
@@ -144,7 +145,7 @@ void Connector::try_address(const ConnectParameters& parameters) {
 }
 
 void Connector::watch_socket(bool read, bool write) {
-    // libpq may go on with another socket (another way of encryption).
+    // libpq may continue on another socket (with another kind of encryption).
     const int fd = PQsocket(connection_.get());
     if (fd != watched_fd_ || !watch_) {
         watch_.reset();
@@ -159,7 +160,7 @@ void Connector::poll() {
     const auto state = PQconnectPoll(connection_.get());
     if (PQsocket(connection_.get()) != fd_before || state == PGRES_POLLING_OK ||
         state == PGRES_POLLING_FAILED) {
-        // The number may stand for another socket now.
+        // The number may belong to another socket now.
         watch_.reset();
     }
     switch (state) {
@@ -190,14 +191,14 @@ void Connector::poll() {
     if (const auto what_to_do = hint(sqlstate, text); !what_to_do.empty())
         failure.message += fmt::format("; {}", what_to_do);
     if (sqlstate.empty() && is_other_role(text)) failure.kind = FailureClass::unwanted;
-    // invalid_parameter_value, which only the text says the name of
+    // invalid_parameter_value: only the text names the parameter
     if (sqlstate == "22023" && text.find("client_encoding") != std::string::npos)
         failure.parameter = "encoding";
     if (text.find("no password supplied") != std::string::npos) {
         failure.kind = FailureClass::configuration;
         failure.parameter = "user";
     }
-    // libpq goes by the name of the system's user then.
+    // libpq then uses the name of the system's user.
     if (failure.parameter == "user" && !current_.contains("user"))
         failure.message += fmt::format("; user is not set in the {}", is_uri(host_) ? "URI" : "table file");
     const bool said = !sqlstate.empty() || failure.kind == FailureClass::configuration;
@@ -212,7 +213,7 @@ void Connector::attempt_failed(const Failure& failure, bool said_by_server) {
     next_address();
 }
 
-// Of an address, or of the name servers when there is none yet.
+// The share of an address is over, or that of the name servers when there is no address yet.
 void Connector::share_is_over() {
     if (connection_) {
         watch_.reset();

@@ -9,6 +9,7 @@
 #include <libpq-fe.h>
 
 #include "backends/cluster/address_walk.h"
+#include "backends/event/lifetime.h"
 #include "backends/event/loop.h"
 #include "backends/event/resolver.h"
 #include "backends/pgsql/cluster.h"
@@ -25,8 +26,8 @@ using ConnectionHandle = std::unique_ptr<PGconn, ConnectionCloser>;
 
 class Connector {
   public:
-    // Exactly one of them is called, from the loop, never before start() returns. The connector may be
-    // destroyed in it.
+    // Exactly one of them is called, from the loop, never before start() returns. It may destroy the
+    // connector.
     using Connected = std::function<void(ConnectionHandle)>;
     using Failed = std::function<void(const pool::Failure&)>;
 
@@ -52,15 +53,15 @@ class Connector {
     cluster::AddressWalk walk_;
     std::shared_ptr<Resolver::Handle> resolving_;  // kept, so that the name's addresses are renewed
     ConnectParameters current_;
-    std::unique_ptr<FdWatch> watch_;  // before the connection: it must go first
-    int watched_fd_ = -1;
     ConnectionHandle connection_;
+    std::unique_ptr<FdWatch> watch_;  // behind the connection: it is destroyed before the socket is closed
+    int watched_fd_ = -1;
     std::unique_ptr<Timer> share_timer_;
     std::unique_ptr<Timer> doubt_timer_;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Lifetime lifetime_;
 };
 
-// The server's words for a failure while connecting, without what libpq puts around them; `sqlstate` gets the
+// The server's message for a failure while connecting, without the text that libpq adds; `sqlstate` gets the
 // code.
 [[nodiscard]] std::string connect_error_text(const std::string& libpq_message, std::string& sqlstate);
 

@@ -13,7 +13,7 @@
 
 namespace proxyd::pgsql {
 
-// What all connections of one cluster know together.
+// The knowledge that all connections of one cluster share.
 class Driver final : public pool::Driver {
   public:
     // The loop and the resolver outlive the driver.
@@ -38,9 +38,9 @@ class Driver final : public pool::Driver {
     void pooler_noticed(const std::string& why);
     [[nodiscard]] bool behind_pooler() const { return behind_pooler_; }
 
-    // Of the servers that a URI names.
+    // For the servers that a URI names.
     [[nodiscard]] ServerMemory& servers() { return servers_; }
-    // Of the hosts' addresses.
+    // For the addresses of the hosts.
     [[nodiscard]] cluster::AddressMemory& addresses() { return addresses_; }
 
   private:

@@ -9,13 +9,13 @@ namespace {
 using pool::FailureClass;
 
 struct Row {
-    std::string_view prefix;  // of the SQLSTATE; the first row that fits counts
+    std::string_view prefix;  // of the SQLSTATE; the first matching row counts
     FailureClass connecting;
     FailureClass querying;
 };
 
 // PostgreSQL manual, appendix A "Error Codes".
-constexpr std::array rows{
+constexpr std::array sqlstates{
     Row{"53300", FailureClass::too_many_connections, FailureClass::query},  // too_many_connections
     Row{"57P04", FailureClass::configuration, FailureClass::lost},          // database_dropped
     Row{"57P", FailureClass::unreachable, FailureClass::lost},     // shutting down, starting up, crash
@@ -35,7 +35,7 @@ constexpr std::array rows{
 };
 
 // Parts of libpq's messages, in its order of connecting. The daemon sets no locale, so they are not
-// translated. Troubles of the network have other ones.
+// translated. Network errors have other messages.
 constexpr std::array refusals{
     std::string_view("requirepeer specifies"),
     std::string_view("GSSAPI encryption required"),
@@ -69,7 +69,7 @@ bool is_refusal_of_library(std::string_view message) {
 }
 
 FailureClass classify(std::string_view sqlstate, Phase phase) {
-    for (const auto& row : rows) {
+    for (const auto& row : sqlstates) {
         if (sqlstate.starts_with(row.prefix))
             return phase == Phase::connecting ? row.connecting : row.querying;
     }
@@ -112,7 +112,7 @@ Remedy remedy(std::string_view sqlstate, std::string_view source, bool while_pre
     // feature_not_supported: "cached plan must not change result type"
     if (sqlstate == "0A000" && !while_preparing && from("RevalidateCachedQuery"))
         return Remedy::prepare_again;
-    // No such table or column, no permission: as text it would be the same.
+    // No such table or column, no permission: the text path would fail in the same way.
     if (sqlstate == "42P01" || sqlstate == "42703" || sqlstate == "42501") return Remedy::none;
     if (while_preparing && (sqlstate.starts_with("42") || sqlstate.starts_with("0A"))) return Remedy::as_text;
     return Remedy::none;

@@ -1,4 +1,4 @@
-// What a connection gets: which result belongs to which query, and what it means.
+// Assigns results to queries, and interprets them.
 #include <algorithm>
 #include <utility>
 
@@ -18,14 +18,14 @@ using pool::FailureClass;
 
 constexpr const char* copy_command = "the query is a COPY command";
 
-// A connection with so many is renewed: the server keeps them all.
+// A connection with this many preparations is renewed: the server keeps all of them.
 constexpr int most_preparations = 200;
 
-// libpq's buffer has room for the longest row it has met, and never shrinks. With a longer one than this the
-// connection is renewed.
+// libpq's buffer grows to the longest row and never shrinks. After a longer row than this the connection is
+// renewed.
 constexpr std::size_t kept_row = std::size_t{1} << 20;
 
-// What of a result is not as it must be for the step it is to answer; nullptr: nothing.
+// How a result differs from the one expected for its step; nullptr: it fits.
 const char* misfit_of_preparation(const PGresult* result) {
     const bool fits = PQresultStatus(result) == PGRES_COMMAND_OK && PQnfields(result) == 0 &&
                       PQnparams(result) == 0 && *PQcmdStatus(const_cast<PGresult*>(result)) == '\0';
@@ -38,18 +38,17 @@ const char* misfit_of_description(const PGresult* result) {
     return fits ? nullptr : "another message stands in the place of a description";
 }
 
-// Some servers do not count. What a rule puts in the place of a statement may give other rows than are
-// counted.
+// Some servers do not count. A rule may replace a statement by one that gives other rows than the count.
 bool counts_all(const PGresult* result) {
     const std::string_view tag = PQcmdStatus(const_cast<PGresult*>(result));
     const std::string_view count = PQcmdTuples(const_cast<PGresult*>(result));
     return !tag.starts_with("SELECT") || count.empty() || count == fmt::to_string(PQntuples(result));
 }
 
-// `shape` and `format`: of the columns that were asked for.
+// `shape` and `format` are those of the requested columns.
 const char* misfit_of_answer(const PGresult* result, bool reads_only, const Shape* shape, int format) {
-    // The end of an answer names the command. When the connection breaks, libpq 15 forgets what was sent and
-    // takes the description of rows that are still to come for an answer without rows.
+    // The end of an answer names the command. When the connection breaks, libpq 15 forgets the sent queries:
+    // it takes a row description whose rows are still to come for an answer without rows.
     const std::string_view tag = PQcmdStatus(const_cast<PGresult*>(result));
     if (tag.empty()) return "an answer has no end";
     const bool rows = PQresultStatus(result) == PGRES_TUPLES_OK;
@@ -82,13 +81,13 @@ AnswerSize measure(const PGresult* result) {
     return size;
 }
 
-// The server says so before it closes the connection, and then says nothing more.
+// The server sends this before it closes the connection, and sends nothing more.
 bool ends_session(const PGresult* result) {
     const auto severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
     return severity == "FATAL" || severity == "PANIC";
 }
 
-// A server that is shut down at once, or has lost a process, warns before it hangs up.
+// A server that is shut down at once, or has lost a process, sends a warning before it disconnects.
 bool ends_server(const PGresult* result) {
     return field(result, PG_DIAG_SQLSTATE).starts_with("57P");
 }
@@ -99,8 +98,8 @@ bool Connection::should_recycle() const {
     return preparations_ >= most_preparations || swollen_;
 }
 
-// Nothing is reported before all that has come is read, so that a sign of disorder behind an answer counts
-// for it, too.
+// Reports nothing before all received data is read, so that a sign of disorder behind an answer counts for
+// that answer, too.
 void Connection::read_results() {
     do {
         collect();
@@ -110,7 +109,7 @@ void Connection::read_results() {
 void Connection::collect() {
     auto* connection = connection_.get();
     bool ended = false;
-    // While nothing is expected the library drops what comes, and says so: see notice().
+    // While no answer is expected the library drops all messages, and reports that: see notice().
     while (!closed_ && !lost_ && PQisBusy(connection) == 0) {
         if (sent_.empty() || lost_) return;
         ResultHandle result(PQgetResult(connection));
@@ -126,7 +125,7 @@ void Connection::collect() {
         if (PQresultStatus(result.get()) == PGRES_PIPELINE_SYNC) {
             take_sync();
         } else if (answered_ == sent_.size() || sync_due || sent_[answered_].is_empty()) {
-            // A pooler that has let us in tells only now that its server is away.
+            // A pooler that accepted the login may report only now that its server is away.
             if (ends_session(result.get())) {
                 lost(PQresultErrorMessage(result.get()));
             } else {
@@ -138,8 +137,8 @@ void Connection::collect() {
     }
 }
 
-// No further result: in a pipeline of this command, else of this query. `again`: nothing came since the last
-// end.
+// No further result: in a pipeline of this command, otherwise of this query. `again`: no result came since
+// the last end.
 void Connection::take_end(bool again) {
     auto* connection = connection_.get();
     const bool pipeline = PQpipelineStatus(connection) != PQ_PIPELINE_OFF;
@@ -147,7 +146,7 @@ void Connection::take_end(bool again) {
         lost(PQerrorMessage(connection));
         return;
     }
-    // Of a connection that broke the library has nothing more, and says so for ever.
+    // After a break the library has no more results, and repeats that for ever.
     if (again || answered_ == sent_.size() || !std::exchange(sent_[answered_].step_answered, false)) {
         lost_or_out_of_step("an answer is missing");
         return;
@@ -175,7 +174,7 @@ void Connection::take_sync() {
 void Connection::take(Sent& sent, ResultHandle result) {
     const auto status = PQresultStatus(result.get());
     const bool second = std::exchange(sent.step_answered, true);
-    // Of several statements each has a result.
+    // Each of several statements has a result.
     if (second && !(sent.statement && sent.statement->several_statements())) {
         lost_or_out_of_step("a query has two answers");
         return;
@@ -188,7 +187,7 @@ void Connection::take(Sent& sent, ResultHandle result) {
         case PGRES_COPY_IN:
         case PGRES_COPY_OUT:
         case PGRES_COPY_BOTH:
-            // The query asks for a transfer that no lookup can serve; only a new connection gets out of it.
+            // The query starts a transfer that no lookup can serve; only a new connection ends it.
             sent.failed = true;
             lost(copy_command);
             sent.result = std::move(result);
@@ -197,7 +196,7 @@ void Connection::take(Sent& sent, ResultHandle result) {
     }
     const auto sqlstate = field(result.get(), PG_DIAG_SQLSTATE);
     if (status != PGRES_EMPTY_QUERY && sqlstate.empty()) {
-        // The library's own words.
+        // A message of the library itself.
         lost_or_out_of_step(PQresultErrorMessage(result.get()));
         return;
     }
@@ -227,7 +226,7 @@ void Connection::take_success(Sent& sent, ResultHandle result) {
         sent.statement->described(*sent.shape);
         sent.preparing = false;
     } else if (sent.step == Step::run) {
-        // The columns may have become others since the format was chosen: nobody reads that.
+        // The columns may have changed since the format was chosen: the answer is then unreadable.
         sent.undone = sent.format != 0 && !sent.shape->textual;
         const auto size = measure(result.get());
         swollen_ = swollen_ || size.largest_row > kept_row;
@@ -236,7 +235,8 @@ void Connection::take_success(Sent& sent, ResultHandle result) {
     }
 }
 
-// Also the library's own: of messages that come while nothing is asked. It drops those.
+// Also gets the library's own notices, about messages that come while no answer is expected. The library
+// drops these messages.
 void Connection::notice(void* self, const PGresult* result) {
     auto& connection = *static_cast<Connection*>(self);
     const auto severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
@@ -259,7 +259,7 @@ void Connection::out_of_step(const std::string& sign) {
     lost_why_ = fmt::format("answers do not fit the queries: {} -- the connection is closed", sign);
 }
 
-// A connection that breaks leaves what looks like disorder, too.
+// A connection that breaks leaves signs of disorder, too.
 void Connection::lost_or_out_of_step(const std::string& sign) {
     const std::string_view error = PQerrorMessage(connection_.get());
     const bool broke = PQstatus(connection_.get()) == CONNECTION_BAD;
@@ -270,7 +270,7 @@ void Connection::lost_or_out_of_step(const std::string& sign) {
     }
 }
 
-// The first `count` that were sent: their results are there.
+// Finishes the first `count` queries of sent_: their results are there.
 void Connection::finish(std::size_t count) {
     for (; count > 0; --count) {
         finished_.push_back(std::move(sent_.front()));
@@ -282,7 +282,7 @@ void Connection::finish(std::size_t count) {
     }
 }
 
-// Reports what is finished; false: nothing was.
+// Reports the finished queries; false: there were none.
 bool Connection::deliver() {
     if (in_doubt_ || finished_.empty()) return false;
     for (std::size_t i = 0; i < finished_.size() && !closed_; ++i) {
@@ -295,7 +295,7 @@ bool Connection::deliver() {
     }
     finished_.clear();
     if (closed_ || lost_ || !sent_.empty()) return true;
-    // What such a statement has set or begun would change the answers of other tables.
+    // A setting or transaction of such a statement would change the answers of other tables.
     const auto transaction = PQtransactionStatus(connection_.get());
     const bool in_transaction = transaction == PQTRANS_INTRANS || transaction == PQTRANS_INERROR;
     if (in_transaction) lost("the connection is renewed");
@@ -362,16 +362,16 @@ pool::Outcome Connection::error_outcome(const Sent& sent) {
     switch (remedy(sqlstate, source, sent.preparing || sent.path == Path::bound)) {
         case Remedy::none: break;
         case Remedy::prepare_again:
-            // The name stays with the old plan; only a new connection does not know it.
+            // The name keeps the old plan; only a new connection does not know the name.
             lost_ = true;
             lost_why_ = text;
             return {nullptr, {FailureClass::resend, text}};
         case Remedy::without_prepare:
-            // Behind a preparation that failed the statement is missing, too: that is no pooler's doing.
+            // After a failed preparation the statement is missing, too: that is not the fault of a pooler.
             if (current) driver_.pooler_noticed(text);
             return {nullptr, {FailureClass::resend, text}};
         case Remedy::as_text:
-            // Most such errors are errors of the query, and the text path will say the same.
+            // Most such errors are errors of the query: the text path will then fail in the same way.
             statement.try_as_text();
             return {nullptr, {FailureClass::resend, text}};
     }

@@ -1,4 +1,4 @@
-// Reading what libpq returns.
+// Reads the results of libpq.
 #pragma once
 
 #include <optional>
@@ -11,7 +11,7 @@
 
 namespace proxyd::pgsql {
 
-// The rows of a result, which outlives them.
+// The rows of a result; the result outlives them.
 class ResultRows final : public pool::Rows {
   public:
     explicit ResultRows(const PGresult* result) : result_(result) {}
@@ -36,7 +36,7 @@ class ResultRows final : public pool::Rows {
 // A field of an error (PG_DIAG_...); "" when it has none.
 [[nodiscard]] std::string field(const PGresult* result, int code);
 
-// The library's messages end with a line feed, and may have several lines.
+// Joins the lines of a library message, which ends with a line feed and may have several lines.
 [[nodiscard]] std::string one_line(std::string text);
 
 }  // namespace proxyd::pgsql

@@ -1,4 +1,4 @@
-// Which servers of a URI that names several are silent.
+// Remembers the silent servers of a URI that names several.
 #pragma once
 
 #include <algorithm>
@@ -11,11 +11,11 @@
 
 namespace proxyd::pgsql {
 
-// Of one cluster: those that did not answer when they were tried last come behind the others, whose order is
-// that of the URI.
+// For one cluster: servers that did not answer the last try come behind the others, whose order is that of
+// the URI.
 class ServerMemory {
   public:
-    // `host` is the item of `hosts` that names them.
+    // `host` is the item of `hosts` that names the servers.
     [[nodiscard]] std::vector<Endpoint> in_order(const std::string& host,
                                                  std::vector<Endpoint> servers) const {
         std::stable_partition(servers.begin(), servers.end(), [this, &host](const Endpoint& server) {

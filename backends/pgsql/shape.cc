@@ -8,7 +8,7 @@
 namespace proxyd::pgsql {
 namespace {
 
-// text, varchar, char(n), name: their numbers are the same on every server.
+// text, varchar, char(n), name: these numbers are the same on every server.
 constexpr std::array<Oid, 4> textual_types{25, 1043, 1042, 19};
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What the columns of an answer look like.
+// The columns of an answer: their number, names, types and format.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace proxyd::pgsql {
 
-// Two answers of one prepared statement have the same shape: the server makes sure of it.
+// Two answers of one prepared statement have the same shape: the server ensures it.
 struct Shape {
     int columns = -1;       // -1: not known yet
     std::size_t names = 0;  // a hash of the names and types
@@ -18,7 +18,7 @@ struct Shape {
     }
 };
 
-// Of rows, or of the description of a statement.
+// The shape of rows, or of the description of a statement.
 [[nodiscard]] Shape shape_of(const PGresult* result);
 
 }  // namespace proxyd::pgsql

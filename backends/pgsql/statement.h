@@ -1,4 +1,4 @@
-// A table's query in the forms in which PostgreSQL can be asked.
+// A table's query in the forms that PostgreSQL accepts.
 #pragma once
 
 #include <chrono>
@@ -30,19 +30,19 @@ class Statement final : public pool::Statement {
 
     [[nodiscard]] bool leaves_state() const override { return analysis_.leaves_state; }
 
-    // Otherwise the server is to refuse what a key may add where it is not quoted.
+    // If false, the server must refuse a second statement that a key may add where it is not quoted.
     [[nodiscard]] bool several_statements() const { return analysis_.several_statements; }
 
     [[nodiscard]] Path path() const { return path_; }
     [[nodiscard]] const table::Template& query() const { return query_; }
     // Only when the path is not text.
     [[nodiscard]] const table::BoundStatement& bound() const { return *analysis_.bound; }
-    // The statement's name on the server: made of its text, so that a name never stands for another text, not
-    // even where a pooler hands the same server connection to several clients.
+    // The statement's name on the server. It is made from the text, so a name never stands for another text,
+    // even where a pooler gives one server connection to several clients.
     [[nodiscard]] const std::string& server_name() const { return server_name_; }
 
-    // What the servers teach. A statement that could not be prepared is tried as text: if that works it stays
-    // so, if it fails too, the error was one of the query and nothing was learned.
+    // Knowledge from the servers. A statement that could not be prepared is tried as text. If that works, it
+    // stays text; if it fails, too, the query itself was wrong and nothing was learned.
     void try_as_text() const { path_ = Path::text; }
     void text_worked() const { text_for_good_ = true; }
     void text_failed() const {
@@ -53,12 +53,12 @@ class Statement final : public pool::Statement {
         text_for_good_ = true;
     }
 
-    // The columns of its answers, as a server has described them last.
+    // The columns of its answers, as a server described them last.
     [[nodiscard]] const Shape& shape() const { return shape_; }
     void described(const Shape& shape) const { shape_ = shape; }
 
-    // A query that fails has those undone that share a sync with it, and what they have done besides reading:
-    // only what has no such effects, and has not failed within the last minute, shares one.
+    // A query that fails undoes the other queries of its sync, with their side effects. So a statement shares
+    // a sync only if it has no side effects and has not failed within the last minute.
     void failed(TimePoint now) const { failed_at_ = now; }
     [[nodiscard]] bool may_share_sync(TimePoint now) const {
         return repeatable() && !analysis_.calls_functions &&

@@ -35,8 +35,7 @@ std::string identity_of(const table::SqlAnalysis& analysis, const table::KeyPart
     return identity;
 }
 
-// Whether some literal may be one of the words that PostgreSQL turns into a point in time when it parses
-// them.
+// Whether a literal may be one of the words that PostgreSQL turns into a point in time when it parses them.
 bool names_a_moment(std::string text) {
     for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     for (const char* word : {"now", "today", "tomorrow", "yesterday"}) {
@@ -48,15 +47,15 @@ bool names_a_moment(std::string text) {
     return false;
 }
 
-// Whether the host alone, with a database name that is nothing but that, would be right.
+// Whether the host would be right with a plain database name.
 bool is_about_dbname(ClusterIdentity cluster, const std::string& host) {
     std::string ignored;
     cluster.dbname = "d";
     return !is_uri(host) && !endpoints(cluster, host, ignored).empty();
 }
 
-// One message, so that it all comes to one server behind a pooler, where nothing stays of it. The names
-// differ as a pooler's connection may keep what failed.
+// One message, so that behind a pooler one server gets all of it and keeps nothing of it. The names differ
+// because a pooler's connection may keep a failed statement.
 std::string prepared_once(const std::string& query, bool plan, std::size_t parameters) {
     static int count = 0;
     const auto name = fmt::format("proxyd_check_{}_{}", getpid(), ++count);
@@ -80,8 +79,8 @@ class Runner final : public table::QueryRunner {
                       std::move(callback));
     }
 
-    // Parsing runs nothing. Planning may run functions, but those of the server only compute; it finds
-    // missing rights. NULL as parameter is of every type.
+    // Parsing runs nothing. Planning may run functions, but the server's own functions only compute; planning
+    // also finds missing rights. NULL as a parameter fits every type.
     void prepare_only(Deadline deadline, table::TrialCallback callback) override {
         auto plan = table::plan_trial(statement_->query(), analysis_);
         const bool plans = !analysis_.may_write && !analysis_.calls_functions;

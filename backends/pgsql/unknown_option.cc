@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view blanks = " \t\r\n\v\f";
 
-// Of the libpq that this runs with.
+// The options of the libpq in use.
 std::vector<std::string> known_options() {
     std::vector<std::string> names = {"ssl"};  // URIs know this one, too
     const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconndefaults(),
@@ -36,7 +36,7 @@ struct Option {
     bool certain = true;  // false: it may be a piece of a password
 };
 
-// Those behind the '?'. A '?' in a password has an '@' behind it.
+// The options behind the '?'. A '?' in a password has an '@' behind it.
 std::vector<Option> options_of_uri(std::string_view uri) {
     std::vector<Option> options;
     const auto query = uri.find('?');
@@ -51,7 +51,7 @@ std::vector<Option> options_of_uri(std::string_view uri) {
     return options;
 }
 
-// One past the value that begins here.
+// One past the end of the value that begins here.
 std::size_t value_end(std::string_view text, std::size_t at) {
     const bool quoted = at < text.size() && text[at] == '\'';
     for (at += quoted ? 1 : 0; at < text.size(); ++at) {
@@ -64,7 +64,7 @@ std::size_t value_end(std::string_view text, std::size_t at) {
     return text.size();
 }
 
-// A password with a blank in it goes on as something else.
+// The rest of a password with a blank in it looks like something else.
 std::vector<Option> options_of_text(std::string_view text) {
     std::vector<Option> options;
     bool certain = true;

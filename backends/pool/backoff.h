@@ -14,8 +14,8 @@ struct BackoffLimits {
     std::chrono::milliseconds longest{500};
 };
 
-// How long to wait before the next try. Each failure doubles the wait up to the longest; jitter takes up to a
-// quarter off, so that many processes do not knock at the same moment.
+// The wait before the next try. Each failure doubles it up to the limit. Jitter subtracts up to a quarter, so
+// that many processes do not retry at the same moment.
 class Backoff {
   public:
     explicit Backoff(BackoffLimits limits) : limits_(limits) {}

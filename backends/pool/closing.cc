@@ -1,4 +1,4 @@
-// The end of a connection, and what becomes of what was under way on it.
+// The end of a connection, and the fate of the queries that were under way on it.
 #include <algorithm>
 #include <utility>
 
@@ -24,7 +24,7 @@ void Pool::connection_closed(PooledConnection& pooled, const Failure& failure) {
     if (was_connecting && seen.kind == FailureClass::lost) seen.kind = FailureClass::unreachable;
     const bool answers = seen.kind == FailureClass::unreachable && host.heard_at() >= pooled.since;
     const bool known = seen.kind == FailureClass::unwanted && host.health() == HostHealth::unwanted;
-    // Of connections that were open when it began each may say it.
+    // Each connection that was open when this began may report it; only the first report counts.
     if (was_connecting || !not_serving || !host.is_failing())
         host.failed(seen, loop_.now(), random_, {pooled.since, answers});
     if (not_serving) retire_all_to(pooled.host);
@@ -39,15 +39,15 @@ void Pool::connection_closed(PooledConnection& pooled, const Failure& failure) {
             fmt::format("{}: host {}: {}{}", name_, host.info().label, seen.message,
                         lost.empty() ? "" : fmt::format(" ({} lookups are asked again)", lost.size())));
     }
-    // A server that ends takes all its connections with it: those from before the last loss tell nothing.
+    // A server that ends closes all its connections: those opened before the last loss do not count again.
     if (!lost.empty() && pooled.opened_at >= lost.front().request->lost_at) {
         ++lost.front().request->losses;
         lost.front().request->lost_at = loop_.now();
     }
     ask_again(pooled, std::move(lost), seen, failure.kind != FailureClass::resend);
     if (all_misconfigured()) {
-        // Nothing but an administrator can help: holding the lookups until their deadline would only add
-        // waiting.
+        // Only an administrator can help: holding the lookups until their deadline would only delay their
+        // failure.
         for (auto& queue : busy_queues_) {
             while (!queue->waiting.empty()) {
                 auto request = queue->waiting.front();
@@ -61,8 +61,8 @@ void Pool::connection_closed(PooledConnection& pooled, const Failure& failure) {
     dispatch();
 }
 
-// What was under way on a connection that is closed goes back to the front of its lines, in the order in
-// which it was sent. What was not sent yet has not been done either, whatever it does.
+// The queries of a closed connection return to the front of their queues, in the order in which they were
+// sent. An unsent query has not been executed, so it is asked again even if it writes.
 void Pool::ask_again(const PooledConnection& pooled, std::deque<InFlight> lost, const Failure& failure,
                      bool sent) {
     for (auto entry = lost.rbegin(); entry != lost.rend(); ++entry) {
@@ -79,20 +79,20 @@ void Pool::ask_again(const PooledConnection& pooled, std::deque<InFlight> lost, 
     }
 }
 
-// Ends a connection that does not answer; the driver will not report it any more.
+// Closes a connection that does not answer; the driver reports nothing more about it.
 void Pool::give_up(PooledConnection& pooled, const Failure& failure) {
     connection_closed(pooled, failure);
 }
 
-// The pooled may be the caller of what is running now, so it is destroyed later.
+// `pooled` may be the caller of the function that runs now, so it is destroyed later.
 void Pool::close(PooledConnection& pooled) {
     pooled.state = ConnectionState::closed;
     const auto found = std::find_if(connections_.begin(), connections_.end(),
                                     [&pooled](const auto& known) { return known.get() == &pooled; });
     closing_.push_back(std::move(*found));
     connections_.erase(found);
-    loop_.defer([alive = alive_, this, body = closing_.back().get()] {
-        if (!*alive) return;
+    loop_.defer([alive = lifetime_.watch(), this, body = closing_.back().get()] {
+        if (!alive) return;
         std::erase_if(closing_, [body](const auto& known) { return known.get() == body; });
         if (open_next_ && !full()) open(*std::exchange(open_next_, std::nullopt));
         dispatch();

@@ -1,4 +1,4 @@
-// Which waiting lookup goes to which connection, and when a connection is opened.
+// Assigns waiting lookups to connections, and opens connections.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -9,22 +9,18 @@
 namespace proxyd::pool {
 namespace {
 
-// Quick queries are answered faster over few connections, one behind the other, than spread over many.
-// Lookups that wait longer than this, and longer than this process itself needs for all that wait, show that
-// the connections in use do not suffice.
+// Quick queries are answered faster when they are pipelined on few connections than when they are spread over
+// many. The connections in use do not suffice when lookups wait longer than this, and longer than this
+// process itself needs for all waiting lookups.
 constexpr std::chrono::milliseconds open_after{2};
 constexpr std::chrono::microseconds own_work{30};
-constexpr std::chrono::milliseconds growth_pause{25};  // to see what the last step brought
+constexpr std::chrono::milliseconds growth_pause{25};  // shows the effect of the last step
 
-// When lookups have waited for so long, a connection that may well be dead makes room for another one.
+// When lookups have waited this long, a connection that is probably dead makes room for another one.
 constexpr std::chrono::milliseconds expend_after{50};
 
-// In a pool of so many connections one table may have several for what a slow query has held up.
+// In a pool of this size one table may have several connections for queries that a slow query has held up.
 constexpr std::size_t enough_to_ask_again = 8;
-
-bool contains(const std::vector<std::size_t>& hosts, std::size_t host) {
-    return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
-}
 
 }  // namespace
 
@@ -33,7 +29,7 @@ void Pool::dispatch() {
     bool progress = true;
     while (progress && !busy_queues_.empty()) {
         progress = false;
-        // One lookup of each table in turn, beginning behind the table that was served last.
+        // One lookup of each table in turn, beginning after the table that was served last.
         const auto count = busy_queues_.size();
         const auto first = next_lane_;
         for (std::size_t i = 0; i < count; ++i) {
@@ -58,7 +54,7 @@ Pool::Sent Pool::send_next(const std::shared_ptr<TableQueue>& queue) {
         if (!under_way(*request)) answer_later(request, request->last_failure);
         return Sent::answered;
     }
-    // It has failed where it was asked before.
+    // A request that failed at a host moves to the failover queue.
     if (!request->failed_hosts.empty() && !queue->is_failover) {
         take_from_line(*queue, 0);
         requeue(queue, std::move(request));
@@ -74,11 +70,12 @@ Pool::Sent Pool::send_next(const std::shared_ptr<TableQueue>& queue) {
     return Sent::yes;
 }
 
-// Slow tables never hold all connections, one of them not even all that slow tables may hold, and those that
-// hold fewest come first.
+// Slow tables together never hold all connections, and one of them never holds the whole share of slow
+// tables. Tables that hold the fewest connections come first.
 bool Pool::may_send_slow(const TableQueue& queue) const {
     auto limit = slow_limit();
-    // One of those kept free carries on a table that has met a few late answers; the last stays for others.
+    // A usually fast table that has met a few late answers may use a reserved connection; the last one stays
+    // for others.
     if (queue.usually_fast() && limit + 1 < settings_.size) ++limit;
     if (slow_connections_ >= limit && !is_crowded_out(queue)) return false;
     const auto own = static_cast<std::size_t>(queue.slow_connections);
@@ -90,8 +87,8 @@ bool Pool::may_send_slow(const TableQueue& queue) const {
     });
 }
 
-// No connection works for this table, slow_share_released or not, while second tries take what others would
-// have left it.
+// Whether hedges under way have taken this table's connections: no connection works for the table, with
+// slow_share_released or without.
 bool Pool::is_crowded_out(const TableQueue& queue) const {
     return hedges_.any_under_way() &&
            std::none_of(connections_.begin(), connections_.end(), [&queue](const auto& pooled) {
@@ -113,11 +110,11 @@ PooledConnection* Pool::pick_connection(const Request& request, bool solitary) {
     const bool may_share = !solitary && driver_->pipelines() && settings_.pipeline_depth > 1;
     const auto now = loop_.now();
     for (const auto& pooled : connections_) {
-        if (pooled->state != ConnectionState::ready || contains(request.failed_hosts, pooled->host)) continue;
+        if (pooled->state != ConnectionState::ready || request.failed_at(pooled->host)) continue;
         if (!takes_queries(*pooled)) continue;
         if (pooled->in_flight.empty()) {
-            // With one host the first serves best: those not needed stay idle and are closed. With several,
-            // spread.
+            // With one host the first connection serves best: unneeded ones stay idle and are closed. With
+            // several hosts the load is spread.
             ++idle_count;
             const bool spread = hosts_.size() > 1 && random_() % static_cast<unsigned>(idle_count) == 0;
             if (idle == nullptr || spread) idle = pooled.get();
@@ -133,14 +130,14 @@ PooledConnection* Pool::pick_connection(const Request& request, bool solitary) {
     return shared;
 }
 
-// A host that is likely to be dead is asked nothing while another one serves.
+// A host that is probably dead gets no queries while another one serves.
 bool Pool::takes_queries(const PooledConnection& pooled) const {
     if (hosts_.size() == 1) return true;
     const auto health = hosts_[pooled.host].health();
     return (health != HostHealth::suspect && health != HostHealth::down) || !any_serves(hosts_);
 }
 
-// Something can be sent behind what is under way.
+// Whether a query can be pipelined behind those under way.
 bool Pool::is_quick(const PooledConnection& pooled, TimePoint now) const {
     return !pooled.solitary && now - pooled.head_started() < pooled.round_trip + slow_query;
 }
@@ -170,14 +167,14 @@ InFlight& Pool::send(PooledConnection& pooled, const std::shared_ptr<TableQueue>
     return pooled.in_flight.back();
 }
 
-// Called when lookups wait that no connection can take now.
+// Opens connections when lookups wait that no connection can take now.
 void Pool::open_more() {
     const auto now = loop_.now();
     const bool any_ready = std::any_of(connections_.begin(), connections_.end(), [this](const auto& pooled) {
         return (pooled->state == ConnectionState::ready || pooled->state == ConnectionState::resetting) &&
                takes_queries(*pooled);
     });
-    std::size_t attempts = 0;  // under way, and likely to succeed: each will take one of those that wait
+    std::size_t attempts = 0;  // under way and likely to succeed: each will take one waiting lookup
     for (const auto& pooled : connections_) {
         if (pooled->coming() && now - pooled->since < connect_patience) ++attempts;
     }
@@ -197,7 +194,7 @@ void Pool::open_more() {
         oldest = std::min(oldest, request.queued_at);
         quick_one_waits =
             quick_one_waits || ((!slow || is_crowded_out(*queue)) && now - request.queued_at >= expend_after);
-        // Of a table whose speed is not known yet the first answer decides.
+        // If the speed of the table is not known yet, the first answer decides.
         const bool alone =
             queue->speed() == Speed::slow || request.query.statement->exclusive() || !driver_->pipelines();
         if (alone && any_ready) wanted += queue->waiting.size();
@@ -226,7 +223,8 @@ void Pool::open_more() {
     wake_later(now, any_ready);
 }
 
-// For what can be done only later: another connection, another host, a host that may not be tried yet.
+// Sets the timer for events that are still to come: another connection, another host, a host that may not be
+// tried yet.
 void Pool::wake_later(TimePoint now, bool any_ready) {
     auto when = TimePoint::max();
     if (any_ready) {
@@ -241,10 +239,10 @@ void Pool::wake_later(TimePoint now, bool any_ready) {
     if (when != TimePoint::max()) wake_timer_->start(when - now);
 }
 
-// After an error of the query: whether a host that has not answered yet is likely to.
+// After an error of the query: whether a host that has not answered it yet will probably answer.
 bool Pool::other_host_may_answer(const Request& request) const {
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
-        if (contains(request.failed_hosts, i)) continue;
+        if (request.failed_at(i)) continue;
         if (hosts_[i].health() == HostHealth::up || hosts_[i].health() == HostHealth::untried) return true;
     }
     return false;
@@ -282,7 +280,8 @@ void Pool::open(std::size_t host) {
     schedule_sweep();
 }
 
-// All hosts refuse us for a reason that only an administrator can correct, and none may be tried again yet.
+// Whether all hosts refuse us for a reason that only an administrator can correct, and none may be tried
+// again yet.
 bool Pool::all_misconfigured() const {
     const auto now = loop_.now();
     return connections_.empty() && std::all_of(hosts_.begin(), hosts_.end(), [now](const Host& host) {

@@ -1,4 +1,4 @@
-// Why a connection or a query failed, in the classes that decide what happens next.
+// Failures of connections and queries, in classes that decide what happens next.
 #pragma once
 
 #include <string>
@@ -7,16 +7,16 @@
 namespace proxyd::pool {
 
 enum class FailureClass {
-    lost,                  // the connection broke or the server is going away: other connection, other host
-    unreachable,           // no connection could be made: the host is down until a probe succeeds
-    not_serving,           // it takes connections, but no queries (a Galera node that is alone): down, too
-    too_many_connections,  // the server has no more: use those there are, try again later; the host is well
-    unwanted,       // it serves, but not in the role that was asked for: another may, or this one later
-    configuration,  // wrong password, no such database ...: nothing but an administrator can correct it
-    query,          // the query itself: other hosts may know better, this host stays healthy
-    conflict,       // the query gave way to something else: any host will do, this one again, too
-    too_large,      // the answer is above its limit: final, and no trouble with the host
-    resend,         // not an error: the driver found that the statement must be sent in another way
+    lost,         // the connection broke or the server shuts down: other connection, other host
+    unreachable,  // no connection could be made: the host is down until a probe succeeds
+    not_serving,  // the server takes connections, but no queries (an isolated Galera node): down, too
+    too_many_connections,  // the server is full: use open connections, try later; the host is healthy
+    unwanted,              // the server has another role than asked for: another host, or this one later
+    configuration,         // wrong password, no such database ...: only an administrator can correct it
+    query,                 // an error of the query: other hosts may answer it, this host stays healthy
+    conflict,   // the server ended the query for another transaction: any host will do, this one, too
+    too_large,  // the answer is above its limit: final; the host is healthy
+    resend,     // not an error: the driver must send the statement in another way
 };
 
 [[nodiscard]] constexpr std::string_view name(FailureClass kind) {
@@ -35,7 +35,7 @@ enum class FailureClass {
     return "";
 }
 
-// No host could be asked, or none answered: what was asked has no part in it.
+// Whether the hosts failed (none could be asked, or none answered), and not the query.
 [[nodiscard]] constexpr bool is_trouble_with_hosts(FailureClass kind) {
     return kind == FailureClass::lost || kind == FailureClass::unreachable ||
            kind == FailureClass::not_serving || kind == FailureClass::too_many_connections ||
@@ -45,7 +45,7 @@ enum class FailureClass {
 struct Failure {
     FailureClass kind = FailureClass::lost;
     std::string message;  // one line for the log; never holds a password
-    // Of the table, that is at fault: "dbname", "user"; "" when that is not certain.
+    // The table parameter at fault: "dbname", "user"; "" when it is not certain.
     std::string_view parameter{};
 };
 

@@ -1,5 +1,5 @@
-// Lookups that are asked a second time, as the connection where they were asked says nothing, and what
-// becomes of such connections.
+// Hedges: lookups that are asked on a second connection because the first one is silent. Also decides the
+// fate of silent connections.
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -12,16 +12,12 @@
 namespace proxyd::pool {
 namespace {
 
-// Of one lookup.
+// Limit for one lookup.
 constexpr int most_hedges = 2;
-
-bool contains(const std::vector<std::size_t>& hosts, std::size_t host) {
-    return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
-}
 
 }  // namespace
 
-// The first query on the connection takes far longer than its table's queries usually do.
+// Hedges the first query on the connection if it takes far longer than its table's queries usually do.
 void Pool::hedge_head(PooledConnection& pooled, TimePoint now) {
     auto& head = pooled.in_flight.front();
     auto& request = *head.request;
@@ -29,14 +25,14 @@ void Pool::hedge_head(PooledConnection& pooled, TimePoint now) {
         return;
     const auto late = head.queue->late_after(head.unproven ? least_late_unproven : least_late);
     if (now - pooled.head_started() < pooled.round_trip + late || request.hedges >= most_hedges) return;
-    // Where something was heard since the first try it is the query that takes long.
+    // This connection has answered since the first try, so the query itself takes long.
     if (head.later_try && !head.unproven && is_asked_beside(pooled, request)) return;
-    // One hedge takes the place of the other.
+    // This try was a hedge itself: the new hedge takes its place.
     if (std::exchange(head.hedge, false)) hedges_.ended();
     head.asked_again = true;
     ++request.hedges;
     request.hedged = true;
-    // The hedge will hold a connection, too: the others of the table shall not wait for both.
+    // The hedge will hold a connection, too: the table's other queries must not wait for both.
     if (head.counted_slow && !std::exchange(head.slow_share_released, true)) --head.queue->slow_connections;
     hedges_.add({head.request, head.queue, pooled.host});
 }
@@ -49,7 +45,7 @@ void Pool::send_hedges() {
         PooledConnection* pooled = pick_connection_for(first, false);
         if (pooled == nullptr && !again) {
             pooled = pick_connection_for(first, true);
-            // One to the same host may well be as silent.
+            // Another connection to the same host may be as silent.
             const bool doubtful = pooled != nullptr && pooled->host == first.host;
             if (doubtful && !full() && open_for(first)) return;
         }
@@ -59,7 +55,8 @@ void Pool::send_hedges() {
     }
 }
 
-// Another one that is free, or quick, and of those the one that was heard last, rather of another host.
+// Picks another connection that is idle or quick. It prefers one heard since the first try, then an idle one,
+// then one to another host, then the one heard last.
 PooledConnection* Pool::pick_connection_for(const Hedge& hedge, bool unproven_too) {
     const auto& request = *hedge.request;
     const auto now = loop_.now();
@@ -68,7 +65,7 @@ PooledConnection* Pool::pick_connection_for(const Hedge& hedge, bool unproven_to
     PooledConnection* best = nullptr;
     std::tuple<bool, bool, bool, TimePoint> best_merit;
     for (const auto& pooled : connections_) {
-        if (pooled->state != ConnectionState::ready || contains(request.failed_hosts, pooled->host)) continue;
+        if (pooled->state != ConnectionState::ready || request.failed_at(pooled->host)) continue;
         const bool proven = pooled->heard_at() > request.first_sent;
         if (!pooled->idle()) {
             const bool room = pooled->in_flight.size() < settings_.pipeline_depth;
@@ -88,7 +85,7 @@ void Pool::send_hedge(PooledConnection& pooled) {
     const auto hedge = hedges_.send_first();
     auto& entry = send(pooled, hedge.queue, hedge.request, pooled.idle());
     entry.hedge = true;
-    // It counts for the pool, not for its table.
+    // A hedge counts for the pool, not for its table.
     if (!std::exchange(entry.counted_slow, true)) {
         ++slow_connections_;
     } else {
@@ -97,7 +94,7 @@ void Pool::send_hedge(PooledConnection& pooled) {
     entry.slow_share_released = true;
 }
 
-// Sees that a connection is opened. False: none can be opened now.
+// Ensures that a connection is opened. False: none can be opened now.
 bool Pool::open_for(const Hedge& hedge) {
     if (open_next_ || !closing_.empty()) return true;
     const auto loads = host_loads();
@@ -113,19 +110,19 @@ bool Pool::open_for(const Hedge& hedge) {
         open(*host);
         return true;
     }
-    // This may end the late try of the hedge itself.
+    // This may close the connection of the late try itself.
     if (!expend_one(false)) return false;
     open_next_ = host;
     return true;
 }
 
 void Pool::expire_hedges(TimePoint now) {
-    // Copied: callbacks may send them.
+    // A copy: callbacks may send hedges.
     const auto line = hedges_.all();
     for (const auto& hedge : line) expire(*hedge.request, now, hedge.host);
 }
 
-// The answer to a lookup that was asked more than once: nobody waits for the others.
+// A lookup that was asked on several connections is answered: the other outcomes are ignored.
 void Pool::answered_here(Request& request, const PooledConnection& winner, TimePoint asked_at) {
     const auto now = loop_.now();
     hedges_.remove(request);
@@ -141,7 +138,7 @@ void Pool::answered_here(Request& request, const PooledConnection& winner, TimeP
     }
 }
 
-// What was asked first here was answered there.
+// `pooled` was asked first, but `winner` answered first.
 void Pool::beaten(PooledConnection& pooled, const PooledConnection& winner, TimePoint now) {
     pooled.silent = true;
     auto& host = hosts_[pooled.host];
@@ -154,7 +151,7 @@ void Pool::beaten(PooledConnection& pooled, const PooledConnection& winner, Time
                                      host.info().label, host.last_failure().message));
 }
 
-// On a connection, whose answer may be a better one.
+// Whether another try of the request, whose answer may be better, waits or is under way.
 bool Pool::under_way(const Request& request) const {
     if (!request.hedged) return false;
     return hedges_.holds(request) ||
@@ -164,8 +161,8 @@ bool Pool::under_way(const Request& request) const {
            });
 }
 
-// After one of its tries was lost: whether another one is under way or waits to be sent. That one may be late
-// as well, some time.
+// After one try was lost: whether another try waits to be sent or is under way. The remaining try may be
+// hedged again.
 bool Pool::goes_on(const Request& request) {
     if (!request.hedged) return false;
     if (hedges_.holds(request)) return true;
@@ -179,7 +176,7 @@ bool Pool::goes_on(const Request& request) {
     return false;
 }
 
-// Whether another try of it waits or is under way on another connection.
+// Whether another try of the request waits, or is under way on another connection.
 bool Pool::is_asked_beside(const PooledConnection& pooled, const Request& request) const {
     if (hedges_.holds(request)) return true;
     return std::any_of(connections_.begin(), connections_.end(), [&](const auto& other) {
@@ -189,7 +186,7 @@ bool Pool::is_asked_beside(const PooledConnection& pooled, const Request& reques
     });
 }
 
-// It has said nothing for a while, and all that was asked on it has been asked elsewhere, too.
+// Whether the connection has been silent for a while and all its queries have been asked elsewhere, too.
 bool Pool::is_expendable(const PooledConnection& pooled, TimePoint now) const {
     if (pooled.in_flight.empty() || pooled.state == ConnectionState::connecting) return false;
     if (now - pooled.head_started() < pooled.round_trip + least_late_unproven) return false;
@@ -199,9 +196,9 @@ bool Pool::is_expendable(const PooledConnection& pooled, TimePoint now) const {
         });
 }
 
-// Closes such a connection, so that another one can be opened. Of several the one whose query has been under
-// way for the shortest time: least is lost if it is merely slow. `only_beaten`: one that was answered
-// elsewhere first. False: there is none.
+// Closes an expendable connection, so that another one can be opened. It takes the one whose query was
+// started last: the least is lost if the server is merely slow. `only_beaten`: only a connection whose query
+// was answered elsewhere first. False: there is none.
 bool Pool::expend_one(bool only_beaten) {
     const auto now = loop_.now();
     PooledConnection* victim = nullptr;

@@ -1,4 +1,4 @@
-// Lookups that are to be asked a second time, as the connection where they were asked says nothing: hedges.
+// The waiting line of hedges: lookups to be asked on a second connection because the first one is silent.
 #pragma once
 
 #include <algorithm>
@@ -12,15 +12,15 @@
 
 namespace proxyd::pool {
 
-// One that waits to be sent.
+// A hedge that waits to be sent.
 struct Hedge {
     std::shared_ptr<Request> request;
     std::shared_ptr<TableQueue> queue;
-    std::size_t host = 0;  // of its late try
+    std::size_t host = 0;  // of the late try
 };
 
-// First in, first out, before all that wait in the queues. A database that is slow for everybody must not be
-// asked everything twice: so few hedges are under way together.
+// Hedges are sent first in, first out, before all lookups of the table queues. Few are under way at once: a
+// database that is slow for everybody must not get each query twice.
 class HedgeLine {
   public:
     [[nodiscard]] static std::size_t limit(std::size_t pool_size) {
@@ -39,7 +39,7 @@ class HedgeLine {
 
     void add(Hedge hedge) { waiting_.push_back(std::move(hedge)); }
 
-    // The first one is sent. It counts as under way until ended() is called for it.
+    // Takes the first hedge, to be sent. It counts as under way until ended() is called for it.
     [[nodiscard]] Hedge send_first() {
         Hedge first = std::move(waiting_.front());
         waiting_.pop_front();
@@ -49,7 +49,7 @@ class HedgeLine {
     void ended() { --under_way_; }
     [[nodiscard]] bool any_under_way() const { return under_way_ > 0; }
 
-    // Its other try was given up.
+    // The other try of this request was given up: its hedge is sent next.
     void to_front(const Request& request) {
         std::stable_partition(waiting_.begin(), waiting_.end(),
                               [&request](const Hedge& one) { return one.request.get() == &request; });

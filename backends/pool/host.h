@@ -1,4 +1,4 @@
-// One database host of a cluster: whether it is well, and when to try it again.
+// One database host of a cluster: whether it is healthy, and when to try it again.
 #pragma once
 
 #include <algorithm>
@@ -20,10 +20,10 @@ struct HostInfo {
 enum class HostHealth {
     untried,        // nothing is known
     up,             // the last connection attempt succeeded, or an answer came after it
-    suspect,        // its connections say nothing, and another host has answered what it was asked
+    suspect,        // its connections are silent, and another host has answered their query
     down,           // no connection can be made
     misconfigured,  // it answers, but refuses us: an administrator must act
-    unwanted,       // it answers, and is not of the kind that is asked for (a standby where one may write)
+    unwanted,       // it answers, but in another role than asked for (a standby instead of a writable server)
 };
 
 class Host {
@@ -34,28 +34,28 @@ class Host {
     [[nodiscard]] HostHealth health() const { return health_; }
     [[nodiscard]] bool is_up() const { return health_ == HostHealth::up; }
 
-    // Whether a connection may be tried now. `needed`: no other host serves; then one that is unwanted is
-    // asked often whether that has changed.
+    // Whether a connection may be tried now. `needed`: no other host serves; an unwanted host is then tried
+    // often, as its role may have changed.
     [[nodiscard]] bool may_connect(TimePoint now, bool needed) const { return now >= retry_at(needed); }
     [[nodiscard]] TimePoint retry_at(bool needed) const {
         return health_ == HostHealth::unwanted && !needed ? seldom_at_ : retry_at_;
     }
 
-    // The last attempts to connect have failed.
+    // Whether the last connection attempts failed.
     [[nodiscard]] bool struggles() const { return backoff_.failures() + slow_backoff_.failures() > 0; }
 
-    // How long the next attempt may take. Where connections used to be made quickly most attempts are short:
-    // behind one address there may be another server by now.
+    // How long the next attempt may take. Most attempts are short where connections used to be made quickly:
+    // the address may lead to another server by now.
     [[nodiscard]] Duration attempt_limit(Duration connect_timeout) const {
         const bool long_one = backoff_.failures() % 4 == 2;
         if (slowest_connect_ == Duration::zero() || long_one) return connect_timeout;
         return std::min<Duration>(connect_timeout, std::max<Duration>(least_attempt, 4 * slowest_connect_));
     }
 
-    // A connection was made, and took so long. True: the host was not up before.
+    // A connection was made; this took `taken`. True: the host was not up before.
     [[nodiscard]] bool connected(TimePoint now, Duration taken) {
         const bool news = !is_up();
-        // What was slow once is forgotten slowly.
+        // One slow connection is forgotten slowly.
         slowest_connect_ = std::max<Duration>(taken, slowest_connect_ - slowest_connect_ / 8);
         health_ = HostHealth::up;
         backoff_.reset();
@@ -65,25 +65,27 @@ class Host {
         return news;
     }
 
-    // An answer came on a connection. When to try the next one is as before. True: as above.
+    // An answer came on a connection. The time of the next attempt does not change. True: the host was not up
+    // before.
     [[nodiscard]] bool answered(TimePoint now) {
         heard_at_ = now;
         if (is_up() || health_ == HostHealth::misconfigured || health_ == HostHealth::unwanted) return false;
-        // Only a connection that begins now tells whether it serves again.
+        // Only a new connection shows whether the host serves queries again.
         if (health_ == HostHealth::down && last_.kind == FailureClass::not_serving) return false;
         health_ = HostHealth::up;
         return true;
     }
 
-    // When an answer or a connection came last.
+    // When the last answer or connection came.
     [[nodiscard]] TimePoint heard_at() const { return heard_at_; }
 
     struct Attempt {
         TimePoint begun{};
-        bool answers = false;  // came meanwhile, on other connections
+        bool answers = false;  // an answer came meanwhile, on another connection
     };
 
-    // A connection attempt failed, or (lost) one that worked broke: then one attempt at once is free.
+    // A connection attempt failed, or (lost) a working connection broke: the next attempt may then begin at
+    // once.
     void failed(const Failure& failure, TimePoint now, std::minstd_rand& random, const Attempt& attempt) {
         last_ = failure;
         if (!is_failing()) failing_since_ = now;
@@ -107,14 +109,15 @@ class Host {
         }
     }
 
-    // Its connections are silent, another host is not.
+    // The connections to this host are silent, those to another host are not.
     void suspected(TimePoint now, std::string why) {
         last_ = {FailureClass::lost, std::move(why)};
         if (!is_failing()) failing_since_ = now;
         health_ = HostHealth::suspect;
     }
 
-    // Since the first failure, without a connection or an answer in between.
+    // Whether the host is failing. failing_since() is the first failure without a connection or an answer
+    // after it.
     [[nodiscard]] bool is_failing() const {
         return health_ != HostHealth::up && health_ != HostHealth::untried;
     }
@@ -123,8 +126,8 @@ class Host {
     [[nodiscard]] const Failure& last_failure() const { return last_; }
 
   private:
-    // The return from a short outage is noticed soon: it may be the first of several. And what was a long
-    // attempt has been a pause as well, save that the host has a moment without one.
+    // The wait grows with the outage, so that the end of a short outage is noticed soon: it may be the first
+    // of several. The time of a long attempt counts as wait, but a short pause follows it in any case.
     TimePoint next_attempt(TimePoint now, std::minstd_rand& random, const Attempt& attempt) {
         const Duration away = now - failing_since_;
         Duration wait = backoff_.next(random);

@@ -13,17 +13,17 @@ namespace {
 
 constexpr std::size_t large_page = std::size_t{2} << 20;
 
-// Of what a library reads before it tells how much comes.
+// Room for the data that a library reads before it tells the size of the answer.
 constexpr std::size_t ahead = std::size_t{96} << 20;
 
-// What the allocator begins with.
+// The defaults of the allocator.
 constexpr int usual_maps = 65536;
 constexpr int usual_trim_threshold = 131072;
 
 std::atomic<bool> came = false;
-std::atomic<bool> kept = false;  // what is freed
+std::atomic<bool> kept = false;  // freed memory stays in the process
 
-// The allocator hands the same range out again; nothing of it is touched.
+// The allocator hands the same range out again; this function touches none of it.
 void lay_out(std::size_t bytes) {
     if (bytes < 2 * large_page) return;
     auto* const block = static_cast<char*>(std::malloc(bytes));
@@ -43,7 +43,7 @@ void share_one_heap() {
 void expect_large_answer(std::size_t bytes) {
     came = true;
     if (!kept.exchange(true)) {
-        // With maps of its own each large block would be made of new pages.
+        // In a mapping of its own each large block would consist of new pages.
         (void)::mallopt(M_MMAP_MAX, 0);
         (void)::mallopt(M_TRIM_THRESHOLD, 1 << 30);
         bytes = std::max(bytes, ahead);

@@ -1,27 +1,27 @@
-// The memory of large answers. To touch a new page may cost the system more than to copy what is written to
-// it, and a large answer is held more than once on its way.
+// Memory for large answers. Touching a new page may cost the system more than copying the data written to it,
+// and a large answer is held more than once on its way.
 #pragma once
 
 #include <cstddef>
 
 namespace proxyd {
 
-// An answer of more bytes takes milliseconds to hand on: one in a pass of the loop.
+// A larger answer takes milliseconds to hand on: the loop hands on one in a pass. In bytes.
 inline constexpr std::size_t large_answer = 1048576;
 
-// Of the whole process, before there are threads. A thread with a heap of its own would keep what its largest
-// answers needed: return_memory() cannot give that back.
+// Gives all threads of the process one heap; called before there are threads. A heap of a thread's own would
+// keep the memory of its largest answers: return_memory() cannot release that.
 void share_one_heap();
 
-// To be called before `bytes` of a large answer are written: lets the memory for it come in large pages,
-// where the system has such. Does not keep it. What is freed in the whole process then stays for the next
-// answer, until return_memory(). From any thread.
+// Call it before `bytes` of a large answer are written: their memory then comes in large pages, where the
+// system has them. It does not reserve the memory. Memory that the process frees then stays for the next
+// answer, until return_memory(). May be called from any thread.
 void expect_large_answer(std::size_t bytes);
 
-// Whether one has been expected since the last call.
+// Whether expect_large_answer() was called since the last call.
 [[nodiscard]] bool large_answers_came();
 
-// Gives what is free back to the system. Takes some milliseconds.
+// Returns free memory to the system. Takes some milliseconds.
 void return_memory();
 
 }  // namespace proxyd

@@ -39,7 +39,7 @@ Pool::Pool(Loop& loop, std::string name, std::vector<HostInfo> hosts, std::uniqu
 }
 
 Pool::~Pool() {
-    *alive_ = false;
+    lifetime_.end();
     const Failure closing{FailureClass::lost, "the pool is being closed"};
     std::vector<std::shared_ptr<Request>> open_requests;
     for (const auto& queue : busy_queues_) {
@@ -164,12 +164,12 @@ void Pool::log_return(const Host& host, HostHealth before) {
     }
 }
 
-// Whose trouble it is, for the log: one account may be refused where another one is not.
+// Names the trouble in the log: a host may refuse one account and accept another.
 std::string Pool::trouble_subject(const Host& host) const {
     return fmt::format("{} {} {}", name_, driver_->account(), host.info().label);
 }
 
-// What comes from servers and libraries passes here.
+// All texts of servers and libraries pass here.
 Failure Pool::without_secrets(Failure failure) const {
     failure.message = driver_->without_secrets(failure.message);
     return failure;
@@ -181,7 +181,7 @@ void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const
                                     [token](const InFlight& entry) { return entry.token == token; });
     if (found == pooled.in_flight.end()) return;
     InFlight entry = std::move(*found);
-    // Sent to an idle server the time includes the network; behind others it does not.
+    // If the server was idle, the time includes the network; if the query was pipelined, it does not.
     const bool was_alone = entry.sent >= pooled.last_finished;
     const Duration taken = now - std::max(entry.sent, pooled.last_finished);
     pooled.in_flight.erase(found);
@@ -195,7 +195,7 @@ void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const
     if (host.answered(now)) log_return(host, before);
 
     auto& request = *entry.request;
-    // Before the answer, which may bring the next lookup.
+    // Done before the answer: its callback may submit the next lookup.
     const bool too_large = !outcome.ok() && outcome.failure.kind == FailureClass::too_large;
     if (pooled.state == ConnectionState::ready) {
         if (too_large || pooled.connection->should_recycle()) {
@@ -204,7 +204,7 @@ void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const
             pooled.state = ConnectionState::resetting;
         }
     }
-    // How long a connection was silent does not say how long a query takes.
+    // A query that was answered elsewhere is no sample: it shows how long the connection was silent.
     if (!entry.moved && (outcome.ok() || too_large || outcome.failure.kind == FailureClass::query)) {
         entry.queue->sample(std::max(Duration::zero(), was_alone ? taken - pooled.round_trip : taken));
     }
@@ -225,7 +225,7 @@ void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const
         const bool conflict = outcome.failure.kind == FailureClass::conflict;
         if (resend) ++request.resends;
         if (conflict) ++request.losses;
-        // Each connection may be found to know the statement as it was before a change.
+        // Each connection may still know the statement from before a change.
         const bool enough =
             request.losses > losses_allowed || request.resends > settings_.size + losses_allowed;
         const bool again = !too_large && (resend || (request.query.statement->repeatable() &&
@@ -240,7 +240,7 @@ void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const
         pooled.state = ConnectionState::retiring;
     if (pooled.state == ConnectionState::retiring && pooled.in_flight.empty()) close(pooled);
     if (too_large && pooled.state != ConnectionState::closed) {
-        // The rest of the answer may still come: it is not waited for.
+        // The rest of the answer may still come; the pool does not wait for it.
         auto others = std::move(pooled.in_flight);
         pooled.in_flight.clear();
         close(pooled);
@@ -251,7 +251,7 @@ void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const
     dispatch();
 }
 
-// Before something is put in its line: an empty one may still be among the busy ones.
+// Called before a request is put in the queue: an empty queue may still be listed as busy.
 void Pool::queue_up(const std::shared_ptr<TableQueue>& queue) {
     if (!queue->waiting.empty()) return;
     if (std::find(busy_queues_.begin(), busy_queues_.end(), queue) == busy_queues_.end())
@@ -305,18 +305,19 @@ void Pool::answer(Request& request, const Outcome& outcome) {
     }
 }
 
-// For failures found while the pool is in the middle of something.
+// For failures found in the middle of another operation of the pool.
 void Pool::answer_later(std::shared_ptr<Request> request, Failure failure) {
-    loop_.defer([alive = alive_, this, request = std::move(request), failure = std::move(failure)] {
-        const Outcome outcome{nullptr, failure};
-        if (*alive) {
-            answer(*request, outcome);
-            return;
-        }
-        for (auto& waiter : request->waiters) {
-            if (waiter.callback) std::exchange(waiter.callback, nullptr)(outcome);
-        }
-    });
+    loop_.defer(
+        [alive = lifetime_.watch(), this, request = std::move(request), failure = std::move(failure)] {
+            const Outcome outcome{nullptr, failure};
+            if (alive) {
+                answer(*request, outcome);
+                return;
+            }
+            for (auto& waiter : request->waiters) {
+                if (waiter.callback) std::exchange(waiter.callback, nullptr)(outcome);
+            }
+        });
 }
 
 std::size_t Pool::connections_to(std::size_t host) const {

@@ -1,10 +1,10 @@
-// A bounded pool of connections to one database, shared by all tables that ask it.
+// A bounded pool of connections to one database, shared by all tables that use it.
 //
-// Lookups wait in one queue per table. A free connection takes the next one; when all are busy a lookup is
-// sent behind others on a connection that answers quickly. Queries of slow tables get connections for
-// themselves, and never all of them. A lookup whose connection breaks is asked again elsewhere, and one whose
-// connection is silent for long, too (a hedge: the first answer counts); while no host answers, lookups wait
-// until their deadline and the hosts are tried again and again.
+// Lookups wait in one TableQueue per table. A free connection takes the next one. When all are busy, a lookup
+// is pipelined on a connection that answers quickly. Queries of slow tables get connections for themselves,
+// but never all of them. A lookup whose connection breaks is asked again elsewhere. A lookup whose connection
+// is silent for long is hedged: a second connection is asked, and the first answer counts. While no host
+// answers, lookups wait until their deadline and the hosts are tried again and again.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "backends/event/lifetime.h"
 #include "backends/event/loop.h"
 #include "backends/pool/connection.h"
 #include "backends/pool/hedge_line.h"
@@ -25,49 +26,50 @@
 
 namespace proxyd::pool {
 
+// Without defaults: those of the options, which the tables of a pool bring along, hold.
 struct PoolSettings {
-    std::size_t size = 8;             // never more connections, those being opened and probes included
-    std::size_t pipeline_depth = 16;  // queries under way on one connection; 1: no pipelining
-    std::size_t queue_limit = 10000;  // waiting lookups; more are answered with a failure at once
-    Duration connect_timeout = std::chrono::seconds(3);
-    Duration idle_interval = std::chrono::seconds(60);
-    Duration reply_limit = std::chrono::seconds(11);  // a connection silent for longer is given up
-    Duration connection_lifetime{};                   // an older one gets no more queries; 0: no limit
+    std::size_t size = 0;            // upper limit of connections, probes and attempts included
+    std::size_t pipeline_depth = 1;  // queries under way on one connection; 1: no pipelining
+    std::size_t queue_limit = 0;     // limit of waiting lookups; further ones fail at once
+    Duration connect_timeout{};
+    Duration idle_interval{};
+    Duration reply_limit{};          // a connection silent for longer is closed
+    Duration connection_lifetime{};  // an older connection gets no more queries; 0: no limit
 };
 
 struct PoolStats {
     std::size_t connections = 0;  // open or being opened
     std::size_t ready = 0;
-    std::size_t waiting = 0;    // lookups not sent yet (those that share a query count once)
+    std::size_t waiting = 0;    // lookups not sent yet (those with one coalescing key count once)
     std::size_t in_flight = 0;  // queries sent
 };
 
 class Pool {
   public:
-    // `name` says which database it is, in the log. The loop outlives the pool. `seed` is that of the choices
-    // among equal hosts and of the jitter.
+    // `name` names the database in the log. The loop outlives the pool. `seed` is for the choice among equal
+    // hosts and for the jitter.
     Pool(Loop& loop, std::string name, std::vector<HostInfo> hosts, std::unique_ptr<Driver> driver,
          PoolSettings settings, unsigned seed = std::random_device{}());
     ~Pool();
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 
-    // The line in which a table's lookups wait.
+    // Makes the waiting line for the lookups of a table.
     [[nodiscard]] std::shared_ptr<TableQueue> make_queue(std::string table);
 
-    // Calls back exactly once, at the deadline at the latest; perhaps before submit() returns.
+    // Calls back exactly once, at the deadline at the latest, possibly before submit() returns.
     void submit(const std::shared_ptr<TableQueue>& queue, Query query, Deadline deadline,
                 OutcomeCallback callback);
 
-    // Takes effect at once; connections above a smaller size are closed when they are idle.
+    // Takes effect at once; connections above a smaller size are closed when they become idle.
     void change(const PoolSettings& settings);
     [[nodiscard]] const PoolSettings& settings() const { return settings_; }
 
-    // What is open now gets no more queries; others take its place. For settings with which connections
-    // begin.
+    // Replaces the open connections: they get no more queries. For settings that apply when a connection
+    // begins.
     void renew();
 
-    // Closes what is idle, now and from now on.
+    // Closes idle connections, now and from now on.
     void wind_down();
 
     [[nodiscard]] const std::string& name() const { return name_; }
@@ -78,7 +80,7 @@ class Pool {
     friend class PooledConnection;
     enum class Sent { yes, no, answered };
 
-    // pool.cc, pool_closing.cc: what happens to requests and connections
+    // pool.cc, closing.cc: the events of requests and connections
     void connection_connected(PooledConnection& pooled, Duration round_trip);
     void log_return(const Host& host, HostHealth before);
     [[nodiscard]] std::string trouble_subject(const Host& host) const;
@@ -97,7 +99,7 @@ class Pool {
     void answer(Request& request, const Outcome& outcome);
     void answer_later(std::shared_ptr<Request> request, Failure failure);
 
-    // pool_dispatch.cc: which lookup goes where
+    // dispatch.cc: the assignment of lookups to connections
     void dispatch();
     [[nodiscard]] Sent send_next(const std::shared_ptr<TableQueue>& queue);
     [[nodiscard]] bool may_send_slow(const TableQueue& queue) const;
@@ -117,7 +119,7 @@ class Pool {
     [[nodiscard]] bool all_misconfigured() const;
     [[nodiscard]] bool full() const { return connections_.size() + closing_.size() >= settings_.size; }
 
-    // pool_hedge.cc: lookups whose connection is silent
+    // hedge.cc: lookups whose connection is silent
     void hedge_head(PooledConnection& pooled, TimePoint now);
     void send_hedges();
     [[nodiscard]] PooledConnection* pick_connection_for(const Hedge& hedge, bool unproven_too);
@@ -131,7 +133,7 @@ class Pool {
     [[nodiscard]] bool is_expendable(const PooledConnection& pooled, TimePoint now) const;
     [[nodiscard]] bool expend_one(bool only_beaten);
 
-    // pool_upkeep.cc: what time brings
+    // upkeep.cc: time-driven work
     void sweep();
     void expire(Request& request, TimePoint now, std::optional<std::size_t> asked_host);
     [[nodiscard]] std::string why_expired(const Request& request,
@@ -148,7 +150,7 @@ class Pool {
     void make_room_for(std::size_t host, const std::function<bool(const PooledConnection&)>& victim);
     void schedule_sweep();
 
-    // A request that was being worked on when so many connections broke is likely to be what breaks them.
+    // A request that was under way while so many connections broke probably breaks them.
     static constexpr int losses_allowed = 5;
 
     [[nodiscard]] std::size_t connections_to(std::size_t host) const;
@@ -170,14 +172,14 @@ class Pool {
     std::vector<std::unique_ptr<PooledConnection>>
         closing_;                           // closed, but not destroyed yet: they count until then
     std::optional<std::size_t> open_next_;  // the host for which a connection was retired
-    std::size_t sharing_limit_ = 2;  // how many connections quick queries are spread over, before they wait
+    std::size_t sharing_limit_ = 2;  // connections that quick queries are spread over, before they wait
     TimePoint sharing_grown_at_{};
     QueryToken next_token_ = 1;
     TimePoint rebalanced_at_{};
     std::unique_ptr<Timer> sweep_timer_;
     bool sweeping_often_ = false;
     std::unique_ptr<Timer> wake_timer_;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for work deferred past the pool's end
+    Lifetime lifetime_;  // for work deferred past the pool's end
 };
 
 }  // namespace proxyd::pool

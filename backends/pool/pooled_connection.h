@@ -17,24 +17,22 @@ struct InFlight {
     std::shared_ptr<Request> request;
     std::shared_ptr<TableQueue> queue;
     TimePoint sent;
-    bool counted_slow = false;  // holds one of the queue's slow_connections
-    bool overdue = false;       // counted in the queue's overdue
-    bool asked_again =
-        false;           // on another connection, because it may wait for another query here, or is late
-    bool moved = false;  // nobody waits for it here: it was answered elsewhere, or will be
-    bool slow_share_released =
-        false;               // counted_slow, but not in the queue's slow_connections: it was asked again
-    bool hedge = false;      // a second try, because another connection said nothing
-    bool later_try = false;  // the lookup was under way on another connection already
-    bool unproven = false;   // and nothing had been heard here since: this one is soon seen to be late, too
+    bool counted_slow = false;         // holds one of the queue's slow_connections
+    bool overdue = false;              // counted in the queue's overdue
+    bool asked_again = false;          // asked elsewhere, too: it is late, or may wait behind another query
+    bool moved = false;                // its outcome here is ignored: another connection answers the lookup
+    bool slow_share_released = false;  // hedged: still counted_slow, but not in the queue's slow_connections
+    bool hedge = false;                // the second try of a lookup whose first connection was silent
+    bool later_try = false;            // the lookup was already under way on another connection
+    bool unproven = false;             // later_try on a connection that was silent since: it is late sooner
 };
 
 enum class ConnectionState {
     connecting,
     ready,
-    resetting,  // gets no queries until what the last one may have left in the session is undone
-    retiring,   // gets no more queries and is closed when its last one has its outcome
-    closed,     // waits for its destruction
+    resetting,  // gets no queries until the session changes of the last one are undone
+    retiring,   // gets no more queries and is closed after its last outcome
+    closed,     // waits to be destroyed
 };
 
 class PooledConnection final : public ConnectionObserver {
@@ -48,26 +46,26 @@ class PooledConnection final : public ConnectionObserver {
 
     [[nodiscard]] bool idle() const { return state == ConnectionState::ready && in_flight.empty(); }
 
-    // Likely to be ready within a moment.
+    // Whether it will probably be ready within a moment.
     [[nodiscard]] bool coming() const {
         return state == ConnectionState::connecting || state == ConnectionState::resetting;
     }
 
-    // When something was last heard of the server here.
+    // When the server was last heard on this connection.
     [[nodiscard]] TimePoint heard_at() const { return std::max(opened_at, last_finished); }
 
-    // When the query that the server works on now began to be worked on.
+    // When the server began with the query that it works on now.
     [[nodiscard]] TimePoint head_started() const { return std::max(in_flight.front().sent, last_finished); }
 
     const std::size_t host;
     ConnectionState state = ConnectionState::connecting;
-    TimePoint since;            // of connecting; then of the last use
+    TimePoint since;            // start of connecting; later the last use
     TimePoint opened_at{};      // when it became ready
     TimePoint last_finished{};  // when the last outcome came
-    bool silent = false;        // what it was asked last was answered elsewhere; nothing has come since
-    double age_share = 1.0;     // of connection_lifetime: so that not all end at once
+    bool silent = false;        // its query was answered elsewhere first; nothing has come since
+    double age_share = 1.0;     // fraction of connection_lifetime: so that not all end at once
     Duration round_trip{};
-    bool solitary = false;  // works on a query that wants the connection for itself
+    bool solitary = false;  // works on a query that must be alone on the connection
     std::deque<InFlight> in_flight;
     std::unique_ptr<Connection> connection;
 

@@ -1,4 +1,4 @@
-// What a lookup asks of a database, and what comes back.
+// A lookup's query to a database, and the answer.
 #pragma once
 
 #include <cstddef>
@@ -6,28 +6,30 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <typeinfo>
 #include <variant>
 
 #include "backends/pool/failure.h"
 
 namespace proxyd::pool {
 
-// The statement of one version of one table, in the form its driver wants. Shared by all queries of the
-// table.
+// The statement of one version of one table, in the driver's own form. All queries of the table share it.
 class Statement {
   public:
     virtual ~Statement() = default;
 
-    // Must be alone on its connection: nothing is sent behind it, and it is not sent behind others.
+    // Whether it must be alone on its connection: it is not pipelined with other queries.
     [[nodiscard]] virtual bool exclusive() const = 0;
 
-    // Only reads, so it may be asked again when its answer was lost, and one answer may serve all that wait
-    // for the same question.
+    // Whether it only reads: it may then be asked again when its answer was lost, and one answer may serve
+    // all lookups with the same coalescing key.
     [[nodiscard]] virtual bool repeatable() const = 0;
 
-    // May leave a setting or a transaction behind: its connection is reset before it serves anybody else.
+    // Whether it may leave a setting or a transaction behind: its connection is reset before the next query.
     // Such a statement is exclusive.
     [[nodiscard]] virtual bool leaves_state() const { return !repeatable(); }
 };
@@ -36,19 +38,28 @@ inline constexpr std::size_t no_answer_limit = std::numeric_limits<std::size_t>:
 
 struct Query {
     std::shared_ptr<const Statement> statement;
-    std::string key;             // folded
-    std::string coalescing_key;  // equal identities of one statement ask the database for the same thing
-    bool may_batch = false;      // its answer, for those of the next few queries that are sent with it
-    std::size_t answer_limit = no_answer_limit;  // of what answer_size() counts; the driver looks after it
+    std::string key;                             // folded
+    std::string coalescing_key;                  // equal keys of one statement share one query
+    bool may_batch = false;                      // its answer may wait for the next few queries of its batch
+    std::size_t answer_limit = no_answer_limit;  // of answer_size(), in bytes; the driver enforces it
 };
 
-// What counts of an answer: the bytes of all its values, and a little for each value and each row, also for
-// empty ones, as these take memory, too.
+// The query's statement as its driver made it. Throws std::logic_error for a statement of another driver.
+template <class DriverStatement>
+[[nodiscard]] std::shared_ptr<const DriverStatement> statement_of(const Query& query) {
+    static_assert(std::is_final_v<DriverStatement>);
+    const Statement& statement = *query.statement;
+    if (typeid(statement) != typeid(DriverStatement)) throw std::logic_error("a statement of another driver");
+    return std::static_pointer_cast<const DriverStatement>(query.statement);
+}
+
+// The size of an answer as it counts against the limit: the bytes of all values, and a little for each value
+// and each row, as empty ones take memory, too.
 [[nodiscard]] constexpr std::size_t answer_size(std::size_t rows, std::size_t values, std::size_t bytes) {
     return 16 * (rows + values) + bytes;
 }
 
-// The rows of one answer, readable only while the callback that got it runs.
+// The rows of one answer, readable only while the callback that received them runs.
 class Rows {
   public:
     virtual ~Rows() = default;

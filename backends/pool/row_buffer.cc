@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t null_length = static_cast<std::size_t>(-1);
 
-// More is given back before the next answer.
+// Larger buffers are released before the next answer.
 constexpr std::size_t kept_bytes = 65536;
 constexpr std::size_t kept_values = 4096;
 

@@ -1,4 +1,4 @@
-// The rows of one answer, for a driver whose library does not keep them: all values in one piece of memory.
+// The rows of one answer in one block of memory, for a driver whose library does not keep them.
 #pragma once
 
 #include <cstddef>
@@ -11,18 +11,19 @@
 
 namespace proxyd::pool {
 
-// Fill it while rows arrive, row by row, each with one value for every column. It may be used for one answer
-// after the other, and keeps little memory in between.
+// The driver fills it while rows arrive, row by row, with one value for every column. It may be used for one
+// answer after the other, and keeps little memory in between.
 class RowBuffer final : public Rows {
   public:
-    // Forgets what it holds. `limit` as in Query::answer_limit; `columns` is at least 1.
+    // Clears the buffer. `limit` as in Query::answer_limit; `columns` is at least 1.
     void begin(std::size_t columns, std::size_t limit);
 
-    // The next value; none: NULL. False: with it the answer is larger than the limit. Then it is not kept,
-    // and the driver reports too_large().
+    // Adds the next value; none: NULL. False: this value makes the answer larger than the limit. The value is
+    // not kept, and the driver reports too_large().
     [[nodiscard]] bool add(std::optional<std::string_view> value);
 
-    // The same for a value whose bytes the caller writes there before the next call. Null: above the limit.
+    // The same for a value whose bytes the caller writes to the returned place before the next call. Null:
+    // above the limit.
     [[nodiscard]] char* add_room(std::size_t bytes);
 
     // As answer_size() counts.

@@ -1,4 +1,4 @@
-// The waiting line of one table in a pool, and what is known of the table's speed.
+// The waiting line of one table in a pool, and the measured speed of the table.
 #pragma once
 
 #include <algorithm>
@@ -15,27 +15,31 @@
 
 namespace proxyd::pool {
 
-// One that waits for the outcome.
+// One caller that waits for the outcome.
 struct Waiter {
     TimePoint since;
     Deadline deadline;
     OutcomeCallback callback;  // empty once answered
 };
 
-// A question to the database, and all who wait for its answer.
+// A query to the database, and all callers that wait for its answer.
 struct Request {
     Query query;
     std::vector<Waiter> waiters;
     TimePoint queued_at;
-    std::vector<std::size_t> failed_hosts;  // that answered it with an error of the query
+    std::vector<std::size_t> failed_hosts;  // hosts that answered with an error of the query
     Failure last_failure;                   // of the last try
-    std::size_t last_host = 0;              // of that
-    int losses = 0;                         // new connections broken while it was answered, and conflicts
-    TimePoint lost_at{};                    // when that was last
+    std::size_t last_host = 0;              // host of the last try
+    int losses = 0;                         // new connections that broke under it, and conflicts
+    TimePoint lost_at{};                    // when the last connection broke
     std::size_t resends = 0;
-    bool hedged = false;  // the first answer counts; nobody joins, as one was asked for before
+    bool hedged = false;  // the first answer counts; no waiter joins, as the query was sent before
     TimePoint first_sent{};
-    int hedges = 0;  // how many times it was asked again because a connection was silent
+    int hedges = 0;  // how often it was asked again because a connection was silent
+
+    [[nodiscard]] bool failed_at(std::size_t host) const {
+        return std::find(failed_hosts.begin(), failed_hosts.end(), host) != failed_hosts.end();
+    }
 
     [[nodiscard]] bool abandoned() const {
         return std::none_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return bool(w.callback); });
@@ -44,16 +48,16 @@ struct Request {
 
 enum class Speed { unknown, fast, slow };
 
-// Execution times at or above this make a table slow: its queries get connections for themselves, and not all
+// Execution times at or above this make a table slow: its queries get connections for themselves, but not all
 // of them.
 inline constexpr std::chrono::milliseconds slow_query{10};
 
-// Execution times below this are so brief that an answer may wait for those of the next few queries, unless
-// one of them has taken long within the last while.
+// Execution times below this are brief: an answer may wait for the next few queries of its batch, unless a
+// query has held up the others of its batch within the last `brief_again_after`.
 inline constexpr std::chrono::microseconds brief_query{500};
 inline constexpr std::chrono::minutes brief_again_after{1};
 
-// No query is late before. Where the connection may well be no better than the last one it soon is.
+// No query is late before. The shorter time is for a connection that may be as silent as the last one.
 inline constexpr std::chrono::milliseconds least_late{250};
 inline constexpr std::chrono::milliseconds least_late_unproven{100};
 
@@ -63,21 +67,21 @@ class TableQueue {
 
     [[nodiscard]] const std::string& table() const { return table_; }
 
-    // First in, first out; a request whose connection broke goes back to the front.
+    // First in, first out; a request whose connection broke returns to the front.
     std::deque<std::shared_ptr<Request>> waiting;
 
-    // Waiting requests by identity, for those that ask the same.
+    // Waiting requests by coalescing key, for further lookups with the same key.
     std::unordered_map<std::string_view, Request*> by_coalescing_key;
 
-    // The line of those that were answered with an error of the query and shall ask another host: they hold
-    // up nobody else of the table. Null: there were none yet.
+    // The failover queue, for requests that were answered with an error of the query and shall ask another
+    // host. They do not hold up the table's other requests. Null: it was not needed yet.
     std::shared_ptr<TableQueue> failover_queue;
-    bool is_failover = false;  // this is such a line
+    bool is_failover = false;  // this is a failover queue
 
-    // How many connections work on this queue's queries when it is not fast.
+    // Number of connections that work on this queue's queries while it is not fast.
     int slow_connections = 0;
 
-    // Queries under way for longer than slow_query.
+    // Number of queries under way for longer than slow_query.
     int overdue = 0;
 
     [[nodiscard]] Speed speed() const {
@@ -86,7 +90,7 @@ class TableQueue {
         return usual_.mean() >= slow_query ? Speed::slow : Speed::fast;
     }
 
-    // Its queries are quick, save perhaps for some that are under way.
+    // Whether its queries are usually quick; some that are under way may be slow.
     [[nodiscard]] bool usually_fast() const { return usual_.known() && usual_.mean() < slow_query; }
 
     [[nodiscard]] bool brief(TimePoint now) const {
@@ -94,15 +98,15 @@ class TableQueue {
         return usual_.well_known() && usual_.mean() < brief_query && trusted;
     }
 
-    // A query that is under way for longer is asked a second time.
+    // A query that is under way for longer is hedged.
     [[nodiscard]] Duration late_after(std::chrono::milliseconds least = least_late) const {
         return usual_.late_after(least);
     }
 
-    // A query has held up the answers of others.
+    // A query has held up the answers of others of its batch.
     void held_up(TimePoint now) { held_up_at_ = now; }
 
-    // The server's time for one query, the network not counted.
+    // Adds the server's time for one query, without the network.
     void sample(Duration execution) { usual_.add(execution); }
 
   private:

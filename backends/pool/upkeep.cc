@@ -1,4 +1,4 @@
-// What the passing of time brings to a pool: deadlines, time-outs, idle connections, hosts that come back.
+// Time-driven work of a pool: deadlines, time-outs, idle connections, hosts that come back.
 #include <algorithm>
 #include <utility>
 
@@ -14,13 +14,13 @@ constexpr std::chrono::milliseconds busy_sweep{20};
 constexpr std::chrono::seconds calm_sweep{1};
 constexpr std::chrono::milliseconds rebalance_interval{500};
 
-// Those that were sent behind a query that works for so long are asked again on other connections.
+// Queries pipelined behind one that takes this long are asked again on other connections.
 constexpr std::chrono::milliseconds hedge_behind_after{50};
 
-// A query that a host has not answered for so long may be why no connection is free.
+// A host that has not answered a query for this long may be the reason why no connection is free.
 constexpr std::chrono::seconds worth_naming{1};
 
-// Quick queries are gathered on fewer connections again when that sufficed for so long.
+// Quick queries use fewer connections again after the present number sufficed for this long.
 constexpr std::chrono::seconds sharing_shrinks_after{5};
 constexpr std::size_t least_sharing = 2;
 
@@ -34,7 +34,7 @@ void Pool::sweep() {
     const auto now = loop_.now();
     expire_waiting(now);
     if (!hedges_.empty()) expire_hedges(now);
-    // Copied: what happens to one may remove it from the list.
+    // A copy: a check may remove a connection from the list.
     std::vector<PooledConnection*> connections;
     for (const auto& pooled : connections_) connections.push_back(pooled.get());
     for (auto* pooled : connections) {
@@ -70,7 +70,8 @@ void Pool::expire(Request& request, TimePoint now, std::optional<std::size_t> as
 std::string Pool::why_expired(const Request& request, std::optional<std::size_t> asked_host) const {
     if (asked_host) return fmt::format(": host {} has not answered", hosts_[*asked_host].info().label);
     if (request.last_failure.message.empty()) {
-        // A query that was asked anew on a fresh connection still waits for the same host.
+        // Counted from the first try: a query that was asked again on a new connection still waits for the
+        // same host.
         const PooledConnection* silent = nullptr;
         auto silent_since = loop_.now() - worth_naming;
         for (const auto& pooled : connections_) {
@@ -92,7 +93,7 @@ std::string Pool::why_expired(const Request& request, std::optional<std::size_t>
 void Pool::expire_waiting(TimePoint now) {
     const auto queues = busy_queues_;
     for (const auto& queue : queues) {
-        // From the back: what expires is erased, and callbacks may append.
+        // From the back: expired requests are erased, and callbacks may append.
         for (std::size_t i = queue->waiting.size(); i-- > 0;) {
             if (i >= queue->waiting.size()) continue;
             const auto request = queue->waiting[i];
@@ -167,8 +168,7 @@ bool Pool::over_age(const PooledConnection& pooled, TimePoint now) const {
     return lifetime > Duration::zero() && now - pooled.opened_at >= lifetime * pooled.age_share;
 }
 
-// What was sent behind a query that takes long is asked again elsewhere; what comes for it here is not wanted
-// any more.
+// Asks the queries that wait behind a slow one again on other connections; their answers here are ignored.
 void Pool::hedge_those_behind(PooledConnection& pooled, TimePoint now) {
     const auto together = pooled.connection->batch_size();
     for (std::size_t i = pooled.in_flight.size(); i-- > together;) {
@@ -183,12 +183,12 @@ void Pool::hedge_those_behind(PooledConnection& pooled, TimePoint now) {
     if (together > 1) hedge_batch(pooled, together, now);
 }
 
-// Which of those that are answered together takes long is not known. What does would have to begin anew
-// elsewhere, so the first answer counts.
+// The slow query of a batch is not known. It would start anew on another connection, so the first answer
+// counts.
 void Pool::hedge_batch(PooledConnection& pooled, std::size_t together, TimePoint now) {
     auto& head = pooled.in_flight.front();
     head.queue->held_up(now);
-    // What takes long will hold another connection, too: the others shall not wait for both.
+    // The slow query will hold another connection, too: the table's other queries must not wait for both.
     if (head.counted_slow && !std::exchange(head.slow_share_released, true)) --head.queue->slow_connections;
     for (std::size_t i = std::min(together, pooled.in_flight.size()); i-- > 0;) {
         auto& entry = pooled.in_flight[i];
@@ -204,7 +204,7 @@ void Pool::hedge_batch(PooledConnection& pooled, std::size_t together, TimePoint
     }
 }
 
-// Tries hosts that are down while others serve, and brings the load back to hosts that returned.
+// Tries hosts that are down while others serve, and moves load back to hosts that returned.
 void Pool::rebalance(TimePoint now) {
     std::size_t fewest = 0;
     std::size_t most = 0;
@@ -227,7 +227,7 @@ void Pool::rebalance(TimePoint now) {
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
         const auto& host = hosts_[i];
         if (host.is_up() || !host.may_connect(now, false) || loads[i].attempts > 0) continue;
-        // The only connection is not given up for a host that may well not answer.
+        // The only connection is not given up for a host that may not answer.
         if (full() && settings_.size == 1) continue;
         make_room_for(i, [most](const PooledConnection& pooled) { return pooled.host == most; });
         return;
@@ -249,7 +249,7 @@ void Pool::rebalance(TimePoint now) {
     }
 }
 
-// Closes the least busy of the chosen connections, or sees that it gets no more queries.
+// Closes the least busy of the chosen connections; a busy one gets no more queries and is closed later.
 void Pool::retire_one_of(const std::function<bool(const PooledConnection&)>& chosen) {
     PooledConnection* victim = nullptr;
     for (const auto& pooled : connections_) {
@@ -264,7 +264,7 @@ void Pool::retire_one_of(const std::function<bool(const PooledConnection&)>& cho
     }
 }
 
-// What is under way on them may still be answered.
+// Retires all ready connections to the host; the queries under way may still be answered.
 void Pool::retire_all_to(std::size_t host) {
     const auto ready = [host](const PooledConnection& pooled) {
         return pooled.host == host && pooled.state == ConnectionState::ready;
@@ -274,7 +274,7 @@ void Pool::retire_all_to(std::size_t host) {
         retire_one_of(ready);
 }
 
-// Opens a connection to the host, in a full pool in the place of another one.
+// Opens a connection to the host; in a full pool another connection makes room.
 void Pool::make_room_for(std::size_t host, const std::function<bool(const PooledConnection&)>& victim) {
     if (!full()) {
         open(host);
@@ -288,7 +288,7 @@ void Pool::make_room_for(std::size_t host, const std::function<bool(const Pooled
     if (!some_end && !expend_one(true)) retire_one_of(victim);
 }
 
-// Brings the pool down to a smaller size.
+// Reduces the pool to a smaller size.
 void Pool::shrink() {
     open_next_.reset();
     const auto staying = [this] {

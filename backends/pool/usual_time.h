@@ -1,4 +1,4 @@
-// How long the queries of one table usually take.
+// The usual execution time of one table's queries.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace proxyd::pool {
 
-// Running mean and mean deviation, the newer samples counting more.
+// Running mean and mean deviation; newer samples count more.
 class UsualTime {
   public:
     void add(Duration sample) {
@@ -27,8 +27,8 @@ class UsualTime {
     [[nodiscard]] bool well_known() const { return samples_ == enough; }
     [[nodiscard]] Duration mean() const { return mean_; }
 
-    // A query that takes longer is late: it may well never be answered. That of a table which is often slow
-    // is given the time that such a one takes. `least`: no query is late before.
+    // A query that takes longer is late: its answer may never come. A table that is often slow gets the time
+    // that its slow queries take. `least`: no query is late before.
     [[nodiscard]] Duration late_after(std::chrono::milliseconds least) const {
         return std::max<Duration>(least, known() ? mean_ + 4 * deviation_ : late_unknown);
     }

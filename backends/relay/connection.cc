@@ -24,7 +24,8 @@ constexpr std::chrono::milliseconds greeting_probe{100};
 // The stock server has no limit of its own for values.
 constexpr protocol::Limits limits{std::size_t{64} << 20};
 
-std::array<char, 65536> scratch;
+// One buffer serves all reads of a loop.
+thread_local std::array<char, 65536> scratch;
 
 }  // namespace
 
@@ -48,7 +49,7 @@ int Connection::connect(const std::string& path, Greeting greeting) {
     path.copy(address.sun_path, path.size());
     fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd_ < 0) return errno;
-    // A UNIX-domain socket connects at once or not at all.
+    // A UNIX-domain socket connects at once or fails.
     if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         const int error = errno;
         ::close(std::exchange(fd_, -1));
@@ -83,7 +84,7 @@ void Connection::on_ready(Ready what) {
 
 void Connection::write_out() {
     const auto sent = ::send(fd_, out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    // What is wrong with the connection shows when reading.
+    // An error of the connection shows when reading.
     if (sent > 0) out_.erase(0, static_cast<std::size_t>(sent));
     watch_->want(true, !out_.empty() && (sent > 0 || errno == EAGAIN));
 }
@@ -121,7 +122,7 @@ void Connection::decode() {
     }
     auto result = decoder_.decode(in_, command_, layout_);
     if (result.outcome == ReplyDecoded::malformed) {
-        // A server of another generation complains in its own layout.
+        // A server of another generation reports the bad request in its own layout.
         const auto other = layout_ == Layout::flags ? Layout::instance_flags : Layout::flags;
         const auto complaint = protocol::decode_reply(in_, command_, other, limits);
         if (complaint.outcome != ReplyDecoded::reply || complaint.reply.status != protocol::Status::bad) {

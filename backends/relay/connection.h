@@ -1,4 +1,4 @@
-// One connection to a stock proxymap server: greeting, then one request at a time and its reply.
+// One connection to a stock proxymap server: the greeting, then one request and its reply at a time.
 #pragma once
 
 #include <functional>
@@ -12,12 +12,12 @@
 
 namespace proxyd::relay {
 
-// What the server says when it is connected to.
+// Whether the server sends a greeting on a connection.
 using protocol::Greeting;
 
 class Connection {
   public:
-    // Called with the connection's own stack above them: not to destroy it.
+    // A callback runs inside the connection: it must not destroy it.
     struct Events {
         std::function<void()> ready;                        // a process has accepted it: requests may be sent
         std::function<void(const protocol::Reply&)> reply;  // the views are readable only during the call
@@ -30,14 +30,15 @@ class Connection {
     Connection& operator=(const Connection&) = delete;
 
     // Begins to connect. Returns 0, and one of the events follows; or errno: EAGAIN means that the server is
-    // there but has no room for one more waiting connection.
+    // there but cannot hold one more waiting connection.
     [[nodiscard]] int connect(const std::string& path, Greeting greeting);
 
-    // Sends a request, as it is; the reply is decoded in its layout. Only when ready, and the reply to the
-    // one before is there. False: the server has closed the connection before, and has got none of it.
+    // Sends a request unchanged; the reply is decoded in the request's layout. Only when ready, and after the
+    // reply to the previous request. False: the server closed the connection earlier and received nothing of
+    // this request.
     [[nodiscard]] bool send(const protocol::Request& request);
 
-    // No more events.
+    // No event follows.
     void close();
 
   private:

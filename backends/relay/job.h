@@ -24,22 +24,22 @@ struct Job {
     Job(const Job&) = delete;
     Job& operator=(const Job&) = delete;
 
-    // Whether it does no harm to ask twice.
+    // Whether the request may be sent twice without harm.
     [[nodiscard]] bool repeatable() const {
         return request.command == protocol::Command::open || request.command == protocol::Command::lookup;
     }
     [[nodiscard]] bool answered() const { return !callback; }
 
-    bool of_domain_list = false;  // else a client's
+    bool of_domain_list = false;  // otherwise it is a client's
     const std::string table;
     const std::string key;
     const std::string value;
     protocol::Request request;     // as the client sent it; its views are the strings above
-    ReplyCallback callback;        // none once the client has its reply
-    std::unique_ptr<Timer> timer;  // runs until then
-    int attempts = 0;              // that failed
-    std::uint64_t order = 0;       // among those that wait
-    protocol::Request sent;        // the one under way: not always the client's, and in the server's layout
+    ReplyCallback callback;        // empty once the client has its reply
+    std::unique_ptr<Timer> timer;  // runs until the client has its reply
+    int attempts = 0;              // number of failed attempts
+    std::uint64_t order = 0;       // among the waiting requests
+    protocol::Request sent;        // the one under way: may differ from the client's; in the server's layout
 };
 
 using JobPtr = std::shared_ptr<Job>;

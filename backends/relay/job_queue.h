@@ -1,4 +1,4 @@
-// The requests that wait for a connection, fair between tables: one that is slow cannot take all connections.
+// The requests that wait for a connection, fair between tables: one slow table cannot take all connections.
 #pragma once
 
 #include <cstddef>
@@ -15,19 +15,20 @@ namespace proxyd::relay {
 class JobQueue {
   public:
     void push(const JobPtr& job);
-    // One that was taken before and is to be asked again: ahead of younger ones of its table.
+    // A request that was taken before and is asked again: it comes before younger ones of its table.
     void push_again(const JobPtr& job);
 
-    // The oldest request whose table has fewer taken than there are free connections; null if there is none.
+    // The oldest request of a table that has fewer requests taken than there are free connections; null if
+    // there is none.
     [[nodiscard]] JobPtr take(std::size_t free);
     // Whether take() would find one.
     [[nodiscard]] bool has_turn(std::size_t free) const;
 
-    // A request that was taken no longer has a connection.
+    // A taken request no longer has a connection.
     void released(const Job& job);
 
     void remove(const JobPtr& job);
-    // Empties it; the oldest comes first.
+    // Empties the queue; the oldest request comes first.
     [[nodiscard]] std::vector<JobPtr> remove_all();
 
     [[nodiscard]] std::size_t size() const { return size_; }

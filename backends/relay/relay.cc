@@ -25,18 +25,18 @@ using protocol::Status;
 
 namespace {
 
-// After this time a process has certainly begun with what it was sent. Also how long a request waits for a
-// connection to become free before another one is opened.
+// After this time a process has certainly begun to work on its request. Also how long a request waits for a
+// free connection before another one is opened.
 constexpr auto moment = 10ms;
 
-// The stock server looks for changed files when it accepts a connection.
+// The stock server checks for changed files when it accepts a connection.
 constexpr auto connection_age = 1s;
 
-// As Postfix's own clients do.
+// The value of Postfix's own clients.
 constexpr auto idle_time = 5s;
 
-// Between attempts to connect; and how long an absent server may take to come back before lookups fail at
-// once.
+// The pause between attempts to connect, and how long an absent server may take to come back before lookups
+// fail at once.
 constexpr auto connect_pause = 50ms;
 constexpr auto absence = 1s;
 
@@ -91,7 +91,7 @@ void Relay::change(RelaySettings settings) {
     settings_ = std::move(settings);
     layout_ = settings_.layout;
     absent_since_.reset();
-    // What is busy is closed when it is not.
+    // Busy connections are closed when they become idle.
     for (const auto& slot : slots_) slot->opened_at = {};
     close_unusable();
 }
@@ -101,7 +101,7 @@ void Relay::wind_down() {
     close_unused();
 }
 
-// Gives requests to connections, as far as there are both.
+// Assigns waiting requests to free connections.
 void Relay::dispatch() {
     while (queue_.has_turn(free())) {
         const auto idle =
@@ -153,14 +153,14 @@ void Relay::cannot_connect(int error) {
     const auto now = loop_.now();
     open_again_at_ = now + connect_pause;
     trouble_ = fmt::format("connect to {}: {}", settings_.path, std::strerror(error));
-    if (error == EAGAIN) return;  // it is there, and has more waiting connections than it can hold
+    if (error == EAGAIN) return;  // the server is there, but cannot hold more waiting connections
     if (!absent_since_) absent_since_ = now;
     if (now - *absent_since_ < absence || !slots_.empty()) return;
     open_again_at_ = now;
     for (const auto& job : queue_.remove_all()) give_up(job, trouble_);
 }
 
-// Makes room for a connection that is better than the idle ones.
+// Closes idle connections that are no longer good, to make room for a new one.
 void Relay::close_unusable() {
     for (std::size_t i = slots_.size(); i-- > 0;) {
         if (slots_[i]->state == Slot::State::idle && !usable(*slots_[i])) remove(*slots_[i]);
@@ -243,7 +243,7 @@ void Relay::ready(Slot& slot) {
     slot.state = Slot::State::idle;
     slot.since = loop_.now();
     for (const auto& other : slots_) {
-        // A process that was at work all the time accepts nothing.
+        // A process that was at work all the time has accepted nothing.
         if (other->id != slot.id && !busy_since(*other, slot.opened_at - moment)) {
             slot.suspects.push_back(other->id);
         }
@@ -256,7 +256,7 @@ void Relay::ready(Slot& slot) {
 void Relay::replied(Slot& slot, const Reply& reply) {
     slot.has_replied = true;
     for (const auto& other : slots_) {
-        // Two that worked at the same time are two processes.
+        // Two connections that worked at the same time belong to two processes.
         if (!busy_since(*other, slot.since - moment)) continue;
         slot.clear(other->id);
         other->clear(slot.id);
@@ -270,7 +270,7 @@ void Relay::replied(Slot& slot, const Reply& reply) {
 void Relay::handle(const JobPtr& job, const Reply& reply) {
     const auto layout = job->sent.layout;
     if (reply.status == Status::bad) {
-        // The request is right, so the server is of another generation. It may have been exchanged.
+        // The request is right, so the server is of another generation. It may have been replaced.
         if (layout == layout_) layout_ = layout == Layout::flags ? Layout::instance_flags : Layout::flags;
         if (++job->attempts < attempts_limit) {
             if (!job->answered()) queue_.push_again(job);
@@ -280,7 +280,7 @@ void Relay::handle(const JobPtr& job, const Reply& reply) {
         return;
     }
     if (reply.status == Status::deny) {
-        // Of a client's proxyd has seen that it is approved.
+        // proxyd has checked that a client's table is approved.
         give_up(job,
                 fmt::format("the stock server behind {} does not approve this table: {}in master.cf give "
                             "it -n {} and the options that proxyd has",
@@ -324,7 +324,7 @@ JobPtr Relay::release(Slot& slot) {
     return std::exchange(slot.job, nullptr);
 }
 
-// The connection may be what is calling.
+// The connection may be the caller.
 void Relay::remove(const Slot& slot) {
     slot.connection->close();
     const auto found = std::find_if(slots_.begin(), slots_.end(),
@@ -335,7 +335,7 @@ void Relay::remove(const Slot& slot) {
 }
 
 void Relay::repeat(const JobPtr& job, const std::string& reason) {
-    // An update may have been done.
+    // An update may already have been executed.
     if (job->repeatable() && ++job->attempts < attempts_limit) {
         queue_.push_again(job);
     } else {
@@ -352,8 +352,8 @@ void Relay::answer(const JobPtr& job, const Reply& reply) {
 void Relay::give_up(const JobPtr& job, const std::string& reason) {
     if (job->answered()) return;
     const auto& request = job->request;
-    // Postfix that stops ends the stock server, too; and where it is missing otherwise, our successor says
-    // so.
+    // When Postfix stops, the stock server ends, too. If it is missing for another reason, our successor logs
+    // it.
     if (!winding_down_ || !is_absent()) {
         // Without the server one line is enough for all tables.
         const std::string topic = reason == trouble_ ? "" : job->table;
@@ -369,7 +369,7 @@ void Relay::give_up(const JobPtr& job, const std::string& reason) {
     answer(job, reply);
 }
 
-// What the server said when it was last asked, or else what is usual.
+// The flags of the server's last reply to open, or else the usual ones.
 Flags Relay::announced(const Request& open) const {
     constexpr Flags lasting = flag::implementation | flag::try0null | flag::try1null;
     const std::string table(open.table);
@@ -379,7 +379,7 @@ Flags Relay::announced(const Request& open) const {
     return open.layout == Layout::instance_flags ? open.instance_flags | flags : flags;
 }
 
-// Why a request has had no reply. Where nobody has accepted a connection it is the service, not the table.
+// Why a request has had no reply. If no connection was accepted, the fault is the service's, not the table's.
 std::string Relay::silence() const {
     const bool accepted = std::any_of(slots_.begin(), slots_.end(),
                                       [](const auto& slot) { return slot->state != Slot::State::opening; });
@@ -390,8 +390,8 @@ std::string Relay::silence() const {
 void Relay::expired(const JobPtr& job) {
     const auto reason = trouble_.empty() ? silence() : trouble_;
     queue_.remove(job);
-    // A request that is under way keeps its connection until the server is done with it: more of them would
-    // only make more processes wait for the same.
+    // A request under way keeps its connection until the server has finished it: more connections would only
+    // make more processes wait for the same thing.
     give_up(job, reason);
 }
 

@@ -1,9 +1,9 @@
-// Tables that proxyd does not serve itself: their requests go to the stock server, which runs under another
-// service name, and its replies come back.
+// Serves tables that proxyd does not serve itself: it sends their requests to the stock server, which runs
+// under another service name, and returns the replies.
 //
 // A process of the stock server serves many connections, but one request at a time. So a connection is opened
-// when all others have been busy for a moment: then another process accepts it, and a slow table holds up
-// nobody else. Where two connections may have met in one process nevertheless, a request that waits there
+// when all others have been busy for a moment: another process then accepts it, and a slow table delays only
+// its own lookups. If two connections may have reached one process nevertheless, a request that waits there
 // behind another one moves to a new connection.
 #pragma once
 
@@ -24,15 +24,15 @@
 namespace proxyd::relay {
 
 struct RelaySettings {
-    std::string path;                       // the stock server's socket; empty: there is none
-    std::string advice;                     // ends the log line that nobody answers there
-    std::string silence_advice;             // ends the one that no process has accepted a connection in time
-    std::string service_name = "proxymap";  // what the stock server must be told by -n
+    std::string path;            // the stock server's socket; empty: there is none
+    std::string advice;          // ends the log line about a server that does not answer
+    std::string silence_advice;  // ends the log line about connections that no process has accepted in time
+    std::string service_name = "proxymap";  // the value of the stock server's -n option
     int connections = 16;
     int queue_limit = 10000;
     Duration lookup_timeout = std::chrono::seconds(10);
     Greeting greeting = Greeting::probe;
-    // What the server probably understands; it is found out if it does not.
+    // The layout that the server probably understands; the relay notices if it does not.
     protocol::Layout layout = protocol::Layout::flags;
 };
 
@@ -44,23 +44,23 @@ class Relay {
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
 
-    // Calls back exactly once, after lookup_timeout or at the deadline at the latest; perhaps before ask()
-    // returns. The table comes without proxy: in front; the reply has the layout of the request. Without an
-    // answer from the stock server the status is retry. Only open is then ok, with the flags that are usual
-    // for the type: clients would repeat it for ever.
+    // Calls back exactly once, after lookup_timeout or at the deadline at the latest, possibly before ask()
+    // returns. The table comes without the leading proxy:; the reply has the layout of the request. Without
+    // an answer from the stock server the status is retry, except for open: it is then ok, with the usual
+    // flags of the type, as clients would repeat it for ever.
     void ask(const protocol::Request& request, ReplyCallback callback,
              std::optional<Deadline> deadline = std::nullopt);
 
-    // The same for a question of our own, in a table that is to be opened as for a domain list.
+    // The same for our own query, in a table that is opened as for a domain list.
     void lookup(std::string_view table, std::string_view key, Deadline deadline, ReplyCallback callback);
 
     // After a reload.
     void change(RelaySettings settings);
 
-    // The process is about to end: connections that are idle, or become it, are closed.
+    // The process is about to end: idle connections are closed, busy ones when they become idle.
     void wind_down();
 
-    // Whether there is a server to be asked at all.
+    // Whether there is a stock server.
     [[nodiscard]] bool has_server() const { return !settings_.path.empty(); }
 
     [[nodiscard]] std::size_t connections() const { return slots_.size(); }

@@ -1,4 +1,4 @@
-// A connection of the relay, and what is known about the process behind it.
+// A connection of the relay, and the knowledge about the process behind it.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@ struct Relay::Slot {
         busy,  // `job` is under way
     };
 
-    // Whether both may end in the same process.
+    // Whether both connections may belong to the same process.
     [[nodiscard]] bool may_share_with(const Slot& other) const {
         return std::find(suspects.begin(), suspects.end(), other.id) != suspects.end() ||
                std::find(other.suspects.begin(), other.suspects.end(), id) != other.suspects.end();

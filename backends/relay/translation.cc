@@ -11,7 +11,7 @@ using protocol::Request;
 
 namespace {
 
-// What the older layout regards as the identity of an open table.
+// The identity of an open table in the older layout.
 Flags identity(Flags flags) {
     return flags & ~(flag::implementation | flag::requested);
 }
@@ -39,7 +39,7 @@ Request for_server(const Request& request, Layout server, Flags opened) {
     out.layout = server;
     if (server == Layout::instance_flags) {
         out.instance_flags = identity(request.flags);
-        // The older client checks and folds UTF-8 itself, so the server's table was opened without.
+        // The older client checks and folds UTF-8 itself, so the server's table was opened without UTF-8.
         out.flags = (opened & ~flag::requested) | (request.flags & flag::requested & ~flag::utf8_request);
     } else {
         out.flags = identity(request.instance_flags);

@@ -1,4 +1,4 @@
-// What a thread is doing that may not come back, for a process that watches this one from outside.
+// Shows an operation of a thread that may never return to a process that watches from outside.
 #pragma once
 
 #include <array>
@@ -9,14 +9,14 @@
 
 namespace proxyd {
 
-// Lies in memory that the watching process sees, too. One thread writes.
+// Lies in memory that the watching process shares. One thread writes.
 class ActivityBoard {
   public:
-    // Cut when it is too long.
+    // Text that is too long is cut.
     void show(std::string_view what, std::string_view object) noexcept;
     void clear() noexcept { length_.store(0, std::memory_order_release); }
 
-    // "" when nothing is shown. Right only while the writer stands still.
+    // "" when nothing is shown. Correct only while the writer stands still.
     [[nodiscard]] std::string text() const;
 
   private:
@@ -24,11 +24,11 @@ class ActivityBoard {
     std::array<char, 1000> text_{};
 };
 
-// Where Activity shows what this thread does; null, as at first: nowhere. The board must outlive the thread's
-// activities.
+// Sets the board for this thread's activities; null, as at first: no board. The board must outlive the
+// thread's activities.
 void set_activity_board(ActivityBoard* board);
 
-// Shown from construction to destruction. An inner one ends the outer.
+// Shown from construction to destruction. An inner activity ends the outer one.
 class Activity {
   public:
     // "looking at the file", "/etc/postfix/sql/aliases.cf"

@@ -7,7 +7,7 @@ std::string excerpt(std::string_view text, std::size_t most) {
     const auto inside = [text](std::size_t at) {
         return (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U;
     };
-    // What is no UTF-8 may have such bytes without end.
+    // Text that is not UTF-8 may consist of such bytes alone.
     const auto least = most > 3 ? most - 3 : 0;
     auto end = most;
     while (end > least && inside(end)) --end;

@@ -1,4 +1,4 @@
-// What to say of a file that a user may not read.
+// Advice about a file that a user may not read.
 #pragma once
 
 #include <string>
@@ -6,15 +6,15 @@
 
 namespace proxyd {
 
-// The first directory on the way to `path`, which is absolute, that this process may not search, as the user
-// that it is now; "" when there is none.
+// The first directory on the way to `path` (absolute) that this process may not search, as its present user;
+// "" when there is none.
 [[nodiscard]] std::string closed_directory(const std::string& path);
 
-// For this process as the user that it is now: "Try chgrp postfix /x; chmod g+r /x", or the same of the first
-// directory that may not be searched. The owner, who may be another program, stays.
+// For this process as its present user: "Try chgrp postfix /x; chmod g+r /x", or the same for the first
+// directory that may not be searched. The owner, who may be another program, does not change.
 [[nodiscard]] std::string advice_to_let_read(std::string_view group, const std::string& path);
 
-// Of the user and the group that this process runs as; a number when it has no name here.
+// The user and the group that this process runs as; a number when it has no name here.
 [[nodiscard]] std::string effective_user();
 [[nodiscard]] std::string effective_group();
 

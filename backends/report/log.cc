@@ -9,16 +9,16 @@ class NullLog final : public Log {
 };
 
 NullLog null_log;
-Log* current = &null_log;
+Log* current_log = &null_log;
 
 }  // namespace
 
 Log& log() {
-    return *current;
+    return *current_log;
 }
 
 void set_log(Log& log) {
-    current = &log;
+    current_log = &log;
 }
 
 }  // namespace proxyd

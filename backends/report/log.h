@@ -1,4 +1,4 @@
-// Where tables and pools report what an administrator should know.
+// The log where tables and pools report to an administrator.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@ namespace proxyd {
 
 enum class Severity { debug, info, warning, error, fatal };
 
-// One line for the administrator. `topic` names what it is about (a table, a host, a client error); lines of
-// one topic that repeat within the repeat interval are counted instead of written. An empty topic is always
-// written.
+// One line for the administrator. `topic` names the subject (a table, a host, a client error); lines of one
+// topic that repeat within the repeat interval are counted instead of written. A line without a topic is
+// always written.
 class Log {
   public:
     virtual ~Log() = default;

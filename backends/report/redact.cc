@@ -28,14 +28,14 @@ bool ends_with_no_case(std::string_view text, std::string_view lower) {
 }
 
 bool names_a_password(std::string_view keyword) {
-    // Those of libpq, and what people write instead.
+    // The keywords of libpq, and what people write instead.
     constexpr std::array endings{"password", "passwd", "passwort", "pasword", "passphrase", "pwd"};
     return std::any_of(endings.begin(), endings.end(),
                        [keyword](std::string_view ending) { return ends_with_no_case(keyword, ending); });
 }
 
-// Where the value that starts at `at` ends: one past the closing quote, or the next blank. A backslash takes
-// the next byte with it. A quote that is never closed hides the rest.
+// The end of the value that starts at `at`: one past the closing quote, or the next blank. A backslash
+// escapes the next byte. A quote that is never closed hides the rest.
 std::size_t value_end(std::string_view text, std::size_t at) {
     const bool quoted = at < text.size() && text[at] == '\'';
     if (quoted) {
@@ -59,7 +59,7 @@ std::size_t user_part_end(std::string_view rest) {
     if (last == std::string_view::npos || query == std::string_view::npos || last < query) {
         return last;
     }
-    // An `@` behind the `?` belongs to a query (`?user=a@b`), unless what is between them cannot be one.
+    // An `@` after the `?` belongs to a query (`?user=a@b`), unless the text between them cannot be one.
     if (rest.substr(query, last - query).find('=') == std::string_view::npos) {
         return last;
     }
@@ -67,8 +67,7 @@ std::size_t user_part_end(std::string_view rest) {
     if (before != std::string_view::npos) {
         return before;
     }
-    // No user part before the query: then nothing but digits may follow a colon, or it is a password with a
-    // raw `?`.
+    // No user part before the query: then only digits may follow a colon, or it is a password with a raw `?`.
     const auto hosts = rest.substr(0, std::min(query, rest.find('/')));
     const auto colon = hosts.rfind(':');
     const auto port = colon == std::string_view::npos ? std::string_view{} : hosts.substr(colon + 1);
@@ -139,7 +138,7 @@ std::string redact_text(std::string_view text, bool uris) {
             continue;
         }
         const auto value = std::min(text.find_first_not_of(blanks, equals + 1), text.size());
-        if (text.substr(value).starts_with(hidden)) continue;  // what follows is no part of it
+        if (text.substr(value).starts_with(hidden)) continue;  // the text after it is no part of it
         out.append(text.substr(at, value - at)).append(hidden);
         at = value_end(text, value);
     }

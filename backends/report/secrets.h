@@ -1,4 +1,4 @@
-// The passwords of one cluster, to be taken out of what its servers and the libraries say.
+// The passwords of one cluster, to be removed from the texts of its servers and libraries.
 #pragma once
 
 #include <string>
@@ -9,22 +9,22 @@
 namespace proxyd::cluster {
 
 // A password is hidden in each form in which it may come back (as it is, with percent signs decoded or
-// encoded, with the backslashes of connection text) where it stands as a word of its own. Not hidden are
-// passwords of less than four bytes, and those that are a name of the cluster as well: every message would be
-// full of stars, and a reader cannot tell that they are a password.
+// encoded, with the backslashes of connection text) if it is a word of its own. Two kinds are not hidden:
+// passwords of less than four bytes, and those that are also a name of the cluster. Otherwise every message
+// would be full of stars, and a reader cannot recognize them as a password.
 class Secrets {
   public:
-    // First what is public: host names, user, dbname.
+    // Public names come first: host names, user, dbname.
     void add_public(std::string_view name);
     void add(std::string_view password);
-    // Public, or a whole value to be hidden: see shown_dbname().
+    // A public name, or a whole value to be hidden: see shown_dbname().
     void add_dbname(std::string_view dbname);
     // Hides the password in "user:password" and "user:password@anything".
     void add_user(std::string_view user);
-    // A whole value that holds a password, and what is shown in its place.
+    // A whole value that holds a password, and the text to show in its place.
     void add_whole(std::string value, std::string shown);
 
-    // Also hides what looks like a password: see redact().
+    // Also hides text that looks like a password: see redact().
     [[nodiscard]] std::string hide(std::string_view text) const;
 
   private:
@@ -38,8 +38,8 @@ class Secrets {
     std::vector<Secret> secrets_;  // the longest first
 };
 
-// The name of a database for people to see: "***" where it holds what is part of connection text, a URI or a
-// line that was meant for another parameter, as a password may stand there.
+// A database name as people may see it: "***" if it holds a part of connection text, a URI or a line meant
+// for another parameter, as a password may stand there.
 [[nodiscard]] std::string shown_dbname(std::string_view dbname);
 
 // The password in "user:password@anything", or "".

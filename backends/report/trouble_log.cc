@@ -31,7 +31,7 @@ class PlainTroubleLog final : public TroubleLog {
 };
 
 PlainTroubleLog plain;
-TroubleLog* current = &plain;
+TroubleLog* current_trouble_log = &plain;
 
 bool belongs_to_word(char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0;
@@ -44,11 +44,11 @@ bool is_digit(char c) {
 }  // namespace
 
 TroubleLog& trouble_log() {
-    return *current;
+    return *current_trouble_log;
 }
 
 void set_trouble_log(TroubleLog& log) {
-    current = &log;
+    current_trouble_log = &log;
 }
 
 std::string without_numbers(std::string_view message) {

@@ -1,4 +1,4 @@
-// Reports of what fails and works again, such as a host of a database.
+// Reports failures and recoveries of a subject, such as a host of a database.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@
 namespace proxyd {
 
 enum class Trouble {
-    passing,  // of one connection: whether the subject works tells the next one
+    passing,  // of one connection: the next one shows whether the subject works
     lasting,  // until works_again()
 };
 
-// A subject is named by a text that no other one has. What repeats is counted instead of written, and the
-// count comes with the end of the trouble.
+// A unique text names a subject. Repeated lines are counted instead of written, and the count comes with the
+// end of the trouble.
 class TroubleLog {
   public:
     virtual ~TroubleLog() = default;
@@ -21,16 +21,16 @@ class TroubleLog {
     virtual void failed(std::string_view subject, std::string_view kind, Trouble trouble,
                         std::string_view text) = 0;
 
-    // Nothing is written where no lasting trouble was.
+    // Nothing is written if there was no lasting trouble.
     virtual void works_again(std::string_view subject, std::string_view text) = 0;
 };
 
-// The process-wide one. Until set_trouble_log() is called all is passed to log(). It must outlive all
-// callers.
+// The process-wide log of troubles. Until set_trouble_log() is called all lines go to log(). It must outlive
+// all callers.
 [[nodiscard]] TroubleLog& trouble_log();
 void set_trouble_log(TroubleLog& log);
 
-// A message without what may differ each time: words with digits in them (ids, numbers) are left out.
+// A message without its varying parts: words with digits in them (ids, numbers) are left out.
 [[nodiscard]] std::string without_numbers(std::string_view message);
 
 }  // namespace proxyd

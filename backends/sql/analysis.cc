@@ -48,7 +48,7 @@ class Analyser {
         std::size_t begin = 0;  // tokens
         std::size_t end = 0;
     };
-    // The part of a SELECT that a token is in, as far as it matters.
+    // The part of a SELECT that contains a token, as far as it matters.
     enum class Clause { other, select, from, by };
     struct Depth {  // of parentheses
         Clause clause = Clause::other;
@@ -96,7 +96,7 @@ class Analyser {
 
     void find_writes() {
         if (lexed_.executable_comment) result_.may_write = true;
-        // SQLite executes only the first.
+        // SQLite executes only the first statement.
         const std::size_t executed = dialect_ == SqlDialect::sqlite
                                          ? std::min<std::size_t>(1, statements_.size())
                                          : statements_.size();
@@ -107,11 +107,11 @@ class Analyser {
         result_.session_advice = std::move(state.advice);
     }
 
-    // A key outside '...' can call whatever a query can call.
+    // A key outside '...' can call any function that a query can call.
     bool open_to_keys() const {
         if (dialect_ == SqlDialect::sqlite) return false;
         if (!result_.unquoted.empty()) return true;
-        // The library quotes for '...' alone.
+        // The library quotes only for '...'.
         return dialect_ == SqlDialect::pgsql &&
                std::any_of(tokens().begin(), tokens().end(), [this](const Token& token) {
                    return token.kind != Kind::literal && !specifiers(token).empty();
@@ -141,7 +141,7 @@ class Analyser {
         bool with = false;
         std::string_view before;
         for (std::size_t i = first; i < statement.end; ++i) {
-            // Quoted names never are keywords.
+            // Quoted names are never keywords.
             const std::string_view word =
                 tokens()[i].kind == Kind::word ? std::string_view(tokens()[i].text) : std::string_view();
             if (word == "WITH") with = true;
@@ -188,7 +188,7 @@ class Analyser {
         }
     }
 
-    // "" when the statement ends before, or when another kind of token stands there.
+    // "" when the statement ends earlier, or when the token there is of another kind.
     std::string_view word_at(std::size_t index, const Statement& statement) const {
         if (index < statement.begin || index >= statement.end || tokens()[index].kind != Kind::word)
             return {};
@@ -199,7 +199,7 @@ class Analyser {
         Depth depth;
         if (open == statement.begin) return depth;
         depth.word = word_at(open - 1, statement);
-        // DISTINCT ON (...) is compared with ORDER BY and has its rules.
+        // DISTINCT ON (...) is compared with ORDER BY, and follows its rules.
         if (depth.word == "ON" && open >= statement.begin + 2 && word_at(open - 2, statement) == "DISTINCT")
             depth.clause = Clause::by;
         return depth;
@@ -221,8 +221,8 @@ class Analyser {
 
     void check_string(std::size_t index, const Statement& statement, const std::vector<Depth>& depths) {
         const Token& token = tokens()[index];
-        // Where the server reads backslashes another way than this lexer, even a literal without a specifier
-        // can end elsewhere.
+        // If the server reads backslashes differently from this lexer, even a literal without a specifier can
+        // end elsewhere.
         if (token.backslash && token.kind == Kind::literal && dialect_ == SqlDialect::pgsql)
             backslash_ = true;
         if (token.backslash && dialect_ == SqlDialect::mysql)
@@ -259,7 +259,7 @@ class Analyser {
         if (!good) refuse("the literal with " + name + " does not stand where an expression begins");
     }
 
-    // MySQL's -> and ->> take a literal only.
+    // MySQL's -> and ->> accept only a literal.
     bool json_arrow(std::size_t index) const {
         const auto is = [&](std::size_t i, char c) {
             return tokens()[i].kind == Kind::op && tokens()[i].text.front() == c;
@@ -288,8 +288,8 @@ class Analyser {
         }
     }
 
-    // In PostgreSQL a literal has no type until its surroundings give it one. So does a parameter, but not
-    // everywhere with the same outcome.
+    // In PostgreSQL a literal gets its type from its surroundings. So does a parameter, but the result is not
+    // the same everywhere.
     void check_type(const std::string& name, std::size_t index, const Statement& statement,
                     std::string_view function) {
         std::size_t before = index - 1;
@@ -304,8 +304,7 @@ class Analyser {
         // Parentheses around a literal alone change nothing.
         while (before > statement.begin && tokens()[before].kind == Kind::open) --before;
         while (after < statement.end && tokens()[after].kind == Kind::close) ++after;
-        // With the pattern as text the planner can use an index, and then a bad pattern may not even be
-        // looked at.
+        // If the pattern is text, the planner can use an index; a bad pattern may then remain unnoticed.
         const std::string_view last = word_at(before, statement);
         if (last == "LIKE" || last == "ILIKE" || last == "TO" || is_op(before, '~', statement) ||
             (is_op(before, '*', statement) && is_op(before - 1, '~', statement)))
@@ -335,13 +334,13 @@ class Analyser {
             bound.parameters.push_back(parameter(token));
             bound.text += dialect_ == SqlDialect::pgsql ? "$" + std::to_string(bound.parameters.size()) : "?";
             done = token.end;
-            // What touched the closing quote must not become part of the placeholder.
+            // A token that touched the closing quote must not become part of the placeholder.
             if (i + 1 < statement.end && tokens()[i + 1].begin == done &&
                 (tokens()[i + 1].kind == Kind::word || tokens()[i + 1].kind == Kind::number ||
                  is_op(i + 1, '$', statement)))
                 bound.text += ' ';
         }
-        // Comments stay, the ';' and what is behind it go.
+        // Comments stay; the ';' and the text after it are removed.
         append(done, statement.end < tokens().size() ? tokens()[statement.end].begin : units_.size(),
                bound.text);
         if (dialect_ == SqlDialect::mysql && bound.text.ends_with("--")) {

@@ -17,27 +17,24 @@ struct BoundParameter {
 };
 
 struct BoundStatement {
-    std::string
-        text;  // with $1, $2 ... (pgsql) or ? (mysql, sqlite) in place of the literals that hold specifiers
+    std::string text;  // $1, $2 ... (pgsql) or ? (mysql, sqlite) replace the literals with specifiers
     std::vector<BoundParameter> parameters;
     // pgsql: some '...' holds a backslash; do not use this statement when standard_conforming_strings is off.
     bool backslash = false;
 };
 
-// What the scan of a template found. `bound` has a value when every specifier stands inside a plain '...'
+// The result of the scan of a template. `bound` has a value when every specifier is inside a plain '...'
 // literal of a single statement that only reads.
 struct SqlAnalysis {
     std::optional<BoundStatement> bound;
     std::string why_not;              // when not bound: for check and the log
     bool several_statements = false;  // text after a ';' that is more than blanks and comments
     bool may_write = false;        // does not begin with SELECT, WITH, VALUES or TABLE (or holds INSERT, ...)
-    bool leaves_state = false;     // pgsql, mysql: something may stay in the session when it is answered,
-                                   // be it by what a key says
-    bool calls_functions = false;  // other than well-known ones that do nothing but compute
+    bool leaves_state = false;     // pgsql, mysql: it, or a key in it, may leave something in the session
+    bool calls_functions = false;  // it calls functions other than well-known ones that only compute
+    std::vector<std::string> unquoted;  // specifiers outside '...' (in mysql also outside "..."): unsafe
     std::vector<std::string>
-        unquoted;  // the specifiers that stand outside '...' (in mysql also outside "..."): unsafe
-    std::vector<std::string>
-        double_quoted;  // mysql: those inside "...", a name where sql_mode has ANSI_QUOTES
+        double_quoted;  // mysql: specifiers inside "...", which is a name if sql_mode has ANSI_QUOTES
     std::vector<std::string> session_advice;  // on functions and variables that live in the session
 };
 

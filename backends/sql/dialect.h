@@ -1,4 +1,4 @@
-// Whose SQL a query is written in: they differ in quoting, comments and placeholders.
+// The SQL dialect of a query: dialects differ in quoting, comments and placeholders.
 #pragma once
 
 #include <cstdint>

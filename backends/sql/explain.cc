@@ -11,7 +11,7 @@ namespace proxyd::table {
 bool is_safe_to_explain(const Template& query, const SqlAnalysis& analysis) {
     if (analysis.several_statements || query.parts.empty()) return false;
     if (!analysis.may_write) return true;
-    // MySQL runs what stands in comments of the kind /*! */.
+    // MySQL executes the text of /*! */ comments.
     const std::string_view text = query.source;
     if (text.find("/*") != std::string_view::npos) return false;
     std::string word;

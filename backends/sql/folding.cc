@@ -10,7 +10,7 @@ namespace proxyd::table {
 namespace {
 
 bool is_ascii(std::string_view text) {
-    // No early exit: keys are short, and the loop without one is done many bytes at a time.
+    // No early exit: keys are short, and without it the compiler can process many bytes at a time.
     unsigned char seen = 0;
     for (const char c : text) seen = static_cast<unsigned char>(seen | static_cast<unsigned char>(c));
     return seen < 0x80;
@@ -34,7 +34,7 @@ bool is_utf8(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     std::size_t i = 0;
     while (i < size) {
-        // Of long texts most is ASCII.
+        // Long texts are mostly ASCII.
         for (std::uint64_t eight = 0; size - i >= sizeof eight; i += sizeof eight) {
             std::memcpy(&eight, text.data() + i, sizeof eight);
             if ((eight & 0x8080808080808080ULL) != 0) break;
@@ -43,7 +43,7 @@ bool is_utf8(std::string_view text) {
         const unsigned char first = byte(i++);
         if (first < 0x80) continue;
         std::size_t more = 0;
-        // The allowed range of the second byte is what rules out overlong forms, surrogates and > U+10FFFF.
+        // The allowed range of the second byte excludes overlong forms, surrogates and > U+10FFFF.
         unsigned char low = 0x80;
         unsigned char high = 0xBF;
         if (first >= 0xC2 && first <= 0xDF) {
@@ -87,7 +87,8 @@ std::string fold_utf8(std::string_view text) {
             folded.resize(static_cast<std::size_t>(length));
             continue;
         }
-        // Only memory can fail here, as the text is valid; a key folded less is better than none.
+        // Only the allocation of memory can fail here, as the text is valid; a key folded less is better than
+        // none.
         if (U_FAILURE(error)) return fold_ascii(text);
         folded.resize(static_cast<std::size_t>(length));
         return folded;

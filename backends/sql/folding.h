@@ -1,4 +1,4 @@
-// What a lookup key may be, and how it is folded.
+// The valid lookup keys, and their folding.
 #pragma once
 
 #include <string>

@@ -36,7 +36,7 @@ class Lexer {
     bool is(std::size_t i, char c) const {
         return i < units_.size() && units_[i].specifier == nullptr && units_[i].character == c;
     }
-    // NUL for a specifier and for the end, neither of which is part of any construct.
+    // NUL for a specifier and for the end: neither is part of a construct.
     char character(std::size_t i) const { return i < units_.size() ? units_[i].character : '\0'; }
     bool pgsql() const { return dialect_ == SqlDialect::pgsql; }
     bool mysql() const { return dialect_ == SqlDialect::mysql; }
@@ -112,7 +112,7 @@ class Lexer {
     bool starts_line_comment() const {
         if (mysql() && is(at_, '#')) return true;
         if (!is(at_, '-') || !is(at_ + 1, '-')) return false;
-        // In MySQL "--" needs a blank behind it: "5--3" is a subtraction.
+        // In MySQL a blank must follow "--": "5--3" is a subtraction.
         return !mysql() || at_ + 2 == units_.size() ||
                (units_[at_ + 2].specifier == nullptr &&
                 static_cast<unsigned char>(units_[at_ + 2].character) <= ' ');
@@ -149,7 +149,7 @@ class Lexer {
         if (units_[i].specifier != nullptr) result_.in_comments.push_back(units_[i].specifier);
     }
 
-    // What kind of literal begins at this quote, by what touches it on the left.
+    // The kind of literal that begins at this quote, judged by the token that touches it on the left.
     SqlTokenKind literal_kind() const {
         if (result_.tokens.empty() || result_.tokens.back().end != begin_) return SqlTokenKind::literal;
         const SqlToken& before = result_.tokens.back();

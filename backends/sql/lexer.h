@@ -1,4 +1,4 @@
-// Cuts a query template into the tokens that its SQL dialect sees. It knows no grammar.
+// Splits a query template into the tokens of its SQL dialect. It knows no grammar.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ struct SqlUnit {
 };
 [[nodiscard]] std::vector<SqlUnit> sql_units(const Template& query);
 
-// The specifier as it is written: "%s", "%3".
+// The specifier as written: "%s", "%3".
 [[nodiscard]] std::string specifier_text(const TemplatePart& part);
 
 enum class SqlTokenKind {

@@ -32,8 +32,8 @@ QueryText query_text(SqlDialect dialect, const TableParameter& parameter) {
         result.problem = "no query, and " + std::string(name) + " is not set: set the parameter query";
         return result;
     }
-    // The blank before additional_conditions is there even when nothing follows: the text stays the familiar
-    // one.
+    // The blank before additional_conditions is there even when nothing follows, so the text is the same as
+    // in Postfix.
     result.text = "SELECT " + select_field + " FROM " + table + " WHERE " + where_field + "='%s' " +
                   value("additional_conditions");
     return result;

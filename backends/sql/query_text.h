@@ -1,5 +1,5 @@
-// The query template of a table: `query`, or what the older parameters add up to (pgsql_table(5), OBSOLETE
-// ...).
+// The query template of a table: `query`, or the combination of the older parameters (pgsql_table(5),
+// OBSOLETE ...).
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@ using TableParameter = std::function<std::optional<std::string>(std::string_view
 struct QueryText {
     std::string text;       // template text, not yet parsed; "" with a problem
     bool obsolete = false;  // not from `query`
-    std::string problem;    // which parameter is missing; "" when all is well
+    std::string problem;    // the missing parameter; "" when there is no problem
 };
 
 // `query` wins over select_function (pgsql only), which wins over table, select_field and where_field.

@@ -11,10 +11,10 @@
 namespace proxyd::table {
 namespace {
 
-// What a function has to do with the session.
+// A function's relation to the session.
 struct SessionFunction {
     std::string_view name;
-    std::string_view advice;  // "": it leaves only what no query of another table can mean
+    std::string_view advice;  // "": it leaves only state that queries of other tables do not use
 };
 
 constexpr std::string_view advisory_lock =
@@ -106,7 +106,7 @@ class Observer {
         return true;
     }
 
-    // Of INSERT INTO, as opposed to SELECT ... INTO, which makes a table or sets a variable.
+    // The INTO of INSERT INTO, as opposed to SELECT ... INTO, which makes a table or sets a variable.
     [[nodiscard]] bool belongs_to_writer(std::size_t begin, std::size_t into) const {
         static constexpr auto writers = std::to_array<std::string_view>({"INSERT", "MERGE", "REPLACE"});
         static constexpr auto manners =
@@ -116,7 +116,7 @@ class Observer {
         return i > begin && among(word(i - 1), writers);
     }
 
-    // := is an assignment in MySQL and nothing else.
+    // In MySQL := is always an assignment.
     [[nodiscard]] bool assigns(std::size_t i) const {
         return i + 1 < tokens_.size() && tokens_[i].text == ":" && tokens_[i + 1].text == "=" &&
                tokens_[i].end == tokens_[i + 1].begin;
@@ -130,7 +130,7 @@ class Observer {
                tokens_[i - 1].end == tokens_[i].begin && tokens_[i - 2].end == tokens_[i - 1].begin;
     }
 
-    // An UPDATE of this view is a SET. SELECT from it changes nothing.
+    // An UPDATE of this view is a SET. A SELECT from it changes nothing.
     [[nodiscard]] bool sets_by_view(std::size_t i) const {
         const auto is_update = [](const SqlToken& token) {
             return token.kind == SqlTokenKind::word && token.text == "UPDATE";
@@ -150,7 +150,7 @@ class Observer {
         if (dialect_ == SqlDialect::mysql) look_in(in_mysql);
     }
 
-    // In capitals, without quotes; "" for what is no name.
+    // In capitals, without quotes; "" when it is no name.
     [[nodiscard]] std::string name_at(std::size_t i) const {
         const auto& token = tokens_[i];
         if (token.kind == SqlTokenKind::word) return token.text;
@@ -170,7 +170,7 @@ class Observer {
         return name;
     }
 
-    // The third argument of set_config() is plainly true.
+    // Whether the third argument of set_config() is plainly true.
     [[nodiscard]] bool is_local(std::size_t open) const {
         int depth = 0;
         int commas = 0;
@@ -201,7 +201,7 @@ class Observer {
 }  // namespace
 
 SessionState session_state(const std::vector<SqlUnit>& units, const SqlTokens& lexed, SqlDialect dialect) {
-    // Of a file that is opened for reading only: what is no query has the file opened anew.
+    // The file is open for reading only, and is opened anew after a statement that is no query.
     if (dialect == SqlDialect::sqlite) return {};
     return Observer(units, lexed, dialect).run();
 }

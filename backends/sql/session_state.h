@@ -1,4 +1,4 @@
-// What a query may leave behind in the session of its connection, where the next one may be another table's.
+// The state that a query may leave in the session of its connection, whose next query may be another table's.
 #pragma once
 
 #include <string>
@@ -9,11 +9,11 @@
 namespace proxyd::table {
 
 struct SessionState {
-    // False: each statement only reads or writes rows, which ends with its answer. What a function of the
-    // site's own or a trigger sets cannot be seen in the query.
+    // False: each statement only reads or writes rows, and its effect on the session ends with the answer.
+    // The query does not show what a user-defined function or a trigger sets.
     bool left = false;
 
-    // Of functions and variables that live in the session: what becomes of them, and what would be right.
+    // Advice about functions and variables that live in the session: their fate, and the right form.
     std::vector<std::string> advice;
 };
 

@@ -22,7 +22,7 @@ std::optional<Specifier> specifier_for(char letter) {
     return std::nullopt;
 }
 
-// What a specifier that names a part of the key stands for.
+// The text for a specifier that names a part of the key.
 std::string_view key_value(const KeyParts& key, const TemplatePart& part) {
     switch (*part.specifier) {
         case Specifier::key_user: return key.user;

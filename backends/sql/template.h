@@ -23,8 +23,8 @@ enum class Specifier : std::uint8_t {
 };
 
 struct TemplatePart {
-    std::string text;                    // literal text that comes first ("%%" already is "%")
-    std::optional<Specifier> specifier;  // then this, when set
+    std::string text;                    // literal text before the specifier ("%%" already is "%")
+    std::optional<Specifier> specifier;  // follows the text, when set
     int label = 0;                       // 1 ... 9 with Specifier::label
 };
 
@@ -34,16 +34,17 @@ struct Template {
     std::vector<TemplatePart> parts;
 };
 
-// Parses. No value, and `error` says what is wrong, for '%' followed by anything else than s u d S U D 1-9 %,
-// or a '%' at the end. `at` gets the place of that '%'.
+// Parses a template. No value, and `error` gives the reason, for '%' followed by another character than s u d
+// S U D 1-9 %, or a '%' at the end. `at` gets the position of that '%'.
 [[nodiscard]] std::optional<Template> parse_template(std::string_view source, std::string& error,
                                                      std::size_t* at = nullptr);
 
-// What both templates together demand of a key; keys that do not meet it are "not found" without a query.
+// The demands of both templates together on a key; keys that do not meet them are "not found" without a
+// query.
 struct KeyDemands {
     bool domain = false;  // '@' and a non-empty domain
     bool user = false;    // not an empty local part before '@'
-    int labels = 0;       // at least so many non-empty labels in the domain
+    int labels = 0;       // at least this many non-empty labels in the domain
 };
 [[nodiscard]] KeyDemands key_demands(const Template& query, const Template& result_format);
 
@@ -52,9 +53,9 @@ class KeyParts {
   public:
     explicit KeyParts(std::string_view key);
 
-    // The `number`-th label of the domain, 1 ... 9, counted from the right; empty labels vanish. "" when
-    // there are not so many. All are looked for with the first one that is asked for: a key may be long, and
-    // each row of an answer may name them.
+    // The `number`-th label of the domain, 1 ... 9, counted from the right; empty labels are skipped. "" when
+    // there are fewer labels. The first call finds all labels: a key may be long, and each row of an answer
+    // may use them.
     [[nodiscard]] std::string_view label(int number) const;
 
     std::string_view key;
@@ -67,10 +68,10 @@ class KeyParts {
     mutable bool labels_known_ = false;
 };
 
-// False: the lookup is suppressed. An empty key never suits.
+// Whether the key meets the demands. False: the lookup is suppressed. An empty key never suits.
 [[nodiscard]] bool suits(const KeyParts& key, const KeyDemands& demands);
 
-// The text a query-template specifier stands for. Only for keys that suit.
+// The text for a specifier of the query template. Only for keys that suit.
 [[nodiscard]] std::string_view query_value(const KeyParts& key, const TemplatePart& part);
 
 using Quote =
@@ -85,8 +86,8 @@ class ResultCollector {
   public:
     enum class Added { appended, skipped, empty_value, over_limit, too_large };
 
-    // `expansion_limit` <= 0: no limit. `most_bytes` of the whole answer. The template and the key must
-    // outlive the collector.
+    // `expansion_limit` <= 0: no limit. `most_bytes` is the limit of the whole answer. The template and the
+    // key must outlive the collector.
     ResultCollector(const Template& result_format, const KeyParts& key, int expansion_limit,
                     std::size_t most_bytes)
         : format_(result_format), key_(key), limit_(expansion_limit), most_bytes_(most_bytes) {}
@@ -94,7 +95,7 @@ class ResultCollector {
     // One column value that is not NULL. over_limit (too many values), too_large: the lookup answers retry.
     [[nodiscard]] Added add(std::string_view value);
 
-    // The answer will take about so much.
+    // Reserves memory: the answer will take about this many bytes.
     void expect(std::size_t bytes) { result_.reserve(bytes); }
 
     [[nodiscard]] std::string take() { return std::move(result_); }

@@ -3,8 +3,8 @@
 namespace proxyd::table {
 namespace {
 
-// With which a statement of PostgreSQL, MySQL or MariaDB can begin. One that is missing here would be
-// refused by the server behind EXPLAIN, and so be taken for a mistake.
+// The words with which a statement of PostgreSQL, MySQL or MariaDB can begin. The server refuses a missing
+// one after EXPLAIN, so the statement would be taken for a mistake.
 constexpr auto verbs = std::to_array<std::string_view>(
     {"ABORT",     "ALTER",    "ANALYZE",  "ANALYSE",    "BACKUP",     "BEGIN",    "BINLOG",  "CACHE",
      "CALL",      "CHANGE",   "CHECK",    "CHECKPOINT", "CHECKSUM",   "CLOSE",    "CLUSTER", "COMMENT",

@@ -19,15 +19,12 @@ using pool::FailureClass;
 
 constexpr std::chrono::milliseconds sweep_interval{20};
 
-// What was given to a thread that works on one lookup for so long goes to another.
+// If a thread works on one lookup for this long, the lookups behind it move to another thread.
 constexpr std::chrono::milliseconds stuck_after{20};
 
-// How long the end of a database waits for its threads: what runs is stopped, so it takes longer only where
-// the system does not return from a call (a network file system whose server is away).
+// How long the end of a database waits for its threads. Running queries are stopped, so it takes longer only
+// where the system does not return from a call (a network file system whose server is away).
 constexpr std::chrono::milliseconds last_moment{50};
-
-// So many lookups are handed over before the rest has come: then both threads have work.
-constexpr std::size_t portion = 32;
 
 }  // namespace
 
@@ -129,7 +126,7 @@ void Database::run(const std::shared_ptr<TableQueue>& queue, Job job, pool::Outc
     watch();
 }
 
-// Quick ones.
+// Hands over the quick lookups.
 void Database::hand_over() {
     if (quick_ != nullptr && quick_->retiring()) quick_ = nullptr;
     if (fresh_.empty()) return;
@@ -139,7 +136,7 @@ void Database::hand_over() {
     quick_->give(fresh_);
 }
 
-// Each slow table gets a thread in turn, those first that have fewest.
+// Each slow table gets a thread in turn; tables with the fewest threads come first.
 void Database::hand_over_slow() {
     std::erase_if(slow_queues_, [](const auto& queue) { return queue->waiting.empty(); });
     while (const auto queue = next_slow_queue()) {
@@ -156,12 +153,12 @@ std::shared_ptr<TableQueue> Database::next_slow_queue() const {
         std::min_element(slow_queues_.begin(), slow_queues_.end(),
                          [](const auto& a, const auto& b) { return a->running < b->running; });
     if (fewest == slow_queues_.end()) return nullptr;
-    // What a table may have leaves one for the next that shows to be slow.
+    // The share of one table leaves a thread for the next table that turns out to be slow.
     const auto most = std::max<std::size_t>(1, workers_for_slow() * 2 / 3);
     return static_cast<std::size_t>((*fewest)->running) < most ? *fewest : nullptr;
 }
 
-// Beside the one for quick lookups, and one for what shows only under way that it takes long.
+// All but the one for quick lookups, and one for lookups that turn out to be slow only under way.
 std::size_t Database::workers_for_slow() const {
     const auto most = limits().handles;
     return most > 2 ? most - 2 : 1;
@@ -175,7 +172,7 @@ Worker* Database::worker_for_slow() {
     if (busy >= workers_for_slow()) return nullptr;
     if (auto* idle = idle_worker(); idle != nullptr) return idle;
     if (open()) return workers_.back().get();
-    // Better behind quick ones than not at all.
+    // A slow lookup behind quick ones is better than none at all.
     const bool alone = workers_.size() == 1 && quick_ != nullptr && quick_->idle() && !quick_->retiring();
     return alone ? quick_ : nullptr;
 }
@@ -189,7 +186,7 @@ void Database::give_slow(Worker& worker, TableQueue& queue) {
     worker.give(one);
 }
 
-// Not the one for quick lookups.
+// Excludes the worker for quick lookups.
 Worker* Database::idle_worker() const {
     const auto found = std::find_if(workers_.begin(), workers_.end(), [this](const auto& one) {
         return one->idle() && !one->retiring() && one.get() != quick_;
@@ -197,7 +194,7 @@ Worker* Database::idle_worker() const {
     return found != workers_.end() ? found->get() : nullptr;
 }
 
-// One more, the last of workers_.
+// Adds one worker, as the last of workers_.
 bool Database::open() {
     if (workers_.size() >= limits().handles) return false;
     if (!files_->open(shared_from_this(), loop_.now())) return false;
@@ -229,7 +226,7 @@ bool Database::proceed() {
     return true;
 }
 
-// The quick lookups' thread works on one that is not quick: the others go to another.
+// The thread for quick lookups works on a slow one: the other lookups move to another thread.
 void Database::free_quick() {
     if (quick_ == nullptr || limits().handles < 2) return;
     auto* const stuck = quick_->stuck_with(stuck_after);
@@ -259,7 +256,7 @@ void Database::free_quick() {
 }
 
 void Database::answered(const Worker&, std::vector<Lookup> lookups) {
-    const auto self = shared_from_this();  // a callback may be the last that it lives for
+    const auto self = shared_from_this();  // a callback may release the last reference
     for (const auto& [job, asked] : lookups) {
         --asked_;
         if (asked.apart) --asked.queue->running;
@@ -273,7 +270,7 @@ void Database::answered(const Worker&, std::vector<Lookup> lookups) {
     watch();
 }
 
-// Large answers one in a pass of the loop.
+// Hands on large answers one in a pass of the loop.
 void Database::tell_in_turn(std::vector<Lookup> lookups) {
     std::vector<Lookup> heavy;
     for (auto& lookup : lookups) {
@@ -314,8 +311,8 @@ void Database::sweep() {
     watch();
 }
 
-// The threads answer in time unless the disk hangs or another lookup, with a later deadline, is being worked
-// on.
+// The threads answer in time, unless the disk hangs or a thread works on another lookup with a later
+// deadline.
 void Database::expire(TimePoint now) {
     std::vector<pool::OutcomeCallback> late;
     some_wait_ = false;
@@ -336,8 +333,8 @@ void Database::expire(TimePoint now) {
     for (const auto& callback : late) callback({nullptr, busy_too_long()});
 }
 
-// One handle of a file in WAL mode stays: whoever closes it last takes away what others, who may not write to
-// the directory, need for opening it.
+// Keeps one handle of a file in WAL mode open: closing the last one deletes the files that a process without
+// write access to the directory needs for opening.
 void Database::close_idle(TimePoint now) {
     const auto idle = limits().idle;
     std::size_t staying = 0;
@@ -361,7 +358,7 @@ void Database::watch() {
     }
 }
 
-// That a query is wrong is not the file's fault.
+// A wrong query is not the file's fault.
 void Database::note(const Answer& answer) {
     if (answer.failed && pool::is_trouble_with_hosts(answer.failure.kind)) {
         note_failure(answer.failure);
@@ -370,7 +367,7 @@ void Database::note(const Answer& answer) {
     }
 }
 
-// A file has no connection to lose: until a lookup tells otherwise it is down.
+// A file has no connection to lose: it is down until a lookup succeeds.
 void Database::note_failure(const pool::Failure& failure) {
     file_.failed({FailureClass::unreachable, failure.message}, loop_.now(), random_, {loop_.now(), false});
 }

@@ -1,4 +1,4 @@
-// One SQLite file, the threads that work on it, and which lookup goes to which of them.
+// One SQLite file, its threads, and the assignment of lookups to threads.
 #pragma once
 
 #include <memory>
@@ -15,12 +15,12 @@
 
 namespace proxyd::sqlite {
 
-// Opens the file read-only when it is first asked, again when another file has taken its name, and closes it
-// when it is idle. A file that is locked is waited for until the deadline.
+// Opens the file read-only at the first lookup, and again when another file has taken its name; closes it
+// when it is idle. It waits for a locked file until the deadline.
 //
-// Quick lookups of all tables share one thread, in order. Those of a table whose lookups take long get
-// threads of their own, and never all; while one shows only now that it takes long, the lookups behind it go
-// to another thread.
+// Quick lookups of all tables share one thread, in order. A table with slow lookups gets threads of its own,
+// but never all. When a lookup of the shared thread turns out to be slow, the lookups behind it move to
+// another thread.
 class Database : public std::enable_shared_from_this<Database> {
   public:
     // The loop outlives the database.
@@ -32,17 +32,17 @@ class Database : public std::enable_shared_from_this<Database> {
     [[nodiscard]] std::shared_ptr<TableQueue> make_queue(Limits limits);
 
     // Calls back from the loop exactly once, soon after the deadline at the latest; never before run()
-    // returns. More lookups under way than the limit of the queue: the callback gets a failure.
+    // returns. If more lookups are under way than the limit of the queue, the callback gets a failure.
     void run(const std::shared_ptr<TableQueue>& queue, Job job, pool::OutcomeCallback callback);
 
-    // The file is its only host.
+    // The file appears as the only host.
     [[nodiscard]] table::DatabaseReport report() const;
 
-    // Its threads end, or at least use the loop no more. Queries under way are answered only by the
-    // destructor.
+    // Ends the threads, or at least their use of the loop. Only the destructor answers queries that are under
+    // way.
     void stop();
 
-    // For OpenFiles: it may open one more handle. False: it needs none any more.
+    // Called by OpenFiles: one more handle may be opened. False: none is needed any more.
     [[nodiscard]] bool proceed();
     [[nodiscard]] const std::vector<std::shared_ptr<Worker>>& workers() const { return workers_; }
 
@@ -73,16 +73,16 @@ class Database : public std::enable_shared_from_this<Database> {
     std::string path_;
     std::vector<std::weak_ptr<TableQueue>> queues_;
     std::vector<std::shared_ptr<TableQueue>> slow_queues_;  // with waiting lookups
-    std::vector<Lookup> fresh_;                             // quick ones that no worker has yet
+    std::vector<Lookup> fresh_;                             // quick lookups that no worker has yet
     std::vector<std::shared_ptr<Worker>> workers_;
-    Worker* quick_ = nullptr;  // of workers_: whom quick lookups go to
-    std::size_t asked_ = 0;    // lookups without an answer
+    Worker* quick_ = nullptr;  // one of workers_: it gets the quick lookups
+    std::size_t asked_ = 0;    // number of lookups without an answer
     bool handing_over_ = false;
     std::unique_ptr<Timer> timer_;
     bool sweeping_ = false;  // often
     bool some_wait_ = false;
     pool::Host file_;
-    std::minstd_rand random_;  // for its back-off, which nobody waits for
+    std::minstd_rand random_;  // for the back-off of file_, which delays no lookup
 };
 
 }  // namespace proxyd::sqlite

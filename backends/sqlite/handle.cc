@@ -18,15 +18,15 @@ namespace {
 
 using pool::FailureClass;
 
-// Between tries to get at a locked file: short at first, for writers are mostly quick.
+// Pause between tries to get at a locked file: short at first, as writers are mostly quick.
 constexpr std::chrono::milliseconds longest_nap{20};
 
 constexpr std::size_t most_statements = 200;
 
-// 16 MiB of pages at most, in place of 2: reading one again is a system call.
+// 16 MiB of pages at most, instead of 2: reading a page again is a system call.
 constexpr auto page_cache = "PRAGMA cache_size = -16384";
 
-// Virtual machine steps between looks at the clock.
+// Virtual machine steps between checks of the clock.
 constexpr int steps_between_looks = 10000;
 
 Answer failed(FailureClass kind, std::string message) {
@@ -36,14 +36,14 @@ Answer failed(FailureClass kind, std::string message) {
     return answer;
 }
 
-// Of a statement that is not run. What writes is prepared, and fails when it is run.
+// The result for a statement that is not run. A writing statement can be prepared, and fails when it is run.
 Answer trial_of(sqlite3_stmt* statement) {
     if (sqlite3_stmt_readonly(statement) != 0) return {};
     return failed(FailureClass::query,
                   "the query writes, and SQLite files are opened for reading only: every lookup fails");
 }
 
-// Errors of the file, which any query would meet, not of the query.
+// Errors of the file, which any query would meet, as opposed to errors of the query.
 FailureClass class_of(int extended_code) {
     switch (extended_code & 0xff) {
         case SQLITE_BUSY:
@@ -54,15 +54,15 @@ FailureClass class_of(int extended_code) {
         case SQLITE_IOERR:
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB: return FailureClass::unreachable;
-        // By itself a query that would write; with more, as a journal that has to be rolled back, the file.
+        // Alone: a query that would write. With an extended code (a journal to be rolled back): the file.
         case SQLITE_READONLY:
             return extended_code == SQLITE_READONLY ? FailureClass::query : FailureClass::unreachable;
         default: return FailureClass::query;
     }
 }
 
-// What stands under this name when it is no database file, and "" when it may be one. The library would wait
-// for somebody to write to a FIFO, for ever.
+// What kind of thing has this name if it cannot be a database file, and "" if it can. On a FIFO the library
+// would wait for a writer for ever.
 std::string strange_kind(const std::string& path) {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode)) return "";
@@ -72,7 +72,7 @@ std::string strange_kind(const std::string& path) {
     return "a device";
 }
 
-// Why it could not be opened; the library tells no more than that.
+// Why the file could not be opened; the library gives no more detail.
 std::string why_not_open(const std::string& path, sqlite3* database, int status) {
     const int error = faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0 ? 0 : errno;
     if (error == ENOENT || error == ENOTDIR) return "no such file";
@@ -83,7 +83,7 @@ std::string why_not_open(const std::string& path, sqlite3* database, int status)
     return database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(status);
 }
 
-// Even who only reads has to make what is missing of them.
+// Even a reader has to create these files if they are missing.
 std::string advice_for_wal(const std::string& path) {
     const auto slash = path.rfind('/');
     return fmt::format(
@@ -93,7 +93,7 @@ std::string advice_for_wal(const std::string& path) {
         slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1)));
 }
 
-// Lookups never write, so they cannot undo what a writer has left half done.
+// Lookups never write, so they cannot undo the unfinished change of a writer.
 std::string advice_for_journal(const std::string& path) {
     return fmt::format(
         ". A writer ended in the middle of a change, and {0}-journal holds what undoes it: open the file "
@@ -127,7 +127,7 @@ void Handle::end() {
     sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
-// Only what reads and nothing else: others mean something else in a transaction.
+// Only for statements that read and do nothing else: others have another meaning in a transaction.
 void Handle::share_state(sqlite3_stmt* statement) {
     const bool reads = sqlite3_stmt_readonly(statement) != 0 && sqlite3_column_count(statement) > 0;
     const bool shared = sqlite3_get_autocommit(database_.get()) == 0;
@@ -150,7 +150,7 @@ Answer Handle::run(const Job& job) {
     const table::KeyParts parts(job.key);
     if (!statement->analysis.bound) {
         auto answer = run_text(job, expanded(*statement, parts));
-        // A temporary table, an attached file or a PRAGMA would stay, for other tables, too.
+        // A temporary table, an attached file or a PRAGMA would stay in the handle, for other tables, too.
         if (statement->analysis.may_write && !job.prepare_only) {
             close();
             open();
@@ -184,12 +184,12 @@ Answer Handle::run_text(const Job& job, const std::string& text) {
 
 void Handle::open() {
     const auto now = table::stamp_of(path_);
-    // Overwritten in place it has the same inode, and the library cannot be trusted to see that.
+    // A file that is overwritten in place has the same inode, and the library may not notice that.
     const bool same = database_ && now.exists && now.device == opened_.device && now.inode == opened_.inode &&
                       now.size == opened_.size && now.modified_ns == opened_.modified_ns;
     if (same) return;
     if (database_ && !now.exists) {
-        // Replaced by deleting and writing anew: what was open is not what the administrator wants any more.
+        // The file was deleted to be written anew: the administrator no longer wants the open one.
         not_open_ = fmt::format("database {}: no such file", path_);
         close();
         return;
@@ -211,7 +211,7 @@ void Handle::open() {
     sqlite3_exec(raw, page_cache, nullptr, nullptr, nullptr);
     sqlite3_busy_handler(raw, &Handle::busy, this);
     sqlite3_progress_handler(raw, steps_between_looks, &Handle::progress, this);
-    std::string ignored;  // these hold no names of the file's
+    std::string ignored;  // these texts hold no names of the file
     begin_ = prepare("BEGIN", ignored);
     commit_ = prepare("COMMIT", ignored);
     opened_ = now;
@@ -238,7 +238,7 @@ Handle::StatementHandle Handle::prepare(const std::string& text, std::string& er
 
 sqlite3_stmt* Handle::prepared(const std::shared_ptr<const Statement>& statement, std::string& error) {
     if (const auto found = prepared_.find(statement); found != prepared_.end()) return found->second.get();
-    // Those of tables that have changed or gone are not asked for again.
+    // Statements of changed or removed tables are not used again.
     std::erase_if(prepared_, [](const auto& item) { return item.first.expired(); });
     if (prepared_.size() > most_statements) prepared_.clear();
     auto fresh = prepare(statement->analysis.bound->text, error);
@@ -246,7 +246,7 @@ sqlite3_stmt* Handle::prepared(const std::shared_ptr<const Statement>& statement
     return prepared_.emplace(statement, std::move(fresh)).first->second.get();
 }
 
-// The caller resets the statement, wherever it has stopped.
+// The caller resets the statement, wherever it stopped.
 Answer Handle::step(sqlite3_stmt* statement, std::size_t limit) {
     Answer answer;
     std::size_t bytes = 0;
@@ -267,7 +267,7 @@ Answer Handle::step(sqlite3_stmt* statement, std::size_t limit) {
         if (text == nullptr) {
             answer.values.emplace_back(std::nullopt);
         } else {
-            answer.values.emplace_back(text);  // up to the first NUL, as the stock server reads it
+            answer.values.emplace_back(text);  // up to the first NUL, as with the stock server
         }
     }
 }

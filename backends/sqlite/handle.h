@@ -18,13 +18,13 @@ namespace proxyd::sqlite {
 
 class Handle {
   public:
-    // `before_long` is called in the thread that runs queries, before what may take long: waiting for a lock,
-    // and a query that needs many steps.
+    // `before_long` is called in the thread that runs queries, before operations that may take long: waiting
+    // for a lock, and a query that needs many steps.
     Handle(std::string path, std::function<void()> before_long)
         : path_(std::move(path)), before_long_(std::move(before_long)) {}
 
-    // Queries that were all asked before it began: the file is looked at once, and if there are several, they
-    // read one state of it, for whose locks the library needs more system calls than for a query.
+    // Queries that were all asked before the batch began. The file is checked once. Several queries read one
+    // state of the file, as its locks need more system calls than a query.
     class Batch {
       public:
         Batch(Handle& handle, bool several) : handle_(handle) { handle.begin(several); }
@@ -36,16 +36,16 @@ class Handle {
         Handle& handle_;
     };
 
-    // Runs the query, or only prepares it. Within a batch.
+    // Runs the query, or only prepares it. Called within a batch.
     [[nodiscard]] Answer run(const Job& job);
 
-    // What runs now ends within a moment, and nothing runs any more. Safe from any thread.
+    // The running query ends within a moment, and no other one runs. Safe from any thread.
     void stop() { stopped_ = true; }
     [[nodiscard]] bool stopped() const { return stopped_; }
 
-    // Whether it waits for a lock that another process holds. Safe from any thread.
+    // Whether the handle waits for a lock that another process holds. Safe from any thread.
     [[nodiscard]] bool locked_out() const { return locked_out_; }
-    // Whether the last query has.
+    // Whether the last query waited for such a lock.
     [[nodiscard]] bool was_locked_out() const { return was_locked_out_; }
 
     void close();
@@ -61,31 +61,31 @@ class Handle {
 
     void begin(bool several);
     void end();
-    // Before a statement of a batch is stepped.
+    // Called before a statement of a batch is stepped.
     void share_state(sqlite3_stmt* statement);
     void open();
     [[nodiscard]] Answer run_text(const Job& job, const std::string& text);
     [[nodiscard]] StatementHandle prepare(const std::string& text, std::string& error);
-    // The one that is kept for the table; null: it cannot be prepared.
+    // The statement kept for the table; null: it cannot be prepared.
     [[nodiscard]] sqlite3_stmt* prepared(const std::shared_ptr<const Statement>& statement,
                                          std::string& error);
     [[nodiscard]] Answer step(sqlite3_stmt* statement, std::size_t limit);
-    // Of the library's last error, as `message` tells it.
+    // The failure of the library's last error, with this `message`.
     [[nodiscard]] Answer failure(std::string message) const;
     [[nodiscard]] std::string message() const;
     static int busy(void* self, int tries);
     static int progress(void* self);
 
-    // One that gives no rows; whether it worked.
+    // Runs a statement without rows; returns whether it worked.
     [[nodiscard]] static bool run_once(sqlite3_stmt* statement);
 
     std::string path_;
     std::function<void()> before_long_;
     bool several_ = false;
-    std::string not_open_;     // why the file cannot be asked
+    std::string not_open_;     // why the file cannot be used
     table::FileStamp opened_;  // identity of the open file
     std::unique_ptr<sqlite3, DatabaseCloser> database_;
-    // Those below are destroyed before the database.
+    // The members below are destroyed before the database.
     std::map<std::weak_ptr<const Statement>, StatementHandle, std::owner_less<>> prepared_;
     StatementHandle begin_;
     StatementHandle commit_;

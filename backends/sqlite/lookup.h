@@ -1,4 +1,4 @@
-// One lookup in an SQLite file on its way: the part that its thread works on, and the part that waits for it.
+// One lookup in an SQLite file: the part for its thread, and the part for its caller.
 #pragma once
 
 #include <cstddef>
@@ -15,14 +15,17 @@ namespace proxyd::sqlite {
 
 class TableQueue;
 
-// The values of one answer, as they came from the file. SQLite tables answer with the first column only.
+// The loop and a thread hand over so many lookups, or answers, at a time: then both have work.
+inline constexpr std::size_t portion = 32;
+
+// The values of one answer, as they came from the file. SQLite tables use only the first column.
 struct Answer {
     std::vector<std::optional<std::string>> values;
     bool failed = false;
     pool::Failure failure;
 };
 
-// What a thread works on.
+// The part of a lookup that a thread works on.
 struct Job {
     std::shared_ptr<const Statement> statement;
     std::string key;
@@ -34,13 +37,13 @@ struct Job {
     bool locked_out = false;  // another process held a lock of the file meanwhile
 };
 
-// Who waits for it; of the loop alone.
+// The part of a lookup that waits for the answer; used by the loop alone.
 struct Asked {
     std::shared_ptr<TableQueue> queue;
     Deadline deadline;
     pool::OutcomeCallback callback;  // empty once answered
     bool apart = false;              // counted in the queue's running
-    bool overdue = false;            // and in its overdue
+    bool overdue = false;            // and counted in the queue's overdue
 };
 
 struct Lookup {

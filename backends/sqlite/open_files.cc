@@ -10,12 +10,12 @@
 namespace proxyd::sqlite {
 namespace {
 
-// Of the descriptors a quarter is for databases, but no more than 512; a file in WAL mode takes three.
+// A quarter of the descriptors is for databases, but no more than 512; a file in WAL mode takes three.
 constexpr std::size_t share = 16;
 constexpr std::size_t fewest = 4;
 constexpr std::size_t enough = 128;
 
-// A handle that is always in use stays open for so long while others wait for theirs.
+// A handle that is always in use stays open for this long while other databases wait.
 constexpr std::chrono::milliseconds turn{50};
 
 }  // namespace

@@ -1,4 +1,4 @@
-// How many SQLite handles are open at once, over all files: the descriptors are there for clients, too.
+// Limits the SQLite handles that are open at once, over all files: clients need descriptors, too.
 #pragma once
 
 #include <atomic>
@@ -13,27 +13,27 @@ namespace proxyd::sqlite {
 
 class Database;
 
-// In the loop's thread, save for closed().
+// Used in the loop's thread, except for closed().
 class OpenFiles {
   public:
-    // As many as suit a process with so many descriptors.
+    // The limit of handles for a process with so many descriptors.
     [[nodiscard]] static std::size_t most_for(std::size_t descriptors);
 
     void add(Database& database) { databases_.push_back(&database); }
     void remove(Database& database) { std::erase(databases_, &database); }
 
-    // One more handle may be opened now; closed() follows when it is closed. False: the database is in the
-    // line, and hears by Database::proceed() when it is its turn. Then a handle that is idle, the one that
-    // was used the longest ago, is closed, or one that has been open for a while ends its work and is.
+    // Whether one more handle may be opened now; closed() follows when it is closed. False: the database
+    // waits in line, and Database::proceed() is called when its turn comes. Meanwhile the idle handle that
+    // was used longest ago is closed, or a handle that has been open for a while ends its work and is closed.
     [[nodiscard]] bool open(const std::shared_ptr<Database>& database, TimePoint now);
 
-    // From any thread.
+    // May be called from any thread.
     void closed() { --open_; }
 
-    // After closed(), in the loop: the next in the line.
+    // Called in the loop after closed(): serves the next database in line.
     void next();
 
-    // Again and again while some wait.
+    // Called repeatedly while databases wait.
     void make_room(TimePoint now);
 
   private:

@@ -1,4 +1,4 @@
-// A table's query for SQLite: bound where that means the same, else expanded with quotes doubled.
+// A table's query for SQLite: bound where that has the same meaning, otherwise expanded with quotes doubled.
 #pragma once
 
 #include "backends/sql/analysis.h"

@@ -19,7 +19,7 @@ class Runner final : public table::QueryRunner {
         database_->run(queue_, std::move(job), std::move(callback));
     }
 
-    // Where a key stands outside quotes, a query with a made-up one is a mistake that it has not itself.
+    // With an unquoted key, a made-up key may itself be a syntax error, so such queries are not tried.
     void prepare_only(Deadline deadline, table::TrialCallback callback) override {
         auto statement = statement_;
         const bool tried = statement->analysis.unquoted.empty();
@@ -47,8 +47,8 @@ class Runner final : public table::QueryRunner {
 }  // namespace
 
 TableBackend::TableBackend(Loop& loop) : loop_(loop) {
-    // Counting its memory, which nobody reads, costs the library a lock for each allocation. Refused, without
-    // harm, once it is in use.
+    // The library's memory statistics are not used, and cost a lock for each allocation. Once the library is
+    // in use it refuses this setting, without harm.
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 

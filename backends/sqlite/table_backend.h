@@ -14,7 +14,7 @@ namespace proxyd::sqlite {
 
 class TableBackend final : public table::TableBackend {
   public:
-    // The loop outlives the backend. Lookups that are under way at its end keep their runners, whose
+    // The loop outlives the backend. Lookups under way at the end of the backend keep their runners, whose
     // databases are stopped then.
     explicit TableBackend(Loop& loop);
     ~TableBackend() override;

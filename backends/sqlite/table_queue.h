@@ -1,4 +1,5 @@
-// What is known of one table's speed, and its lookups that wait for a thread of their own. Of the loop alone.
+// The measured speed of one table, and its lookups that wait for a thread of their own. Used by the loop
+// alone.
 #pragma once
 
 #include <chrono>
@@ -8,10 +9,10 @@
 
 namespace proxyd::sqlite {
 
-// Lookups that take so long do not share a thread with quick ones.
+// Lookups that take this long do not share a thread with quick ones.
 inline constexpr std::chrono::milliseconds slow_lookup{2};
 
-// What the table's file says of these; the smallest values of its tables hold for a database.
+// The limits in table files; for a database the smallest values of its tables hold.
 struct Limits {
     std::size_t handles = 8;  // pool_size
     std::size_t queue = 10000;
@@ -26,8 +27,8 @@ class TableQueue {
     [[nodiscard]] const Limits& limits() const { return limits_; }
 
     std::deque<Lookup> waiting;
-    int running = 0;  // on threads of their own
-    int overdue = 0;  // of these: such as have shown only there that they take long
+    int running = 0;  // lookups on threads of their own
+    int overdue = 0;  // those of them that turned out to be slow only there
 
     [[nodiscard]] bool slow() const { return overdue > 0 || mean_ >= slow_lookup; }
 

@@ -6,12 +6,9 @@
 namespace proxyd::sqlite {
 namespace {
 
-constexpr std::chrono::milliseconds grace{20};  // the thread knows better why it could not answer
+constexpr std::chrono::milliseconds grace{20};  // the thread can tell better why it did not answer
 
-// So many answers are handed over before the rest has come: then both threads have work.
-constexpr std::size_t portion = 32;
-
-// How long lookups go on sharing one lock of the file, which keeps writers out.
+// How long lookups may share one lock of the file: the lock keeps writers out.
 constexpr std::chrono::milliseconds longest_batch{1};
 
 }  // namespace
@@ -142,7 +139,7 @@ void Worker::end() {
     owner_.ended(*this);
 }
 
-// All below in the thread of its own.
+// All functions below run in the worker's own thread.
 
 void Worker::work() {
     while (wait_for_lookups()) {
@@ -167,7 +164,7 @@ void Worker::work() {
     if (!stopping_) loop_.post([self = shared_from_this()] { self->end(); });
 }
 
-// False when told to stop, or to end and nothing is left.
+// False when stopped, or when ending with nothing left.
 bool Worker::wait_for_lookups() {
     std::unique_lock lock(mutex_);
     wake_.wait(lock, [this] { return stopping_ || ending_ || !queue_.empty(); });
@@ -176,11 +173,11 @@ bool Worker::wait_for_lookups() {
     return !stopping_ && !queue_.empty();
 }
 
-// Keeps what is done and takes the next one of the batch, if there is one and it is wanted.
+// Stores the finished job and takes the next one of the batch, if there is one and it is wanted.
 std::optional<Job> Worker::next(std::optional<Job> done, TimePoint now, bool wanted) {
     const std::lock_guard lock(mutex_);
     under_way_since_.reset();
-    if (stopping_) return std::nullopt;  // nobody waits for it any more
+    if (stopping_) return std::nullopt;  // the answer is no longer wanted
     if (done) done_.push_back(std::move(*done));
     if (!wanted || batch_left_ == 0) return std::nullopt;
     --batch_left_;
@@ -191,7 +188,7 @@ std::optional<Job> Worker::next(std::optional<Job> done, TimePoint now, bool wan
 }
 
 void Worker::look_up(Job& job, TimePoint now) {
-    // The loop answers those whose deadline has passed while they waited; working on them helps nobody.
+    // The loop answers lookups whose deadline passed while they waited; working on them would be useless.
     if (job.deadline.passed(now)) {
         job.answer.failed = true;
         job.answer.failure = busy_too_long();
@@ -203,8 +200,8 @@ void Worker::look_up(Job& job, TimePoint now) {
     job.took = Clock::now() - now;
 }
 
-// At the end of a portion or batch and before anything that is known to take long. False when told to stop:
-// then the loop may be gone.
+// Called at the end of a portion or batch, and before operations known to take long. False when stopped: then
+// the loop may be gone.
 bool Worker::wake_loop() {
     const std::lock_guard lock(mutex_);
     if (stopping_) return false;

@@ -19,57 +19,57 @@ namespace proxyd::sqlite {
 
 [[nodiscard]] pool::Failure busy_too_long();
 
-// Answers in the order in which it was asked. What one pass of the loop brings is handed over in one go, or a
+// Answers in the order of the lookups. All lookups of one pass of the loop are handed over together, or a
 // portion at a time, and so are the answers: waking a thread costs more than a query.
 class Worker : public std::enable_shared_from_this<Worker> {
   public:
-    // Both are called in the loop's thread: with lookups that are answered, and when the file is closed after
+    // Both are called in the loop's thread: with answered lookups, and when the file is closed after
     // retire().
     struct Owner {
         std::function<void(Worker&, std::vector<Lookup>)> answered;
         std::function<void(Worker&)> ended;
     };
 
-    // The loop outlives it, or stop() is called before the loop's end. `closed` is called in any thread, when
-    // the file's descriptors are free again.
+    // The loop outlives the worker, or stop() is called before the loop's end. `closed` is called in any
+    // thread, when the file's descriptors are free again.
     Worker(Loop& loop, std::string path, Owner owner, std::function<void()> closed);
     ~Worker();
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
-    // Starts the thread. Once, before anything else.
+    // Starts the thread. Called once, before anything else.
     void begin();
 
-    // All below in the loop's thread.
+    // All functions below are called in the loop's thread.
 
     // Takes the lookups over; the vector is empty then.
     void give(std::vector<Lookup>& lookups);
-    // Those that it has not begun with.
+    // Returns the lookups that the thread has not begun with.
     [[nodiscard]] std::vector<Lookup> take_back();
 
     [[nodiscard]] bool idle() const { return asked_.empty(); }
     [[nodiscard]] TimePoint used_at() const { return used_at_; }
     [[nodiscard]] TimePoint opened_at() const { return opened_at_; }
 
-    // The lookup that it works on, if it has done so for that long, not counting the time for which others
-    // lock the file.
+    // The lookup under way, if the thread has worked on it for that long, without the time for which other
+    // processes lock the file.
     [[nodiscard]] Asked* stuck_with(Duration time);
 
-    // The callbacks of those whose deadline has passed; the rest waits on. `some_wait` becomes true if some
+    // Takes the callbacks of lookups whose deadline has passed; the others wait on. Sets `some_wait` if some
     // do.
     void take_late(TimePoint now, std::vector<pool::OutcomeCallback>& late, bool& some_wait);
 
-    // Gives its owner what is answered: while one of its lookups takes long, those before it may be there.
+    // Gives the answered lookups to the owner: answers may be ready while a later lookup takes long.
     void deliver();
 
-    // It ends when all that it was given is answered.
+    // Ends the thread when all lookups given to it are answered.
     void retire();
     [[nodiscard]] bool retiring() const { return retiring_; }
 
-    // From now on the thread touches nothing but itself. What runs now ends within a moment, where the system
-    // returns from its call; that is waited for at most that long.
+    // From now on the thread uses only its own data. The running query ends within a moment, if the system
+    // returns from its call; this function waits for that `within` at most.
     void stop(Duration within);
-    // After stop(): those without an answer, and those whose answers have not been delivered.
+    // After stop(): the lookups without an answer, and those whose answers have not been delivered.
     [[nodiscard]] std::vector<Lookup> left_over();
 
   private:
@@ -85,21 +85,21 @@ class Worker : public std::enable_shared_from_this<Worker> {
     Owner owner_;
     std::function<void()> closed_;
     std::thread thread_;
-    // Of the loop's thread.
+    // For the loop's thread.
     std::deque<Asked> asked_;
     TimePoint opened_at_;
     TimePoint used_at_;
     bool retiring_ = false;
-    // Of its own thread.
+    // For the worker's own thread.
     bool several_ = false;
-    // Of both.
+    // For both threads.
     mutable std::mutex mutex_;
     std::condition_variable wake_;
     std::deque<Job> queue_;
-    std::size_t batch_left_ = 0;  // the first of queue_: asked before the batch began
+    std::size_t batch_left_ = 0;  // the first of queue_: given before the batch began
     std::optional<TimePoint> under_way_since_;
     std::vector<Job> done_;
-    bool loop_woken_ = false;  // for what is in done_
+    bool loop_woken_ = false;  // for the contents of done_
     bool ending_ = false;      // once queue_ is empty
     bool stopping_ = false;
     bool ended_ = false;

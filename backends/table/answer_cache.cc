@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::size_t bytes_per_answer = 1024;  // on average, of a full cache
 
-// Of an answer beside its texts: the entry, and its place in the index.
+// Bytes of an answer beside its texts: the entry, and its place in the index.
 constexpr std::size_t overhead = 192;
 
 }  // namespace
@@ -41,12 +41,12 @@ const AnswerCache::Answer* AnswerCache::find(const std::string& key, TimePoint n
 void AnswerCache::keep(const std::string& key, const std::string& value, const Question& question) {
     if (question.flushes != flushes_) return;
     if (const auto found = by_key_.find(key); found != by_key_.end()) {
-        // Of two questions on their way the later one may be answered first.
+        // Of two lookups under way the later one may be answered first.
         if (found->second->answer.asked > question.asked) return;
         forget(found->second);
     }
     if (fresh_for(value) == Duration::zero() && settings_.stale_ttl == Duration::zero()) return;
-    const auto size = static_cast<std::size_t>(settings_.size);
+    const auto size = static_cast<std::size_t>(settings_.cache_size);
     entries_.push_front({key, {value, question.asked}});
     bytes_ += bytes_of(entries_.front());
     by_key_.emplace(entries_.front().key, entries_.begin());

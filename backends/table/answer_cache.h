@@ -16,12 +16,12 @@ namespace proxyd::table {
 struct CacheStats {
     std::size_t entries = 0;
     std::uint64_t hits = 0;    // lookups answered without the database
-    std::uint64_t misses = 0;  // lookups that had to ask it
-    std::uint64_t stale = 0;   // lookups that it could not answer, and this did
+    std::uint64_t misses = 0;  // lookups that asked the database
+    std::uint64_t stale = 0;   // lookups that the database could not answer and the cache did
 };
 
-// Pure: time is handed in. Holds `size` answers at most, and as many KiB; those not used for longest make
-// room. The age of an answer counts from the moment in which the database was asked, so it is never older
+// Pure: the caller passes the time. Holds `size` answers at most, and as many KiB; the answers not used for
+// longest make room. The age of an answer counts from the query to the database, so the data is never older
 // than that.
 class AnswerCache {
   public:
@@ -30,7 +30,7 @@ class AnswerCache {
         TimePoint asked;
     };
 
-    // To be taken before the database is asked. An answer to a question from before a flush is not kept.
+    // Made before the database is asked. If a flush comes in between, the answer is not kept.
     struct Question {
         TimePoint asked;
         std::uint64_t flushes = 0;
@@ -40,17 +40,17 @@ class AnswerCache {
 
     [[nodiscard]] Question question(TimePoint now) const { return {now, flushes_}; }
 
-    // What may be answered without asking, or null. Valid until the next call of any of these.
+    // The answer that may be given without asking the database, or null. Valid until the next call of a
+    // function of this class.
     [[nodiscard]] const Answer* fresh(const std::string& key, TimePoint now);
 
-    // What may be answered since nobody can be asked, or null.
+    // The answer that may be given because no host answers, or null.
     [[nodiscard]] const Answer* stale(const std::string& key, TimePoint now);
 
-    // A definite answer: found or not found. It takes the place of an older one even when it is not one to be
-    // kept.
+    // A definite answer: found or not found. It replaces an older one even if it is not to be kept itself.
     void keep(const std::string& key, const std::string& value, const Question& question);
 
-    // Return how many answers are forgotten.
+    // Return the number of forgotten answers.
     std::size_t flush();
     std::size_t flush(const std::string& key);
 
@@ -64,14 +64,14 @@ class AnswerCache {
     using Entries = std::list<Entry>;
 
     [[nodiscard]] Duration fresh_for(const std::string& value) const {
-        return value.empty() ? settings_.negative_ttl : settings_.ttl;
+        return value.empty() ? settings_.cache_negative_ttl : settings_.cache_ttl;
     }
     [[nodiscard]] const Answer* find(const std::string& key, TimePoint now, bool asked_in_vain);
     [[nodiscard]] static std::size_t bytes_of(const Entry& entry);
     void forget(Entries::iterator entry);
 
     CacheSettings settings_;
-    Entries entries_;  // the one used last first
+    Entries entries_;  // the one used last comes first
     std::unordered_map<std::string_view, Entries::iterator> by_key_;
     std::size_t bytes_ = 0;
     std::uint64_t flushes_ = 0;

@@ -29,7 +29,7 @@ LookupResult joined(const std::vector<LookupResult>& results) {
     return all;
 }
 
-// All members at once: their results count in the order of the list.
+// Asks all members at once: their results are joined in the order of the list.
 void lookup_all(const CompositeTable& list, const MemberLookup& ask, std::string_view key, KeyRules rules,
                 Deadline deadline, LookupCallback callback) {
     struct Gathered {
@@ -48,7 +48,7 @@ void lookup_all(const CompositeTable& list, const MemberLookup& ask, std::string
     }
 }
 
-// What is left of a chain.
+// The rest of a chain.
 struct Chain {
     std::vector<std::string> members;
     std::size_t next = 0;

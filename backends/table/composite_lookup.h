@@ -1,4 +1,4 @@
-// Lookups in tables made of other tables: one result out of those of the members.
+// Lookups in a CompositeTable: one result from those of its members.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@ namespace proxyd::table {
 using MemberLookup = std::function<void(const std::string& member, std::string_view key, KeyRules rules,
                                         Deadline deadline, LookupCallback callback)>;
 
-// Calls back exactly once. An error of a member that is asked is the error of the whole. As in the stock
+// Calls back exactly once. An error of a queried member is the error of the whole lookup. As in the stock
 // server, the members fold keys by their own rules, not by those of the request.
 void lookup_list(const std::string& name, const CompositeTable& list, const MemberLookup& ask,
                  std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback);

@@ -10,13 +10,13 @@ namespace proxyd::table {
 
 struct CompositeTable {
     enum class Kind {
-        all,    // unionmap: what all members find, in their order, joined by commas
-        chain,  // pipemap: each member is asked for what the one before it found
+        all,    // unionmap: the results of all members, in their order, joined by commas
+        chain,  // pipemap: each member gets the result of the previous one as key
     };
     Kind kind = Kind::all;
     std::vector<std::string> members;  // type:name each; at least one
 
-    // No value for any other table, and for one whose braces or members the stock server would not take.
+    // No value for any other table, and for one whose braces or members the stock server would refuse.
     [[nodiscard]] static std::optional<CompositeTable> parse(std::string_view table);
 };
 

@@ -68,8 +68,9 @@ void DomainList::add(Item item, bool negated) {
     items_.push_back(std::move(item));
 }
 
-// Up to Postfix 3.7 each line stands by itself. Since then one that begins with white space continues the one
-// before: the same, save where that is a comment or there is none. Then no domain is lost here.
+// Up to Postfix 3.7 each line stands by itself. Since then a line that begins with white space continues the
+// previous one. The result is the same, unless the previous line is a comment or does not exist; in these
+// cases no domain is lost here.
 bool DomainList::add_lines(std::string_view text, const std::string& path, bool negated, const ReadFile& read,
                            std::vector<std::string>& open_files, std::string& error) {
     bool begun = false;
@@ -128,7 +129,7 @@ DomainList::Item DomainList::table_item(const std::string& name) {
     Item item;
     item.text = name;
     item.kind = Item::Kind::table;
-    const auto colon = name.find(':');  // what is not served here may well begin with "proxy:"
+    const auto colon = name.find(':');  // a name not served here may begin with "proxy:"
     const std::string_view type = std::string_view(name).substr(0, colon);
     const std::string_view rest = std::string_view(name).substr(colon + 1);
     std::string error;

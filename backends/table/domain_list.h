@@ -1,4 +1,4 @@
-// The `domain` parameter of table files (pgsql_table(5)): which domains a table is asked about at all.
+// The `domain` parameter of table files (pgsql_table(5)): the domains for which a table is asked.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@
 
 namespace proxyd::table {
 
-// The domain of a folded key that a domain list looks at: after the last '@'; may be empty. No value without
-// '@' or when that '@' comes first: such a key is "not found" whatever the list says.
+// The domain of a folded key that a domain list checks: after the last '@'; may be empty. No value without
+// '@' or when that '@' comes first: such a key is "not found" whatever the list contains.
 [[nodiscard]] std::optional<std::string_view> listed_domain(std::string_view folded_key);
 
 struct DomainMatch {
@@ -36,48 +36,48 @@ class DomainList {
     using ReadFile = std::function<std::optional<std::string>(const std::string& path, std::string& error)>;
 
     // Reads the files that `value` names, at once. A file that cannot be read becomes a broken item. `utf8`:
-    // names fold by Unicode rules. No value, and `error`, for a value that no table can be opened with ('!'
+    // names fold by Unicode rules. No value, and `error`, when no table can be opened with `value` ('!'
     // without an item).
     [[nodiscard]] static std::optional<DomainList> parse(std::string_view value, const ReadFile& read,
                                                          bool utf8, std::string& error);
 
-    // No items at all in the parameter: every key passes, also those without a domain.
+    // Whether the parameter has no items at all: every key passes, also those without a domain.
     [[nodiscard]] bool empty() const { return count_ == 0 && !given_; }
 
-    // As the names in the list were folded.
+    // Folds a domain as the names in the list were folded.
     [[nodiscard]] std::string folded(std::string_view domain) const;
 
     // Items in order; the first that matches decides. Does no I/O.
     [[nodiscard]] DomainMatch match(std::string_view folded_domain, std::size_t from = 0) const;
 
-    // Goes on after an `ask` for item `index`.
+    // Continues after an `ask` for item `index`.
     [[nodiscard]] DomainMatch resume(std::string_view folded_domain, std::size_t index, bool found) const;
 
-    // An item that fails every lookup that comes to it.
+    // An item that fails every lookup that reaches it.
     struct Fault {
         std::string item;    // "/path", or type:name
         std::string reason;  // for people; names the item
     };
     [[nodiscard]] std::vector<Fault> faults() const;
 
-    // What this list has lost of `before`, an older reading of the same parameter: "" or a sentence. A file
-    // that is away or holds no domain is rather about to be written than meant, and all mail to those domains
-    // would come back.
+    // The loss against `before`, an older reading of the same parameter: "" or a sentence. A file that is
+    // missing or holds no domain is probably about to be written; if it were taken seriously, all mail to its
+    // domains would bounce.
     [[nodiscard]] std::string lost_since(const DomainList& before) const;
 
-    // type:name of those items that are looked up elsewhere.
+    // type:name of the items that are looked up in other tables.
     [[nodiscard]] std::vector<std::string> tables() const;
 
-    // Read or tried, for watching.
+    // The files that were read or tried, to be watched.
     [[nodiscard]] const std::vector<std::string>& files() const { return files_; }
 
-    // Those of them that hold no item.
+    // The files that hold no item.
     [[nodiscard]] const std::vector<std::string>& empty_files() const { return empty_files_; }
 
     [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
   private:
-    // What is no plain name.
+    // An item that is no plain name.
     struct Item {
         enum class Kind { table, inline_table, every, broken };
         Kind kind = Kind::table;
@@ -88,7 +88,7 @@ class DomainList {
         std::size_t place = 0;  // among all items of the list
     };
     struct Name {
-        std::size_t place = 0;  // of the first of this name
+        std::size_t place = 0;  // of the first item with this name
         bool negated = false;
     };
     struct NameHash {
@@ -110,7 +110,7 @@ class DomainList {
 
     std::unordered_map<std::string, Name, NameHash, std::equal_to<>> names_;
     std::vector<Item> items_;
-    std::size_t count_ = 0;  // of both
+    std::size_t count_ = 0;  // number of items and names
     bool given_ = false;
     bool utf8_ = true;
     std::vector<std::string> files_;

@@ -7,7 +7,7 @@
 namespace proxyd::table {
 
 FileStamp stamp_of(const std::string& path) {
-    // A network's file system may not answer.
+    // A network file system may not answer.
     const Activity activity("looking at the file", path);
     struct stat st {};
     if (stat(path.c_str(), &st) != 0) return {};

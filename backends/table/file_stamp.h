@@ -1,4 +1,4 @@
-// What tells that a file has changed.
+// Detects that a file has changed.
 #pragma once
 
 #include <compare>
@@ -26,7 +26,7 @@ struct FileStamp {
 
 using FileStamps = std::map<std::string, FileStamp>;
 
-// The stamps of all these files now.
+// The present stamps of all these files.
 [[nodiscard]] FileStamps stamps_of(const std::vector<std::string>& paths);
 
 }  // namespace proxyd::table

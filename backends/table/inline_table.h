@@ -1,5 +1,5 @@
-// Small tables that stand in their own name: inline:{...} and static:... (DATABASE_README). Pure; used by
-// domain lists.
+// Small tables whose content is in their own name: inline:{...} and static:... (DATABASE_README). Pure; used
+// by domain lists.
 #pragma once
 
 #include <map>
@@ -10,11 +10,11 @@
 
 namespace proxyd::table {
 
-// inline:{ key = value, { key = value with blanks }, ... }. Keys are as they stand: Postfix folds the domain
-// that it looks for in a list, and not what such a table has. The last of equal keys counts.
+// inline:{ key = value, { key = value with blanks }, ... }. Keys are not changed: Postfix folds the domain
+// that it looks up in a list, but not the keys of such a table. Of equal keys the last one counts.
 class InlineTable {
   public:
-    // `text` is what follows "inline:". No value, and `error` says what is wrong, for a table that is not
+    // `text` is the part after "inline:". No value, and `error` gives the reason, for a table that is not
     // "{...}", is empty, or has an item without '='.
     [[nodiscard]] static std::optional<InlineTable> parse(std::string_view text, std::string& error);
 
@@ -27,8 +27,8 @@ class InlineTable {
     std::map<std::string, std::string, std::less<>> entries_;
 };
 
-// The value that static:text gives for every key: the text, or the inside of "{ text }". `text` is what
-// follows "static:". No value, and `error`, for an empty text or unbalanced braces.
+// The value that static:text gives for every key: the text, or the inside of "{ text }". `text` is the part
+// after "static:". No value, and `error`, for an empty text or unbalanced braces.
 [[nodiscard]] std::optional<std::string> static_value(std::string_view text, std::string& error);
 
 }  // namespace proxyd::table

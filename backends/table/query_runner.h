@@ -1,4 +1,4 @@
-// What a database type provides: tables that can be asked.
+// The interface of a database type: tables that can be asked.
 #pragma once
 
 #include <memory>
@@ -20,19 +20,19 @@ class QueryRunner {
   public:
     virtual ~QueryRunner() = default;
 
-    // Calls back exactly once, at the deadline at the latest; perhaps before run() returns. The key is folded
-    // and suits the templates.
+    // Calls back exactly once, at the deadline at the latest, possibly before run() returns. The key is
+    // folded and suits the templates.
     virtual void run(const KeyParts& key, Deadline deadline, pool::OutcomeCallback callback) = 0;
 
-    // Connects, and has the database look at the query without running it. Calls back as run() does. For
-    // checking.
+    // Connects, and has the database check the query without running it. Calls back as run() does. For
+    // proxyctl check.
     virtual void prepare_only(Deadline deadline, TrialCallback callback) = 0;
 };
 
-// One database, as all tables that ask it share it.
+// One database, shared by all tables that use it.
 struct DatabaseReport {
     std::string name;           // for people
-    std::size_t pool_size = 0;  // 0: it has no connections, being a file
+    std::size_t pool_size = 0;  // 0: no connections, as the database is a file
     pool::PoolStats stats;
     std::vector<pool::Host> hosts;
 };
@@ -44,26 +44,26 @@ class TableBackend {
 
     [[nodiscard]] virtual SqlDialect dialect() const = 0;
 
-    // The parameters of its own that the type knows, beside those of all SQL types.
+    // The parameters of this type alone, beside those of all SQL types.
     [[nodiscard]] virtual std::vector<std::string_view> parameter_names() const = 0;
 
     // The parameter that names the database's file. Empty: the database is a server.
     [[nodiscard]] virtual std::string_view file_parameter() const { return {}; }
 
-    // Whether the text of a query may be more than one statement.
+    // Whether the text of a query may contain more than one statement.
     [[nodiscard]] virtual bool takes_several_statements() const { return true; }
 
-    // A runner for a table. Null when its parameters are wrong; they then have errors. Never waits for the
-    // database.
+    // A runner for a table. Null when its parameters are wrong; the errors are then in the parameters. Never
+    // waits for the database.
     [[nodiscard]] virtual std::unique_ptr<QueryRunner> make_runner(const std::string& table_name,
                                                                    TableParameters& parameters,
                                                                    const SqlDefinition& definition,
                                                                    const TableSettings& settings) = 0;
 
-    // Those that are in use now.
+    // The databases in use now.
     [[nodiscard]] virtual std::vector<DatabaseReport> databases() const { return {}; }
 
-    // The process is about to end: connections that are idle, or become it, are closed.
+    // The process is about to end: idle connections are closed, busy ones when they become idle.
     virtual void wind_down() {}
 };
 

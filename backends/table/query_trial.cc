@@ -10,7 +10,7 @@
 namespace proxyd::table {
 namespace {
 
-// Nobody has them. With labels for %1 to %9, and alike behind the first letters.
+// These addresses do not exist. They have labels for %1 to %9, and are alike after the first letters.
 constexpr std::array<std::string_view, 2> local_parts = {"check@", "other@"};
 constexpr std::string_view made_up_domain = "a.b.c.d.e.f.g.proxyd.invalid";
 
@@ -46,7 +46,7 @@ class QueryTrial : public std::enable_shared_from_this<QueryTrial> {
         });
     }
 
-    // Whether it is the form that the server refuses.
+    // Checks whether the server refuses the form of the query.
     void try_control() {
         ask_(plan_.control, [self = shared_from_this()](const pool::Outcome& outcome) {
             if (outcome.ok() && self->plan_.reads) return self->end(self->failure_, {});

@@ -1,5 +1,5 @@
-// Finds out without a lookup whether a database takes a table's query. A server may refuse what is asked in a
-// trial where it answers lookups: an error counts only if a lookup would meet it, too.
+// Checks without a lookup whether a database accepts a table's query. A server may refuse a trial but answer
+// lookups: an error counts only if a lookup would meet it, too.
 #pragma once
 
 #include <functional>
@@ -14,26 +14,26 @@
 namespace proxyd::table {
 
 struct Trial {
-    std::optional<pool::Failure> failure;  // what lookups will meet
-    std::string not_tried;                 // why the database was only connected to; "": the query was tried
+    std::optional<pool::Failure> failure;  // the failure that lookups will meet
+    std::string not_tried;  // why the query was not tried, but only a connection made; "": it was tried
 };
 using TrialCallback = std::function<void(const Trial&)>;
 
 struct TrialPlan {
-    // The query, in a form in which the server looks at it and does not run it; with a key in the text there
-    // are two, with different keys. What the server says of both alike is not the fault of a key. Empty: the
-    // database is only connected to.
+    // The query, in a form that the server checks without running it. With a key in the text there are two,
+    // with different keys: an error that both have in common is not caused by a key. Empty: only a connection
+    // is made.
     std::vector<std::string> texts;
-    std::string control;        // a query in the same form that every server takes
-    std::string only_connect;   // one that it answers
-    std::string why_not_tried;  // where there are no texts
-    bool reads = true;          // false: the server may take a statement and not its preparation
+    std::string control;        // a query in the same form that every server accepts
+    std::string only_connect;   // a query that the server answers
+    std::string why_not_tried;  // the reason, if there are no texts
+    bool reads = true;          // false: the server may accept a statement but not its preparation
 };
 
-// The query as PREPARE would have it: with placeholders, or with made-up keys in it.
+// The query in a form for PREPARE: with placeholders, or with made-up keys.
 [[nodiscard]] TrialPlan plan_trial(const Template& query, const SqlAnalysis& analysis);
 
-// A message in which the made-up keys look alike.
+// The message with all made-up keys replaced by the same text.
 [[nodiscard]] std::string without_made_up_key(std::string message);
 
 // Asks the database for one text. Calls back exactly once.

@@ -9,10 +9,10 @@
 
 namespace proxyd::table {
 
-// A few of them: their text may hold what a client has sent, and no client shall fill the log.
+// Keeps only a few causes: their text may hold data of a client, and no client shall fill the log.
 class RecentCauses {
   public:
-    // From 0 on, and the same for the same text while not too many others have come in between.
+    // Numbers begin at 0. The same text has the same number, unless too many others have come in between.
     std::size_t number(std::string_view text) {
         text = text.substr(0, compared);
         const auto known = std::find(texts_.begin(), texts_.end(), text);

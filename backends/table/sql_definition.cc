@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t context = 30;  // bytes shown on each side of a mistake
 
-// What stands around the mistake of a template, without the passwords of the table. "" where the mistake is
-// in one of them.
+// The text around the mistake of a template, without the passwords of the table. "" if the mistake is in a
+// password.
 std::string around_mistake(const std::string& shown) {
     std::string ignored;
     std::size_t at = 0;

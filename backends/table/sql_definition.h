@@ -1,4 +1,4 @@
-// What a table file of an SQL type says, apart from the database it names.
+// The contents of a table file of an SQL type, apart from the database that it names.
 #pragma once
 
 #include <optional>
@@ -21,12 +21,12 @@ struct SqlDefinition {
     SqlAnalysis analysis;
 };
 
-// The parameters that read_sql_definition() reads; those of one type come from its backend, and those that
-// stand for options of the daemon from their declarations.
+// The parameters that read_sql_definition() reads. A backend lists the parameters of its type; those that
+// override options of the daemon are in the options' declarations.
 [[nodiscard]] const std::vector<std::string_view>& common_parameter_names();
 
-// Reads the parameters that all SQL types have. No value when the table cannot be used; `parameters` then has
-// errors.
+// Reads the parameters that all SQL types have. No value when the table cannot be used; the errors are then
+// in `parameters`.
 [[nodiscard]] std::optional<SqlDefinition> read_sql_definition(TableParameters& parameters,
                                                                SqlDialect dialect, bool utf8,
                                                                const DomainList::ReadFile& read);

@@ -1,5 +1,6 @@
 #include "backends/table/sql_table.h"
 
+#include <atomic>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,7 +17,7 @@ using protocol::Status;
 
 namespace {
 
-// Of the values with something between them, and what the end of a reply takes.
+// The bytes of all values with separators, and of the end of a reply.
 std::size_t bytes_of(const pool::Rows& rows) {
     std::size_t bytes = 2;
     for (std::size_t row = 0; row < rows.rows(); ++row) {
@@ -27,7 +28,7 @@ std::size_t bytes_of(const pool::Rows& rows) {
     return bytes;
 }
 
-// Adds the values up to the first one that ends the lookup, and tells which way. Counts the empty ones.
+// Adds the values up to the first one that ends the lookup, and tells how it ends. Counts the empty values.
 std::optional<ResultCollector::Added> add_all(const pool::Rows& rows, ResultCollector& collector,
                                               std::size_t& empty) {
     using Added = ResultCollector::Added;
@@ -43,12 +44,12 @@ std::optional<ResultCollector::Added> add_all(const pool::Rows& rows, ResultColl
     return std::nullopt;
 }
 
-// Of all tables, so that what is logged of one version does not hide what there is to say of the next.
-unsigned long versions = 0;
+// Counted over all tables, so that log lines of one version do not hide those of the next.
+std::atomic<unsigned long> versions = 0;
 
 }  // namespace
 
-// One lookup on its way. Keeps its version of the table alive.
+// One lookup under way. Keeps its version of the table alive.
 struct SqlTable::Job {
     Job(std::shared_ptr<const SqlTable> owner, std::string folded, KeyRules key_rules, Deadline until,
         LookupCallback done)
@@ -81,9 +82,9 @@ SqlTable::SqlTable(Loop& loop, std::string name, SqlDefinition definition, Table
       runner_(std::move(runner)),
       nested_(std::move(nested)),
       has_room_(std::move(has_room)) {
-    // A query that writes has to reach the database every time.
-    if (settings_.cache.on() && !definition_.analysis.may_write) {
-        cache_ = std::make_unique<AnswerCache>(settings_.cache);
+    // A query that writes must reach the database every time.
+    if (settings_.keeps_answers() && !definition_.analysis.may_write) {
+        cache_ = std::make_unique<AnswerCache>(settings_);
     }
 }
 
@@ -156,7 +157,7 @@ void SqlTable::ask(const std::shared_ptr<Job>& job) const {
         job->question = cache_->question(loop_.now());
     }
     runner_->run(job->parts, job->deadline, [job](const pool::Outcome& outcome) {
-        // The table that the job keeps alive is the one that runs this.
+        // The job keeps the table alive, and the table runs this.
         job->table->collect(*job, outcome);
     });
 }
@@ -175,7 +176,7 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
             return;
         }
         if (bytes > large_answer) expect_large_answer(bytes);
-        // At once: each step of growth would copy it.
+        // At once: each step of growth would copy the value.
         collector.expect(bytes);
     }
     std::size_t empty = 0;
@@ -198,7 +199,7 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
         return;
     }
     auto value = collector.take();
-    // What is wrong to one client stays out, though another one may not mind.
+    // A value that one client refuses is not kept, even if another client would accept it.
     if (cache_ && is_utf8(value)) cache_->keep(job.key, value, job.question);
     deliver(job, std::move(value));
 }

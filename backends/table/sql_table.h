@@ -23,7 +23,7 @@ struct LookupResult {
 };
 using LookupCallback = std::function<void(LookupResult)>;
 
-// What the request's flags ask to be done with the key.
+// The operations on the key that the request's flags ask for.
 struct KeyRules {
     bool utf8 = false;  // this side checks key and value, and folds by Unicode rules
     bool fold = false;
@@ -34,7 +34,7 @@ struct KeyRules {
 using NestedLookup = std::function<void(const std::string& table, std::string_view key, Deadline deadline,
                                         LookupCallback callback)>;
 
-// Whether an answer of so many bytes may be made now. Says in the log why not.
+// Whether an answer of so many bytes may be made now. If not, it logs the reason.
 using RoomForAnswer = std::function<bool(std::size_t bytes)>;
 
 class SqlTable : public std::enable_shared_from_this<SqlTable> {
@@ -42,13 +42,13 @@ class SqlTable : public std::enable_shared_from_this<SqlTable> {
     SqlTable(Loop& loop, std::string name, SqlDefinition definition, TableSettings settings,
              std::unique_ptr<QueryRunner> runner, NestedLookup nested, RoomForAnswer has_room);
 
-    // Calls back exactly once, at the deadline at the latest; perhaps before lookup() returns.
+    // Calls back exactly once, at the deadline at the latest, possibly before lookup() returns.
     void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) const;
 
-    // Of the answers that are kept; no value for a table that keeps none.
+    // The counts of the answer cache; no value for a table without one.
     [[nodiscard]] std::optional<CacheStats> cache_stats() const;
 
-    // Forgets all answers, or those of a key, however it was folded. Returns how many.
+    // Forgets all answers, or those of a key in any folding. Returns the number of forgotten answers.
     std::size_t flush(std::optional<std::string_view> key) const;
 
     [[nodiscard]] const TableSettings& settings() const { return settings_; }

@@ -13,7 +13,7 @@ namespace proxyd::table {
 
 namespace {
 
-// Behind a blank there may be an indented line that was meant for another parameter, such as the password.
+// After a blank there may be an indented line that was meant for another parameter, such as the password.
 std::string first_word(const std::string& value) {
     const auto blank = value.find_first_of(" \t");
     return blank == std::string::npos ? value : value.substr(0, blank) + " ...";
@@ -72,7 +72,7 @@ int TableParameters::integer(std::string_view name, int fallback, std::optional<
     const auto value = raw(name);
     if (!value) return fallback;
     int number = 0;
-    // Like strtol: blanks cannot be left, a sign may be.
+    // As strtol does: no blank may be left at the end, a sign is allowed.
     const char* begin = value->data();
     const char* end = begin + value->size();
     if (begin != end && *begin == '+') ++begin;
@@ -112,7 +112,7 @@ cluster::Secrets TableParameters::secrets() const {
         try {
             return main_cf_(prefix_ + std::string(name)).value_or(std::string());
         } catch (const config::ExpansionError&) {
-            return {};  // told when the parameter is read
+            return {};  // reported when the parameter is read
         }
     };
     cluster::Secrets secrets;

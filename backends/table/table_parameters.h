@@ -16,14 +16,14 @@ namespace proxyd::table {
 // A main.cf parameter's value, expanded. No value: not set. Throws config::ExpansionError.
 using MainCfValue = std::function<std::optional<std::string>(const std::string& name)>;
 
-// Reads record what is wrong instead of failing, so that one look finds every fault.
+// Reads record errors instead of failing, so that one check finds every fault.
 class TableParameters {
   public:
     static TableParameters from_file(config::ParameterFile file);
     // `pgsql:name`: the parameters are name_hosts, name_query ... in main.cf.
     static TableParameters from_main_cf(std::string name, MainCfValue value);
 
-    // "Not set" and "empty" are the same to these.
+    // Treat "not set" and "empty" alike.
     [[nodiscard]] std::optional<std::string> text(std::string_view name) const;
     [[nodiscard]] std::string text(std::string_view name, std::string_view fallback) const;
     // An empty value is an error.
@@ -32,33 +32,33 @@ class TableParameters {
     [[nodiscard]] int integer(std::string_view name, int fallback, std::optional<int> at_least = {});
     [[nodiscard]] bool boolean(std::string_view name, bool fallback);
 
-    // The value as it stands, also when it is empty.
+    // The value as written, even if it is empty.
     [[nodiscard]] std::optional<std::string> raw(std::string_view name) const;
 
-    // The passwords of the table are hidden in what is recorded here.
+    // Passwords of the table are hidden in the recorded messages.
     void error(std::string_view name, const std::string& message);
     void warning(std::string_view name, const std::string& message);
     [[nodiscard]] const std::vector<config::Problem>& errors() const { return errors_; }
     [[nodiscard]] const std::vector<config::Problem>& warnings() const { return warnings_; }
 
-    // What is hidden in messages about this table.
+    // The secrets to hide in messages about this table.
     [[nodiscard]] cluster::Secrets secrets() const;
 
-    // Whether it is a path without "/" in front, which is taken for a name of main.cf parameters that nobody
-    // set.
+    // Whether the name is a path without a leading "/", which is taken for the name of main.cf parameters
+    // that do not exist.
     [[nodiscard]] bool is_relative_path() const;
 
-    // As it is written where the parameters stand: in main.cf with the table's name in front.
+    // The name as written in its place: in main.cf with the table's name in front.
     [[nodiscard]] std::string full_name(std::string_view name) const;
 
-    // Names that stand in the file; none in the main.cf form.
+    // The names in the file; none in the main.cf form.
     [[nodiscard]] std::vector<std::string> names() const;
     // "/etc/postfix/x.cf", or "main.cf".
     [[nodiscard]] const std::string& where() const { return where_; }
     // "/etc/postfix/x.cf, line 3: the message"
     [[nodiscard]] std::string describe(const config::Problem& problem) const;
 
-    // Of the parameter in its file; 0 when it does not stand there, or in the main.cf form.
+    // The line of the parameter in its file; 0 when it is not there, or in the main.cf form.
     [[nodiscard]] int line(std::string_view name) const;
 
   private:

@@ -22,15 +22,15 @@ using protocol::TableName;
 
 namespace {
 
-// How often a table in use has its files looked at. A change is taken over when two looks in a row saw the
-// same, so that a file is not read while it is being written.
+// How often the files of a table in use are checked. A change is applied when two checks in a row saw the
+// same stamps, so that no file is read while it is being written.
 constexpr std::chrono::seconds look_interval{1};
 
-// How often a table file that cannot be used is tried again, even if it has not changed.
+// How often an unusable table file is tried again, even if it has not changed.
 constexpr std::chrono::seconds retry_interval{5};
 
-// Whether all that differs from `before` was changed so long ago. A change that is older than a look needs no
-// second one; when a file has gone, nobody knows since when.
+// Whether all differences from `before` are at least this old. A change older than one check needs no second
+// check; the age of a removal is not known.
 bool changed_before(const FileStamps& before, const FileStamps& stamps, std::chrono::nanoseconds time) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     return std::all_of(stamps.begin(), stamps.end(), [&](const auto& item) {
@@ -44,9 +44,9 @@ bool is_file_name(std::string_view name) {
     return name.starts_with('/') || name.starts_with('.');
 }
 
-// The daemon's options are for all tables; what stands in a table's own file is meant for this one.
+// The daemon's options are for all tables; parameters in a table's own file are meant for this table.
 void warn_of_kept_answers(const SqlTable& table, TableParameters& parameters) {
-    if (!table.definition().analysis.may_write || !table.settings().cache.on()) return;
+    if (!table.definition().analysis.may_write || !table.settings().keeps_answers()) return;
     for (const char* name : {"cache_ttl", "cache_negative_ttl", "stale_ttl"}) {
         if (parameters.text(name))
             parameters.warning(name, fmt::format("{} has no effect here: the query may change data, so its "
@@ -105,7 +105,7 @@ void TableSet::lookup(std::string_view name, std::string_view key, KeyRules rule
                  std::move(callback));
 }
 
-// Of the tables that a unionmap or pipemap table is made of, the one that takes longest counts.
+// For a CompositeTable the longest time of its members counts.
 std::chrono::milliseconds TableSet::timeout_of(std::string_view name) {
     std::chrono::milliseconds longest{0};
     if (const auto list = CompositeTable::parse(name)) {
@@ -141,7 +141,7 @@ void TableSet::lookup_any(std::string_view name, std::string_view key, KeyRules 
 
 void TableSet::lookup_until(Entry& found, std::string_view key, KeyRules rules, Deadline deadline,
                             LookupCallback callback) {
-    // The callback may make the table be replaced; this version goes on to the end.
+    // The callback may cause the table to be replaced; this version then continues to the end.
     const auto table = found.table;
     table->lookup(key, rules, deadline, std::move(callback));
 }
@@ -166,7 +166,7 @@ void TableSet::look_for_changes(Entry& entry) {
         return;
     }
     if (!entry.problem.empty() && entry.looked_at - entry.tried_at >= retry_interval) {
-        // What was wrong may have been the machine, not the file.
+        // The machine may have been at fault, not the file.
         load(entry);
         return;
     }
@@ -187,14 +187,14 @@ void TableSet::load(Entry& entry) {
     entry.stale = false;
     entry.tried_at = loop_.now();
     entry.looked_at = loop_.now();
-    // Stamped before it is read: a change in between is then seen at the next look.
+    // The stamp is taken before the file is read: a change in between is then seen at the next check.
     const std::string path(TableName::parse(entry.name).name);
     const auto before = stamp_of(path);
     auto inspection = inspect(entry.name);
     entry.loaded = stamps_of(inspection.files);
     if (const auto own = entry.loaded.find(path); own != entry.loaded.end()) own->second = before;
     entry.seen = entry.loaded;
-    // A version that is refused is read again and again.
+    // A refused version is read again and again.
     for (const auto& warning : inspection.warnings)
         log().warning(fmt::format("{} after {} versions: {}", entry.name, entry.versions, warning), warning);
     const auto lost =
@@ -225,7 +225,7 @@ TableParameters TableSet::read_parameters(const std::string& name, std::vector<s
         std::string error;
         auto file = config::read_parameter_file(name, error);
         if (file) return TableParameters::from_file(std::move(*file));
-        // The file's name stands in front of what is said of it.
+        // The caller puts the file's name in front of the message.
         const auto opened = fmt::format("open {}: ", name);
         if (error.starts_with(opened)) error.replace(0, opened.size(), "cannot be read: ");
         if (!options_.chroot.empty()) error += fmt::format(" (in the chroot {})", options_.chroot);
@@ -293,7 +293,7 @@ TableSet::Inspection TableSet::inspect(const std::string& table_name) {
                 warn_of_kept_answers(*inspection.table, parameters);
             }
         } else {
-            // Look for what else is wrong, to say it all at once.
+            // Finds further errors, to report all of them at once.
             (void)backend->second->make_runner(table_name, parameters, SqlDefinition{}, settings);
         }
     }
@@ -339,7 +339,7 @@ std::size_t TableSet::flush() {
 std::size_t TableSet::flush(std::string_view name, std::optional<std::string_view> key) {
     std::size_t count = 0;
     if (const auto list = CompositeTable::parse(name)) {
-        // Which keys its later members were asked for, their answers in pipemap tables decide.
+        // In a pipemap, the answers of earlier members decided which keys the later ones were asked for.
         for (const auto& member : list->members) count += flush(member, {});
         return count;
     }

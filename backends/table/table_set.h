@@ -1,4 +1,4 @@
-// All tables that have been asked for, by name; opened at first use, and kept up to date with their files.
+// All tables that have been requested, by name; opened at first use, and kept up to date with their files.
 #pragma once
 
 #include <functional>
@@ -19,11 +19,11 @@ namespace proxyd::table {
 struct TableSetOptions {
     bool utf8 = true;          // smtputf8_enable: names in domain lists fold by Unicode rules
     MainCfValue main_cf;       // for tables whose parameters are in main.cf; empty: there is none
-    SettingsFor settings_for;  // the daemon's options, as the table overrides them
-    std::string chroot{};      // the directory that the process is shut in, for messages; "": none
+    SettingsFor settings_for;  // the daemon's options, overridden by the table
+    std::string chroot{};      // the chroot directory of the process, for messages; "": none
 };
 
-// The answers of a table that keeps them; the counts begin with this version of the table.
+// The cache of a table; the counts begin with this version of the table.
 struct CacheReport {
     std::string name;
     CacheStats stats;
@@ -36,8 +36,8 @@ struct TableTrouble {
     bool available = false;  // an older version is in force
 };
 
-// A table that cannot be used answers retry and says why, and is tried again when its files change. A table
-// whose file changes for the worse stays as it was. Nothing that is wrong with one table concerns another.
+// A table that cannot be used answers retry and logs the reason; it is tried again when its files change. A
+// table whose new file is wrong keeps its old version. An error of one table does not affect another.
 class TableSet {
   public:
     TableSet(Loop& loop, TableSetOptions options);
@@ -47,25 +47,25 @@ class TableSet {
 
     void add_backend(std::string type, std::unique_ptr<TableBackend> backend);
 
-    // Who looks domains up in tables of other types, for domain lists. Without, such lookups fail.
+    // Sets the lookup of domains in tables of other types, for domain lists. Without it such lookups fail.
     void ask_elsewhere(NestedLookup lookup) { elsewhere_ = std::move(lookup); }
 
-    // Who says whether a long answer can be held beside those that are on their way to clients. Lookups for
-    // whose answer there is no room get retry before it is made. Without, there always is.
+    // Sets the check whether a long answer can be held beside those on their way to clients. Without room a
+    // lookup gets retry before its answer is made. Without a check there always is room.
     void ask_for_room(RoomForAnswer has_room) { *has_room_ = std::move(has_room); }
 
-    // Whether tables of this name's type can be looked up here. A unionmap or pipemap table can when all of
-    // its members can.
+    // Whether tables of this name's type can be looked up here. For a CompositeTable all of its members must
+    // be.
     [[nodiscard]] bool serves(std::string_view name) const;
 
     // Opens the table if it is new. Cheap: reads its file, never waits for a database.
     void open(std::string_view name);
 
-    // Calls back exactly once, at the deadline at the latest; perhaps before lookup() returns. The deadline
+    // Calls back exactly once, at the deadline at the latest, possibly before lookup() returns. The deadline
     // is the table's lookup_timeout from now.
     void lookup(std::string_view name, std::string_view key, KeyRules rules, LookupCallback callback);
 
-    // Reads a table as open() does, without keeping it. For `proxyctl check`: errors and warnings are in
+    // Reads a table as open() does, but does not keep it. For `proxyctl check`: errors and warnings are in
     // `parameters`.
     struct Inspection {
         std::shared_ptr<SqlTable> table;  // null when it cannot be used
@@ -73,48 +73,49 @@ class TableSet {
         std::vector<std::string> warnings;
         std::vector<std::string> files;
         std::optional<TableParameters> parameters;  // with the problems by line; none for an unknown type
-        std::vector<std::string> members;           // of a unionmap or pipemap table, which has nothing else
+        std::vector<std::string> members;           // of a CompositeTable, which has nothing else
     };
     [[nodiscard]] Inspection inspect(const std::string& name);
 
     // The databases of all types that are in use.
     [[nodiscard]] std::vector<DatabaseReport> databases() const;
 
-    // The tables that keep answers and are in use.
+    // The caches of the tables in use.
     [[nodiscard]] std::vector<CacheReport> caches() const;
 
-    // Of the tables in use. Looks at their files first, as a lookup does.
+    // The troubles of the tables in use. Checks their files first, as a lookup does.
     [[nodiscard]] std::vector<TableTrouble> troubles();
 
-    // Forget the answers of all tables, or of one: all, or those of a key. With a unionmap or pipemap table
-    // all of its members' go. Return how many answers that were.
+    // Forget the answers of all tables, or of one table, or of one key. For a CompositeTable all answers of
+    // its members are forgotten. Return the number of forgotten answers.
     std::size_t flush();
     std::size_t flush(std::string_view name, std::optional<std::string_view> key);
 
-    // Whether the table, or a member of it, has been asked for.
+    // Whether the table, or a member of it, has been requested.
     [[nodiscard]] bool is_open(std::string_view name) const;
 
-    // The process is about to end: only what is under way is finished.
+    // The process is about to end: only operations under way are finished.
     void wind_down();
 
-    // Takes over changed options: all tables are read again at their next use.
+    // Applies changed options: all tables are read again at their next use.
     void reload(TableSetOptions options);
 
   private:
     struct Entry {
         std::string name;
-        std::shared_ptr<SqlTable> table;  // the version in force; null: none was ever right
-        std::string problem;              // of the newest version, when it is not in force
-        FileStamps loaded;                // when the newest version was read
-        FileStamps seen;                  // at the last look
+        std::shared_ptr<SqlTable> table;  // the version in force; null: there never was a correct one
+        std::string problem;              // of the newest version, if it is not in force
+        FileStamps loaded;                // stamps when the newest version was read
+        FileStamps seen;                  // stamps at the last check
         TimePoint looked_at{};
         TimePoint tried_at{};
-        bool stale = false;  // to be read again whatever the stamps say
-        int versions = 0;    // that came into force
+        bool stale = false;  // to be read again, whatever the stamps are
+        int versions = 0;    // number of versions that came into force
 
-        // For the log: what was said before the last good version does not hide what is wrong with the next.
+        // The topic for the log: messages from before the last good version do not hide those about the next
+        // one.
         [[nodiscard]] std::string topic() const;
-        // What the log says while there is a problem: the table it was goes on, or there is none.
+        // The effect of the problem, for the log: the old version goes on, or there is no table.
         [[nodiscard]] std::string trouble() const;
     };
 
@@ -132,7 +133,7 @@ class TableSet {
     Loop& loop_;
     TableSetOptions options_;
     NestedLookup elsewhere_;
-    // Lookups that have begun outlive the set.
+    // Lookups under way outlive the set.
     std::shared_ptr<RoomForAnswer> has_room_ = std::make_shared<RoomForAnswer>();
     std::map<std::string, std::unique_ptr<TableBackend>, std::less<>> backends_;
     std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries_;

@@ -14,11 +14,11 @@
 namespace proxyd {
 namespace {
 
-using Duration = std::chrono::milliseconds;
+using Milliseconds = std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
 using Member =
-    std::variant<int Options::*, std::size_t Options::*, bool Options::*, Duration Options::*,
+    std::variant<int Options::*, std::size_t Options::*, bool Options::*, Milliseconds Options::*,
                  YesNoAuto Options::*, std::string Options::*, std::vector<std::string> Options::*>;
 
 // The declaration of an option: what people read, where its value goes, and what numbers, sizes and times it
@@ -30,7 +30,7 @@ struct Declaration {
     long long maximum = 0;
 };
 
-constexpr long long milliseconds_of(Duration duration) {
+constexpr long long milliseconds_of(Milliseconds duration) {
     return duration.count();
 }
 
@@ -43,97 +43,97 @@ constexpr bool on_reload = true, at_restart = false;
 const std::vector<Declaration>& declarations() {
     static const std::vector<Declaration> rows = {
         {{"pool_size", integer, "1 to 1000", "8", table_too, on_reload,
-          "The most connections to one database, over all its hosts and all tables that use it."},
+          "Maximum number of connections to one database, over all its hosts and all tables that use it."},
          &Options::pool_size,
          1,
          1000},
         {{"pipeline_depth", integer, "1 to 1000", "16", table_too, on_reload,
-          "How many lookups may be on their way on one connection to PostgreSQL. With 1 each waits for the "
-          "reply of the one before."},
+          "Maximum number of lookups under way on one connection to PostgreSQL. With 1 each lookup waits "
+          "for the reply to the one before."},
          &Options::pipeline_depth,
          1,
          1000},
         {{"prepared_statements", boolean, "yes or no", "yes", table_too, on_reload,
-          "Prepare the query of a table once per connection where the template allows it with the same "
-          "meaning. Switch it off for a connection pooler that cannot do so and is not noticed."},
+          "Prepare the query of a table on the server, if its template allows this without a change of "
+          "meaning. Switch it off for a connection pooler that does not support prepared statements and "
+          "that proxyd does not notice."},
          &Options::prepared_statements},
         {{"connect_timeout", duration, "10ms to 1h", "3s", table_too, on_reload,
-          "How long opening one connection to a database may take."},
+          "Time limit for opening one connection to a database."},
          &Options::connect_timeout,
          milliseconds_of(10ms),
          milliseconds_of(1h)},
         {{"lookup_timeout", duration, "10ms to 1h", "10s", table_too, on_reload,
-          "How long a client waits for one lookup, including queueing and reconnecting, before it is told to "
+          "Time limit for one lookup, including queueing and reconnecting. After it the client is told to "
           "try again later."},
          &Options::lookup_timeout,
          milliseconds_of(10ms),
          milliseconds_of(1h)},
         {{"idle_interval", duration, "1s to 24h", "60s", table_too, on_reload,
-          "Close a database connection that has been unused for so long."},
+          "Close a database connection after it has been unused for this time."},
          &Options::idle_interval,
          milliseconds_of(1000ms),
          milliseconds_of(24h)},
         {{"connection_lifetime", duration, "0 to 7d", "3600s", table_too, on_reload,
-          "Close a database connection that is so old, or up to a fifth younger, as soon as nothing is under "
-          "way on it; it gets no further lookups, and another one is opened when it is needed. So changed "
-          "addresses are followed, and a pooler or balancer that waits for connections to end comes to its "
-          "end. With 0 there is no limit."},
+          "Close a database connection at this age, or up to a fifth earlier, as soon as nothing is under "
+          "way on it. It gets no further lookups; another connection is opened when it is needed. So "
+          "proxyd follows changed addresses, and a pooler or balancer that waits for connections to end "
+          "can finish. With 0 there is no limit."},
          &Options::connection_lifetime,
          0,
          milliseconds_of(7 * 24h)},
         {{"queue_limit", integer, "1 to 1000000", "10000", table_too, on_reload,
-          "How many lookups may wait for a connection to one database. Further ones are told to try again "
-          "later."},
+          "Maximum number of lookups that wait for a connection to one database. Further lookups are told "
+          "to try again later."},
          &Options::queue_limit,
          1,
          1000000},
         {{"answer_size_limit", size, "4K to 1G", "16M", table_too, on_reload,
-          "The most bytes that an answer of the database may have, all values of all rows together, and 16 "
-          "more for each value and each row; and the most that the result may have. Beyond it the query is "
-          "given up while the answer still arrives, and the client is told to try again later. The letters "
-          "K, "
-          "M and G stand for 1024 bytes and their powers."},
+          "Maximum size in bytes of an answer of the database: all values of all rows, and 16 bytes more "
+          "for each value and each row. The result has the same limit. Above it proxyd gives up the query "
+          "while the answer still arrives, and tells the client to try again later. The letters K, M and G "
+          "stand for 1024 bytes and their powers."},
          &Options::answer_size_limit,
          4 * kibibyte,
          1024 * 1024 * kibibyte},
         {{"cache_ttl", duration, "0 to 24h", "0", table_too, on_reload,
-          "How long an answer that was found may be given again without asking the database. Changes in the "
-          "database show that much later; proxyctl flush makes them show at once. With 0 it is asked every "
-          "time. Answers of queries that may change data are never kept."},
+          "How long proxyd may repeat a value without asking the database. Changes in the database show "
+          "only after this time; proxyctl flush makes them show at once. With 0 the database is asked "
+          "every time. Answers of queries that may change data are never kept."},
          &Options::cache_ttl,
          0,
          milliseconds_of(24h)},
         {{"cache_negative_ttl", duration, "0 to 24h", "0", table_too, on_reload,
-          "The same for keys that were not found. A new mailbox can be unknown for so long."},
+          "The same for keys that were not found. A new mailbox can stay unknown for this time."},
          &Options::cache_negative_ttl,
          0,
          milliseconds_of(24h)},
         {{"stale_ttl", duration, "0 to 7d", "0", table_too, on_reload,
-          "When a lookup fails because no host of the database answers within lookup_timeout, or takes "
-          "connections, give the last known answer if it is not older than this, found or not found, instead "
-          "of telling the client to try again later. The log says so. An error of the query, a wrong "
-          "password and the like are no such failures. With 0 there are no such answers."},
+          "If no host of the database answers within lookup_timeout, or takes connections, proxyd gives "
+          "the last known answer, found or not found, up to this age, instead of \"try again later\". The "
+          "log says so. Errors of the query, a wrong password and the like do not count. With 0 no such "
+          "answers are given."},
          &Options::stale_ttl,
          0,
          milliseconds_of(7 * 24h)},
         {{"cache_size", integer, "1 to 10000000", "10000", table_too, on_reload,
-          "How many answers of one table are kept for these three. They take that many KiB of memory at "
-          "most, keys included. Those that have not been used for longest make room."},
+          "Maximum number of kept answers per table (for cache_ttl, cache_negative_ttl and stale_ttl). "
+          "They take at most 1 KiB of memory times this number, keys included. Answers that have not been "
+          "used for longest are removed first."},
          &Options::cache_size,
          1,
          10000000},
         {{"relay_service", text, "a service name, or the path of a socket", "proxymap-stock", daemon_only,
           on_reload,
-          "Where the stock proxymap(8) runs, for tables of the types that proxyd does not serve itself. "
-          "A name is that of a service in master.cf. Empty: such tables are not served."},
+          "The stock proxymap(8) service for tables of the types that proxyd does not serve itself. A name "
+          "is the name of a service in master.cf. Empty: such tables are not served."},
          &Options::relay_service},
         {{"relay_write_service", text, "a service name, or the path of a socket", "proxywrite-stock",
-          daemon_only, on_reload,
-          "The same for the proxywrite service, all of whose tables are of such types."},
+          daemon_only, on_reload, "The same for the proxywrite service. All its tables are of such types."},
          &Options::relay_write_service},
         {{"relay_connections", integer, "1 to 1000", "16", daemon_only, on_reload,
-          "The most connections to the stock proxymap(8). Each has a process of it to itself, and further "
-          "ones are opened only while lookups are slow."},
+          "Maximum number of connections to the stock proxymap(8). Each connection has its own process. "
+          "Further connections are opened only while lookups are slow."},
          &Options::relay_connections,
          1,
          1000},
@@ -142,61 +142,58 @@ const std::vector<Declaration>& declarations() {
           "version of the installed Postfix."},
          &Options::postfix_greeting},
         {{"request_size_limit", size, "4K to 1G", "1M", daemon_only, on_reload,
-          "The longest request in bytes. The connection of a client that sends a longer one is closed. What "
-          "all clients together leave unfinished or unread may take 64 MiB, or four such requests if that is "
-          "more; beyond it, those that hold the most for the longest are closed. Long results that are being "
-          "read count, too, but end no connection: when there is no room for one beside others, it becomes "
-          "\"try again later\"."},
+          "Maximum size of a request in bytes. A client that sends a longer request is disconnected. "
+          "Buffers of all clients together are limited to 64 MiB, or to four times this value if that is "
+          "more. Above the limit the clients that have held the most memory for the longest are "
+          "disconnected. Long results that are being read count, too, but end no connection: a result "
+          "without room becomes \"try again later\"."},
          &Options::request_size_limit,
          4 * kibibyte,
          1024 * 1024 * kibibyte},
         {{"request_timeout", duration, "100ms to 1h", "10s", daemon_only, on_reload,
-          "How long a client may take to send the rest of a request that it has begun, and to read its "
-          "reply."},
+          "Time limit for a client to send the rest of a request that it has begun, and to read its reply."},
          &Options::request_timeout,
          milliseconds_of(100ms),
          milliseconds_of(1h)},
         {{"allowed_tables", list, "type:name entries", "", daemon_only, on_reload,
-          "The tables that clients may ask for when no Postfix says so by proxy_read_maps, that is with "
-          "--listen.",
+          "The tables that clients may ask for with --listen, when there is no Postfix whose "
+          "proxy_read_maps says so.",
           "pgsql:/etc/proxyd/virtual_aliases.cf, pgsql:/etc/proxyd/virtual_domains.cf"},
          &Options::allowed_tables},
         {{"smtputf8_enable", boolean, "yes or no", "yes", daemon_only, at_restart,
-          "Fold and check keys and values as UTF-8 when no Postfix says so by its parameter of that name, "
-          "that is with --listen."},
+          "Fold and check keys and values as UTF-8 with --listen, when there is no Postfix whose parameter "
+          "of this name says so."},
          &Options::smtputf8_enable},
         {{"repeat_interval", duration, "0 to 24h", "60s", daemon_only, on_reload,
-          "Of log lines about one trouble only the first is written in such an interval, and the others are "
-          "counted. With 0 all are written."},
+          "Write only the first log line about one trouble in this interval, and count the others. With 0 "
+          "all lines are written."},
          &Options::repeat_interval,
          0,
          milliseconds_of(24h)},
         {{"drain_timeout", duration, "0 to 1h", "15s", daemon_only, on_reload,
-          "How long the old process may go on with lookups that have begun when postfix reload has started "
-          "another. "
-          "A stop leaves them three seconds."},
+          "How long the old process may finish lookups after postfix reload has started a new process. A "
+          "stop leaves them three seconds."},
          &Options::drain_timeout,
          0,
          milliseconds_of(1h)},
         {{"watchdog_timeout", duration, "0 to 1h", "30s", daemon_only, at_restart,
-          "Kill and replace a serving process whose event loop has not come round for so long, as it hangs "
-          "in "
-          "a file system or has been stopped. Its clients ask the new one. Less than a second counts as one. "
-          "With 0 nobody looks. Where a service manager has started the daemon, its own watchdog is used "
-          "instead."},
+          "Kill and replace a serving process whose event loop has stood still for this time, because a "
+          "file system hangs or somebody has stopped the process. Its clients ask the new process. Less "
+          "than a second counts as one second. 0 switches the watchdog off. If a service manager has "
+          "started the daemon, its own watchdog is used instead."},
          &Options::watchdog_timeout,
          0,
          milliseconds_of(1h)},
         {{"busy_poll", integer, "0 to 1000", "100", daemon_only, on_reload,
-          "While replies and requests follow each other within so many microseconds, look for the next one "
-          "for so long before going to sleep. It makes lookups that come one after the other faster, and "
-          "costs processor time only then. 0 switches it off."},
+          "While replies and requests follow each other within this many microseconds, look for the next "
+          "one for that long before going to sleep. Lookups that follow each other become faster; it costs "
+          "processor time only then. 0 switches it off."},
          &Options::busy_poll,
          0,
          1000},
         {{"seccomp", boolean, "yes or no", "yes", daemon_only, at_restart,
-          "Have the kernel refuse system calls that no lookup needs: to debug other processes, to mount, to "
-          "load kernel modules. Switch it off if a library needs one of them."},
+          "Make the kernel refuse system calls that no lookup needs: debugging other processes, mounting, "
+          "loading kernel modules. Switch it off if a library needs one of them."},
          &Options::seccomp},
     };
     return rows;
@@ -241,7 +238,7 @@ bool parse(std::string_view text, const Declaration& row, std::size_t& value) {
     return true;
 }
 
-bool parse(std::string_view text, const Declaration& row, Duration& value) {
+bool parse(std::string_view text, const Declaration& row, Milliseconds& value) {
     long long number = 0;
     if (!take_number(text, number)) return false;
     long long unit = text.empty() ? 1000 : 0;
@@ -250,7 +247,7 @@ bool parse(std::string_view text, const Declaration& row, Duration& value) {
     }
     if (unit == 0 || number < 0 || number > std::numeric_limits<long long>::max() / unit) return false;
     if (number * unit < row.minimum || number * unit > row.maximum) return false;
-    value = Duration(number * unit);
+    value = Milliseconds(number * unit);
     return true;
 }
 
@@ -292,7 +289,7 @@ std::string format(bool value) {
 }
 
 // In seconds, as people compare them; below that, or between, in milliseconds.
-std::string format(Duration value) {
+std::string format(Milliseconds value) {
     if (value.count() == 0) return "0";
     if (value.count() % 1000 == 0) return std::to_string(value.count() / 1000) + 's';
     return std::to_string(value.count()) + "ms";

@@ -10,28 +10,15 @@
 #include <vector>
 
 #include "backends/config/parameter_file.h"
+#include "backends/table/settings.h"
 
 namespace proxyd {
 
 enum class YesNoAuto { yes, no, automatic };
 
-// Values with their defaults; the defaults serve a normal site.
-struct Options {
-    // tables and databases (also in a table file, for that table)
-    int pool_size = 8;
-    int pipeline_depth = 16;
-    bool prepared_statements = true;
-    std::chrono::milliseconds connect_timeout{3000};
-    std::chrono::milliseconds lookup_timeout{10000};
-    std::chrono::milliseconds idle_interval{60000};
-    std::chrono::milliseconds connection_lifetime{3600000};
-    int queue_limit = 10000;
-    std::size_t answer_size_limit = std::size_t{16} << 20;
-    std::chrono::milliseconds cache_ttl{0};
-    std::chrono::milliseconds cache_negative_ttl{0};
-    std::chrono::milliseconds stale_ttl{0};
-    int cache_size = 10000;
-
+// Values with their defaults; the defaults serve a normal site. What it begins with can stand in a table
+// file, too, for that table.
+struct Options : table::TableSettings {
     // the stock server, for tables of other types
     std::string relay_service = "proxymap-stock";
     std::string relay_write_service = "proxywrite-stock";

@@ -47,7 +47,7 @@ std::string options_as_mdoc() {
             page +=
                 "For example:\n.Dl " + std::string(option.name) + " = " + std::string(option.example) + '\n';
         }
-        if (option.per_table) page += "May also stand in a table file, for that table.\n";
+        if (option.per_table) page += "Can also be set in a table file, for that table.\n";
         if (!option.reloadable) page += "Takes effect after a restart.\n";
     }
     return page;

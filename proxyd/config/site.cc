@@ -169,18 +169,7 @@ table::TableSettings table_settings(Options options, table::TableParameters& par
         problem.replace(problem.find(info.name), info.name.size(), parameters.full_name(info.name));
         parameters.error(info.name, problem);
     }
-    table::TableSettings settings;
-    settings.pool_size = options.pool_size;
-    settings.pipeline_depth = options.pipeline_depth;
-    settings.queue_limit = options.queue_limit;
-    settings.answer_size_limit = options.answer_size_limit;
-    settings.prepared_statements = options.prepared_statements;
-    settings.connect_timeout = options.connect_timeout;
-    settings.lookup_timeout = options.lookup_timeout;
-    settings.idle_interval = options.idle_interval;
-    settings.connection_lifetime = options.connection_lifetime;
-    settings.cache = {options.cache_ttl, options.cache_negative_ttl, options.stale_ttl, options.cache_size};
-    return settings;
+    return options;
 }
 
 table::TableSetOptions table_set_options(const Site& site) {

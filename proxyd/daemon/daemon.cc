@@ -16,19 +16,16 @@
 #include <unistd.h>
 
 #include "backends/event/event_loop.h"
-#include "backends/event/resolver.h"
 #include "backends/pool/large_memory.h"
 #include "backends/report/activity.h"
-#include "backends/table_types.h"
 #include "proxyd/channel/path.h"
 #include "proxyd/channel/server.h"
 #include "proxyd/config/site.h"
-#include "proxyd/daemon/component_settings.h"
 #include "proxyd/daemon/flush_request.h"
-#include "proxyd/daemon/idle_memory.h"
 #include "proxyd/daemon/one_request.h"
 #include "proxyd/daemon/open_log.h"
 #include "proxyd/daemon/status_report.h"
+#include "proxyd/daemon/worker.h"
 #include "proxyd/hardening/capabilities.h"
 #include "proxyd/hardening/system_calls.h"
 #include "proxyd/logging/plural.h"
@@ -44,7 +41,6 @@
 #include "proxyd/master/single_process.h"
 #include "proxyd/master/socket_activation.h"
 #include "proxyd/master/status_channel.h"
-#include "proxyd/server/server.h"
 
 namespace proxyd {
 namespace {
@@ -134,7 +130,8 @@ std::optional<master::FrontSettings> front_settings(const DaemonArguments& argum
     return settings;
 }
 
-// The parts that live as long as the process, in the order of their dependence.
+// The process as master(8), a service manager or a person sees it: signals, the control socket, the log, a
+// reload and the end. Its worker answers the clients.
 class Daemon {
   public:
     // `heartbeat` may be null: nobody watches.
@@ -144,39 +141,24 @@ class Daemon {
           environment_(environment),
           process_{arguments.mode == RunMode::master ? "master" : "listen", environment.generation},
           site_(std::move(site)),
-          resolver_(loop_),
-          tables_(loop_, table_set_options(site_)),
-          relay_(loop_, relay_settings(site_, arguments_)),
-          service_(tables_, relay_, site_.approved, service_settings(site_, arguments_)),
-          server_(loop_, service_, server_settings(site_)),
-          idle_memory_(loop_, [this] { return server_.served(); }),
+          worker_(site_, arguments_),
+          loop_(worker_.loop()),
           log_timer_(loop_.make_timer([this] {
               daemon_log().write_due();
               log_timer_->start(log_interval);
           })) {
-        loop_.set_busy_poll(std::chrono::microseconds(site_.options.busy_poll));
-        for (auto& [type, backend] : make_table_backends(loop_, resolver_))
-            tables_.add_backend(std::move(type), std::move(backend));
-        tables_.ask_elsewhere([this](const std::string& table, std::string_view key, Deadline deadline,
-                                     table::LookupCallback callback) {
-            relay_.lookup(table, key, deadline,
-                          [callback = std::move(callback)](const protocol::Reply& reply) {
-                              callback({reply.status, std::string(reply.value)});
-                          });
-        });
-        tables_.ask_for_room([this](std::size_t bytes) { return server_.has_room_for_reply(bytes); });
         log_timer_->start(log_interval);
         if (heartbeat != nullptr) show_life(*heartbeat);
     }
 
     int run_under_master(const std::vector<int>& listen_fds, const master::ServingProcess& serving) {
         open_control(master::socket_path(listen_fds.front()));
-        for (const int fd : listen_fds) server_.listen(fd);
+        for (const int fd : listen_fds) worker_.server().listen(fd);
         status_.emplace(master::status_fd, serving.front_pid, environment_.generation);
         // End of file: master has gone, or a reload has made a new generation take over.
         leave_with_front(serving, site_.options.drain_timeout);
-        server_.on_served([this] {
-            if (!status_ || status_->use_reported() || server_.connection_waits()) return;
+        worker_.server().on_served([this] {
+            if (!status_ || status_->use_reported() || worker_.server().connection_waits()) return;
             if (status_->report_use() == master::StatusOutcome::master_gone)
                 leave(site_.options.drain_timeout);
         });
@@ -186,7 +168,7 @@ class Daemon {
 
     int run_alone(const AloneSockets& sockets, const master::ServingProcess& serving,
                   const master::HeldSignals& held) {
-        for (const int fd : sockets.fds) server_.listen(fd);
+        for (const int fd : sockets.fds) worker_.server().listen(fd);
         open_control(sockets.own ? sockets.own->path() : master::socket_path(sockets.fds.front()));
         if (serving.front_pid != 0) leave_with_front(serving, stop_limit);
         manager_.emplace(loop_);
@@ -203,7 +185,9 @@ class Daemon {
         return run();
     }
 
-    int run_once() { return answer_one_request(loop_, service_, server_.settings().limits); }
+    int run_once() {
+        return answer_one_request(loop_, worker_.service(), worker_.server().settings().limits);
+    }
 
   private:
     void show_life(master::Heartbeat& heartbeat) {
@@ -233,10 +217,10 @@ class Daemon {
             return;
         }
         control_->add("status", [this](const nlohmann::json&, const channel::Caller& caller) {
-            return status_report(process_, site_, tables_, relay_, server_, caller.process);
+            return status_report(process_, site_, worker_, caller.process);
         });
         control_->add("flush", [this](const nlohmann::json& request, const channel::Caller&) {
-            return flush_answers(tables_, site_, request);
+            return flush_answers(worker_.tables(), site_, request);
         });
     }
 
@@ -257,7 +241,7 @@ class Daemon {
 
     void stop() {
         leave(stop_limit);
-        server_.hurry(stop_limit);
+        worker_.server().hurry(stop_limit);
     }
 
     void leave(Duration limit) {
@@ -267,9 +251,7 @@ class Daemon {
         control_.reset();
         front_watch_.reset();
         status_.reset();
-        tables_.wind_down();
-        relay_.wind_down();
-        server_.drain(limit, [this] { loop_.stop(); });
+        worker_.leave(limit, [this] { loop_.stop(); });
     }
 
     void reload() {
@@ -286,11 +268,7 @@ class Daemon {
             return;
         }
         for (const auto& warning : site_.warnings) log().warning(warning);
-        service_.change(site_.approved, service_settings(site_, arguments_));
-        server_.change(server_settings(site_));
-        tables_.reload(table_set_options(site_));
-        relay_.change(relay_settings(site_, arguments_));
-        loop_.set_busy_poll(std::chrono::microseconds(site_.options.busy_poll));
+        worker_.change(site_, arguments_);
         daemon_log().set_repeat_interval(site_.options.repeat_interval);
         log().info("configuration read again");
     }
@@ -306,13 +284,8 @@ class Daemon {
     Environment environment_;
     ProcessFacts process_;
     Site site_;
-    EventLoop loop_;
-    Resolver resolver_;
-    table::TableSet tables_;
-    relay::Relay relay_;
-    server::Service service_;
-    server::Server server_;
-    IdleMemory idle_memory_;
+    Worker worker_;
+    EventLoop& loop_;  // the worker's
     std::unique_ptr<Timer> log_timer_;
     std::unique_ptr<Timer> life_timer_;
     std::optional<channel::Server> control_;

@@ -66,8 +66,9 @@ json troubles_report(const std::vector<table::TableTrouble>& troubles) {
 
 }  // namespace
 
-json status_report(const ProcessFacts& process, const Site& site, table::TableSet& tables,
-                   const relay::Relay& relay, const server::Server& server, pid_t caller) {
+json status_report(const ProcessFacts& process, const Site& site, Worker& worker, pid_t caller) {
+    auto& tables = worker.tables();
+    const auto& server = worker.server();
     auto caches = json::array();
     for (const auto& cache : tables.caches()) {
         caches.push_back({{"table", cache.name},
@@ -85,7 +86,7 @@ json status_report(const ProcessFacts& process, const Site& site, table::TableSe
             {"configuration", site.config_directory},
             {"tables_approved", site.approved.tables()},
             {"clients", server.clients()},
-            {"relay_connections", relay.connections()},
+            {"relay_connections", worker.relay().connections()},
             {"databases", databases_report(tables.databases())},
             {"caches", std::move(caches)},
             {"troubles", troubles_report(tables.troubles())},

@@ -8,10 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <sys/types.h>
 
-#include "backends/relay/relay.h"
-#include "backends/table/table_set.h"
+#include "backends/event/clock.h"
 #include "proxyd/config/site.h"
-#include "proxyd/server/server.h"
+#include "proxyd/daemon/worker.h"
 
 namespace proxyd {
 
@@ -25,8 +24,7 @@ struct ProcessFacts {
 
 // The reply to {"command": "status"}. "serves_caller" says whether the process that asks has a connection
 // for lookups, too: that is how it can tell that it is this daemon that answers at the service's socket.
-[[nodiscard]] nlohmann::json status_report(const ProcessFacts& process, const Site& site,
-                                           table::TableSet& tables, const relay::Relay& relay,
-                                           const server::Server& server, pid_t caller);
+[[nodiscard]] nlohmann::json status_report(const ProcessFacts& process, const Site& site, Worker& worker,
+                                           pid_t caller);
 
 }  // namespace proxyd

@@ -11,9 +11,6 @@
 namespace proxyd::logging {
 namespace {
 
-// A counted line is kept for its summary; the log would cut it at about this length anyway.
-constexpr std::size_t kept_text = 2000;
-
 std::int64_t whole_seconds(Duration span) {
     return std::max<std::int64_t>(1, std::chrono::round<std::chrono::seconds>(span).count());
 }

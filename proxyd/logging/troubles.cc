@@ -19,9 +19,6 @@ constexpr int most_returns = 3;
 // Of one subject, told apart.
 constexpr std::size_t most_kinds = 50;
 
-// Bytes of a text: about what the log writes of it.
-constexpr std::size_t kept_text = 2000;
-
 std::string kept(std::string_view text) {
     return std::string(redactable_beginning(text, kept_text));
 }

@@ -37,8 +37,8 @@ constexpr std::size_t kept_capacity = 512;
 // Long replies are sent in pieces that leave time for others.
 constexpr std::size_t bytes_per_turn = std::size_t{1} << 20;
 
-// One buffer serves all reads of the process: what is left of a request is kept by its client.
-std::array<char, 65536> scratch;
+// One buffer serves all reads of a loop: each client keeps what is left of its own request.
+thread_local std::array<char, 65536> scratch;
 
 // Whether the other side is closed for both directions: one that has only said that it will send no more
 // waits for its reply.

@@ -161,8 +161,8 @@ bool Server::serves(pid_t process) const {
 
 void Server::write_later(std::shared_ptr<Client> client) {
     if (writers_.empty()) {
-        loop_.defer([this, alive = std::weak_ptr<bool>(alive_)] {
-            if (alive.lock()) write_replies();
+        loop_.defer([this, alive = lifetime_.watch()] {
+            if (alive) write_replies();
         });
     }
     writers_.push_back(std::move(client));

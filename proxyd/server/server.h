@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include "backends/event/lifetime.h"
 #include "backends/event/loop.h"
 #include "protocol/request_decoder.h"
 #include "proxyd/server/client.h"
@@ -112,7 +113,7 @@ class Server {
     std::function<void()> drained_;
     std::function<void()> served_;
     std::uint64_t served_count_ = 0;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for work deferred past the server's end
+    Lifetime lifetime_;  // for work deferred past the server's end
 };
 
 }  // namespace proxyd::server

@@ -146,7 +146,7 @@ TEST_F(SqliteFileReport, AQueryThatIsWrongIsNotTheFilesFault) {
 // What keeps every query from its answer is as a host that is down: stale_ttl helps.
 TEST_F(SqliteFiles, TheLastKnownAnswerIsGivenWhileTheFileCannotBeRead) {
     settings.lookup_timeout = 1s;
-    settings.cache.stale_ttl = 1h;
+    settings.stale_ttl = 1h;
     const auto name = table(by_name);
     EXPECT_EQ(answer(name, "alice"), "alice1");
     sqlite3* writer = nullptr;

@@ -169,7 +169,8 @@ class SwitchTest(SwitchScene):
         self.addCleanup(self.write_main_cf, main_cf)
         self.write_main_cf(main_cf.replace(f"proxy:{self.aliases}", ""))
         out = self.run_proxyctl("enable")
-        self.assertIn("warning: nothing here or in master.cf asks for a proxy:pgsql:, ", out)
+        self.assertIn("warning: nothing here or in master.cf asks for a table of a type that proxyd serves "
+                      "(proxy:pgsql:, proxy:mysql:, proxy:sqlite:): nothing uses proxyd yet", out)
         self.assertIn("proxyd is enabled, but nothing uses it yet", out)
 
     def test_a_table_that_is_not_approved(self):

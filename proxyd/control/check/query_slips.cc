@@ -17,9 +17,9 @@ using table::SqlTokenKind;
 
 constexpr std::size_t context = 16;  // units shown on each side
 
-class Search {
+class QuerySlipSearch {
   public:
-    Search(SqlDialect dialect, const table::Template& query)
+    QuerySlipSearch(SqlDialect dialect, const table::Template& query)
         : dialect_(dialect),
           source_(query.source),
           units_(table::sql_units(query)),
@@ -148,7 +148,7 @@ std::vector<QuerySlip> find_query_slips(SqlDialect dialect, std::string_view val
     std::string error;
     const auto query = table::parse_template(value, error);
     if (!query) return {};
-    Search search(dialect, *query);
+    QuerySlipSearch search(dialect, *query);
     search.look_for_strange_characters();
     search.look_for_backticks();
     if (whole) search.look_for_open_quote();

@@ -45,10 +45,10 @@ std::string_view note_behind(std::string_view value) {
     return {};
 }
 
-class Search {
+class SlipSearch {
   public:
-    Search(SqlDialect dialect, const table::TableParameters& parameters, const std::string& file,
-           const LineOf& line_of)
+    SlipSearch(SqlDialect dialect, const table::TableParameters& parameters, const std::string& file,
+               const LineOf& line_of)
         : dialect_(dialect), parameters_(parameters), file_(file), line_of_(line_of) {}
 
     void look_at(std::string_view name) {
@@ -144,7 +144,7 @@ class Search {
 std::vector<Doubt> find_slips(SqlDialect dialect, const table::TableParameters& parameters,
                               const std::vector<std::string>& known, const std::string& file,
                               const LineOf& line_of) {
-    Search search(dialect, parameters, file, line_of);
+    SlipSearch search(dialect, parameters, file, line_of);
     const bool has_query = parameters.text("query").has_value();
     for (const auto& name : known) {
         // The query takes the place of all others that make one.

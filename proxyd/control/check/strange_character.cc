@@ -19,6 +19,7 @@ struct Known {
 using enum Strangeness;
 
 constexpr std::array known_characters = {
+    // NOLINTBEGIN(misc-misleading-bidirectional): they are the subject here
     Known{"\xC2\xA0", "\xA0", blank, "U+00A0", "no-break space"},
     Known{"\xC2\xAD", "\xAD", nothing, "U+00AD", "soft hyphen"},
     Known{"\xE1\x9A\x80", "", blank, "U+1680", "Ogham space mark"},
@@ -72,6 +73,7 @@ constexpr std::array known_characters = {
     Known{"\xE2\x80\xBA", "\x9B", quotation, "U+203A", "quotation mark"},
     Known{"\xEF\xBC\x82", "", quotation, "U+FF02", "full-width quotation mark"},
     Known{"\xEF\xBC\x87", "", quotation, "U+FF07", "full-width apostrophe"},
+    // NOLINTEND(misc-misleading-bidirectional)
 };
 
 // How many bytes the UTF-8 character that begins here has; 0: it is none.

@@ -33,7 +33,7 @@ constexpr std::chrono::milliseconds deaf_for{100};
 
 // As Postfix's clients do when a service hangs up.
 constexpr int tries = 3;
-constexpr std::chrono::seconds between_tries{1};
+constexpr std::chrono::seconds reconnect_interval{1};
 
 // Of connect() and send(); 0: none.
 void set_send_limit(int fd, std::chrono::microseconds limit) {
@@ -181,7 +181,7 @@ Answer ProxymapConnection::ask(const protocol::Request& request) {
     protocol::append(bytes, request);
     if (limit_) end_ = std::chrono::steady_clock::now() + *limit_;
     for (int attempt = 1; attempt <= tries; ++attempt) {
-        if (attempt > 1) std::this_thread::sleep_for(between_tries);
+        if (attempt > 1) std::this_thread::sleep_for(reconnect_interval);
         if (fd_ < 0) {
             connect();
             (void)wait_for_greeting(greeting_wait);

@@ -97,9 +97,9 @@ std::vector<std::string> restrictions_before(std::string_view value, std::string
     return found;
 }
 
-class Search {
+class UseSearch {
   public:
-    Search(const postfix::MainCf& main_cf, TablesIn tables_in)
+    UseSearch(const postfix::MainCf& main_cf, TablesIn tables_in)
         : main_cf_(main_cf),
           tables_in_(std::move(tables_in)),
           classes_(config::split_list(
@@ -130,7 +130,7 @@ class Search {
 std::vector<TableUse> search_everywhere(const postfix::MainCf& main_cf, const config::ParameterFile& file,
                                         const std::string& master_cf_path,
                                         const std::vector<MasterService>& services, TablesIn tables_in) {
-    Search search(main_cf, std::move(tables_in));
+    UseSearch search(main_cf, std::move(tables_in));
     for (const auto& [name, parameter] : file.parameters) {
         const bool certain = main_cf.has_default(name) || search.is_class(name);
         search.look(name, parameter.value, file.path, parameter.line, certain);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "backends/config/parameter_file.h"
+#include "backends/table_types.h"
 #include "proxyd/control/check/check.h"
 #include "proxyd/control/check/service_check.h"
 #include "proxyd/control/client/query.h"
@@ -27,7 +28,7 @@ namespace {
 
 // Processes from before a reload may go on accepting for a moment.
 constexpr std::chrono::seconds proof_limit{15};
-constexpr std::chrono::milliseconds between_tries{200};
+constexpr std::chrono::milliseconds proof_interval{200};
 
 // For the way back, which is done whatever comes out.
 constexpr std::chrono::seconds stock_limit{5};
@@ -115,9 +116,10 @@ int SwitchOver::enable_locked(bool dry_run) {
     tables_ = check(prospect, environment_, false);
     if (!tables_.in_use) {
         out_ << fmt::format(
-            "{}: warning: nothing here or in master.cf asks for a proxy:pgsql:, proxy:mysql: or "
-            "proxy:sqlite: table: nothing uses proxyd yet\n",
-            place_.directory + "/main.cf");
+            "{}: warning: nothing here or in master.cf asks for a table of a type that proxyd serves "
+            "(proxy:{}:): "
+            "nothing uses proxyd yet\n",
+            place_.directory + "/main.cf", fmt::join(sql_table_types(), ":, proxy:"));
     }
     if (wanted == original) return dry_run || !postfix_.is_running() ? 0 : prove_again();
     show_change(original, wanted);
@@ -324,7 +326,7 @@ std::string SwitchOver::prove(const HeldSignals& signals) {
         } catch (const QueryError& error) {
             if (!signals.came()) return fmt::format("proxyd answers, but a lookup fails: {}", error.what());
         }
-        if (signals.wait(between_tries)) return "interrupted";
+        if (signals.wait(proof_interval)) return "interrupted";
     } while (std::chrono::steady_clock::now() < end);
     return fault;
 }
@@ -372,7 +374,7 @@ std::string SwitchOver::stock_fault(std::chrono::steady_clock::time_point end, c
                 }
             }
         }
-        if (signals.wait(std::min(left(), between_tries)))
+        if (signals.wait(std::min(left(), proof_interval)))
             return "interrupted, the stock server has not answered yet";
     }
     return fmt::format(

@@ -148,8 +148,8 @@ TEST(OptionsManual, HasAnEntryForEachOption) {
     for (const OptionInfo& option : option_infos()) {
         EXPECT_THAT(page, HasSubstr(".It Sy " + std::string(option.name) + " No = ")) << option.name;
     }
-    EXPECT_THAT(page, HasSubstr(".It Sy pool_size No = 8\nThe most connections"));
-    EXPECT_THAT(page, HasSubstr("Values: 1 to 1000.\nMay also stand in a table file, for that table.\n"));
+    EXPECT_THAT(page, HasSubstr(".It Sy pool_size No = 8\nMaximum number of connections"));
+    EXPECT_THAT(page, HasSubstr("Values: 1 to 1000.\nCan also be set in a table file, for that table.\n"));
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ class PoolScene : public testing::Test {
   protected:
     // Ranks of the hosts; the pool is made at the first use.
     std::vector<int> ranks{1};
-    PoolSettings settings;
+    PoolSettings settings{
+        8, 16, 10000, std::chrono::seconds(3), std::chrono::seconds(60), std::chrono::seconds(11), {}};
     unsigned seed = 1;
 
     FakeLoop loop;
