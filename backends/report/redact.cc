@@ -187,7 +187,7 @@ std::string redact_host(std::string_view host) {
 }
 
 std::string redact_host_and_port(std::string_view host) {
-    const auto shown = redact_host(host);
+    auto shown = redact_host(host);
     if (shown != host || host.find("://") != std::string_view::npos) return shown;
     const auto prefix = host.starts_with("unix:") || host.starts_with("inet:") ? std::size_t{5} : 0;
     const auto rest = host.substr(prefix);

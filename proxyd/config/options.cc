@@ -95,7 +95,7 @@ const std::vector<Declaration>& declarations() {
           "stand for 1024 bytes and their powers."},
          &Options::answer_size_limit,
          4 * kibibyte,
-         1024 * 1024 * kibibyte},
+         kibibyte * 1024 * 1024},
         {{"cache_ttl", duration, "0 to 24h", "0", table_too, on_reload,
           "How long proxyd may repeat a value without asking the database. Changes in the database show "
           "only after this time; proxyctl flush makes them show at once. With 0 the database is asked "
@@ -149,7 +149,7 @@ const std::vector<Declaration>& declarations() {
           "without room becomes \"try again later\"."},
          &Options::request_size_limit,
          4 * kibibyte,
-         1024 * 1024 * kibibyte},
+         kibibyte * 1024 * 1024},
         {{"request_timeout", duration, "100ms to 1h", "10s", daemon_only, on_reload,
           "Time limit for a client to send the rest of a request that it has begun, and to read its reply."},
          &Options::request_timeout,

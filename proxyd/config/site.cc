@@ -169,7 +169,8 @@ table::TableSettings table_settings(Options options, table::TableParameters& par
         problem.replace(problem.find(info.name), info.name.size(), parameters.full_name(info.name));
         parameters.error(info.name, problem);
     }
-    return options;
+    const table::TableSettings& settings = options;
+    return settings;
 }
 
 table::TableSetOptions table_set_options(const Site& site) {

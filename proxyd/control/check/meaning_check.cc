@@ -15,7 +15,6 @@ namespace {
 using postfix::AskedKeys;
 using postfix::KeyKind;
 using postfix::OfEveryKey;
-using table::Specifier;
 
 std::vector<std::string> specifiers(const table::Template& text) {
     std::vector<std::string> found;
