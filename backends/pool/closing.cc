@@ -48,14 +48,7 @@ void Pool::connection_closed(PooledConnection& pooled, const Failure& failure) {
     if (all_misconfigured()) {
         // Only an administrator can help: holding the lookups until their deadline would only delay their
         // failure.
-        for (auto& queue : busy_queues_) {
-            while (!queue->waiting.empty()) {
-                auto request = queue->waiting.front();
-                take_from_line(*queue, 0);
-                answer_later(std::move(request), seen);
-            }
-        }
-        busy_queues_.clear();
+        for (auto& request : requests_.take_all()) answer_later(std::move(request), seen);
         for (const auto& hedge : hedges_.all()) answer_later(hedge.request, seen);
     }
     dispatch();
@@ -72,7 +65,7 @@ void Pool::ask_again(const PooledConnection& pooled, std::deque<InFlight> lost, 
         request.last_host = pooled.host;
         if (request.abandoned() || goes_on(request)) continue;
         if ((!sent || request.query.statement->repeatable()) && request.losses <= losses_allowed) {
-            requeue(entry->queue, std::move(entry->request));
+            requests_.push_front(entry->queue, std::move(entry->request));
         } else {
             answer_later(std::move(entry->request), failure);
         }

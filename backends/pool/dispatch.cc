@@ -26,38 +26,27 @@ constexpr std::size_t enough_to_ask_again = 8;
 
 void Pool::dispatch() {
     if (!hedges_.empty()) send_hedges();
-    bool progress = true;
-    while (progress && !busy_queues_.empty()) {
-        progress = false;
-        // One lookup of each table in turn, beginning after the table that was served last.
-        const auto count = busy_queues_.size();
-        const auto first = next_lane_;
-        for (std::size_t i = 0; i < count; ++i) {
-            const auto queue = busy_queues_[(first + i) % count];
-            if (queue->waiting.empty() || send_next(queue) == Sent::no) continue;
-            progress = true;
-            next_lane_ = (first + i + 1) % count;
-        }
-        std::erase_if(busy_queues_, [](const auto& queue) { return queue->waiting.empty(); });
+    const auto serve = [this](const auto& queue) { return send_next(queue) != Sent::no; };
+    while (!requests_.busy().empty() && requests_.round(serve)) {
     }
-    if (!busy_queues_.empty()) open_more();
+    if (!requests_.busy().empty()) open_more();
 }
 
 Pool::Sent Pool::send_next(const std::shared_ptr<TableQueue>& queue) {
     auto request = queue->waiting.front();
     if (request->abandoned()) {
-        take_from_line(*queue, 0);
+        requests_.take(*queue, 0);
         return Sent::answered;
     }
     if (!request->failed_hosts.empty() && !other_host_may_answer(*request)) {
-        take_from_line(*queue, 0);
+        requests_.take(*queue, 0);
         if (!under_way(*request)) answer_later(request, request->last_failure);
         return Sent::answered;
     }
     // A request that failed at a host moves to the failover queue.
     if (!request->failed_hosts.empty() && !queue->is_failover) {
-        take_from_line(*queue, 0);
-        requeue(queue, std::move(request));
+        requests_.take(*queue, 0);
+        requests_.push_front(queue, std::move(request));
         return Sent::answered;
     }
     const bool slow = queue->speed() != Speed::fast;
@@ -65,7 +54,7 @@ Pool::Sent Pool::send_next(const std::shared_ptr<TableQueue>& queue) {
     const bool solitary = slow || request->query.statement->exclusive();
     PooledConnection* pooled = pick_connection(*request, solitary);
     if (pooled == nullptr) return Sent::no;
-    take_from_line(*queue, 0);
+    requests_.take(*queue, 0);
     (void)send(*pooled, queue, std::move(request), solitary);
     return Sent::yes;
 }
@@ -80,7 +69,7 @@ bool Pool::may_send_slow(const TableQueue& queue) const {
     if (slow_connections_ >= limit && !is_crowded_out(queue)) return false;
     const auto own = static_cast<std::size_t>(queue.slow_connections);
     if (own >= std::max<std::size_t>(1, limit * 2 / 3)) return false;
-    return std::none_of(busy_queues_.begin(), busy_queues_.end(), [&queue](const auto& other) {
+    return std::none_of(requests_.busy().begin(), requests_.busy().end(), [&queue](const auto& other) {
         return other.get() != &queue && !other->waiting.empty() && other->speed() != Speed::fast &&
                other->waiting.front()->failed_hosts.empty() &&
                other->slow_connections < queue.slow_connections;
@@ -181,7 +170,7 @@ void Pool::open_more() {
     std::size_t wanted = any_ready ? 0 : 1;
     auto oldest = TimePoint::max();
     bool quick_one_waits = false;
-    for (const auto& queue : busy_queues_) {
+    for (const auto& queue : requests_.busy()) {
         const auto& request = *queue->waiting.front();
         if (!request.failed_hosts.empty()) {
             const auto host = pick_host(request.failed_hosts);
@@ -200,7 +189,7 @@ void Pool::open_more() {
         if (alone && any_ready) wanted += queue->waiting.size();
     }
     if (oldest == TimePoint::max()) return;
-    const auto patience_now = open_after + own_work * static_cast<long>(waiting_);
+    const auto patience_now = open_after + own_work * static_cast<long>(requests_.waiting());
     if (any_ready && wanted == 0 && now - oldest >= patience_now && now - sharing_grown_at_ >= growth_pause) {
         sharing_grown_at_ = now;
         sharing_limit_ = std::min(sharing_limit_ + 1, settings_.size);

@@ -41,12 +41,7 @@ Pool::Pool(Loop& loop, std::string name, std::vector<HostInfo> hosts, std::uniqu
 Pool::~Pool() {
     lifetime_.end();
     const Failure closing{FailureClass::lost, "the pool is being closed"};
-    std::vector<std::shared_ptr<Request>> open_requests;
-    for (const auto& queue : busy_queues_) {
-        open_requests.insert(open_requests.end(), queue->waiting.begin(), queue->waiting.end());
-        queue->by_coalescing_key.clear();
-        queue->waiting.clear();
-    }
+    auto open_requests = requests_.take_all();
     for (const auto& hedge : hedges_.all()) open_requests.push_back(hedge.request);
     for (const auto& pooled : connections_) {
         for (auto& entry : pooled->in_flight) open_requests.push_back(std::move(entry.request));
@@ -57,10 +52,7 @@ Pool::~Pool() {
 }
 
 std::shared_ptr<TableQueue> Pool::make_queue(std::string table) {
-    auto queue = std::make_shared<TableQueue>(std::move(table));
-    std::erase_if(queues_, [](const auto& known) { return known.expired(); });
-    queues_.push_back(queue);
-    return queue;
+    return RequestQueue::make(std::move(table));
 }
 
 void Pool::submit(const std::shared_ptr<TableQueue>& queue, Query query, Deadline deadline,
@@ -71,16 +63,15 @@ void Pool::submit(const std::shared_ptr<TableQueue>& queue, Query query, Deadlin
         return;
     }
     if (query.statement->repeatable()) {
-        const auto same = queue->by_coalescing_key.find(query.coalescing_key);
-        if (same != queue->by_coalescing_key.end() && same->second->query.statement == query.statement) {
-            same->second->waiters.push_back({now, deadline, std::move(callback)});
+        if (auto* same = RequestQueue::same(*queue, query); same != nullptr) {
+            same->waiters.push_back({now, deadline, std::move(callback)});
             return;
         }
     }
-    if (waiting_ >= settings_.queue_limit) {
+    if (requests_.waiting() >= settings_.queue_limit) {
         callback(Outcome{nullptr,
                          {FailureClass::too_many_connections,
-                          fmt::format("{} lookups are waiting already (queue_limit)", waiting_)}});
+                          fmt::format("{} lookups are waiting already (queue_limit)", requests_.waiting())}});
         return;
     }
     if (all_misconfigured()) {
@@ -91,11 +82,7 @@ void Pool::submit(const std::shared_ptr<TableQueue>& queue, Query query, Deadlin
     request->query = std::move(query);
     request->queued_at = now;
     request->waiters.push_back({now, deadline, std::move(callback)});
-    queue_up(queue);
-    if (request->query.statement->repeatable())
-        queue->by_coalescing_key.emplace(request->query.coalescing_key, request.get());
-    queue->waiting.push_back(std::move(request));
-    ++waiting_;
+    requests_.push_back(queue, std::move(request));
     dispatch();
     schedule_sweep();
 }
@@ -127,7 +114,7 @@ void Pool::wind_down() {
 
 PoolStats Pool::stats() const {
     PoolStats stats;
-    stats.waiting = waiting_;
+    stats.waiting = requests_.waiting();
     stats.connections = closing_.size();
     for (const auto& pooled : connections_) {
         ++stats.connections;
@@ -231,7 +218,7 @@ void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const
         const bool again = !too_large && (resend || (request.query.statement->repeatable() &&
                                                      (conflict || other_host_may_answer(request))));
         if (again && !enough && !request.abandoned()) {
-            requeue(entry.queue, std::move(entry.request));
+            requests_.push_front(entry.queue, std::move(entry.request));
         } else if (too_large || !under_way(request)) {
             answer(request, outcome);
         }
@@ -249,38 +236,6 @@ void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const
                   true);
     }
     dispatch();
-}
-
-// Called before a request is put in the queue: an empty queue may still be listed as busy.
-void Pool::queue_up(const std::shared_ptr<TableQueue>& queue) {
-    if (!queue->waiting.empty()) return;
-    if (std::find(busy_queues_.begin(), busy_queues_.end(), queue) == busy_queues_.end())
-        busy_queues_.push_back(queue);
-}
-
-void Pool::requeue(std::shared_ptr<TableQueue> queue, std::shared_ptr<Request> request) {
-    if (!request->failed_hosts.empty() && !queue->is_failover) {
-        if (!queue->failover_queue) {
-            queue->failover_queue = make_queue(queue->table());
-            queue->failover_queue->is_failover = true;
-        }
-        queue = queue->failover_queue;
-    }
-    queue_up(queue);
-    if (request->query.statement->repeatable() && !request->hedged) {
-        queue->by_coalescing_key.try_emplace(request->query.coalescing_key, request.get());
-    }
-    queue->waiting.push_front(std::move(request));
-    ++waiting_;
-}
-
-void Pool::take_from_line(TableQueue& queue, std::size_t position) {
-    const auto where = queue.waiting.begin() + static_cast<std::ptrdiff_t>(position);
-    const auto shared = queue.by_coalescing_key.find((*where)->query.coalescing_key);
-    if (shared != queue.by_coalescing_key.end() && shared->second == where->get())
-        queue.by_coalescing_key.erase(shared);
-    queue.waiting.erase(where);
-    --waiting_;
 }
 
 void Pool::left_connection(InFlight& entry) {

@@ -22,6 +22,7 @@
 #include "backends/pool/host.h"
 #include "backends/pool/host_choice.h"
 #include "backends/pool/pooled_connection.h"
+#include "backends/pool/request_queue.h"
 #include "backends/pool/table_queue.h"
 
 namespace proxyd::pool {
@@ -91,9 +92,6 @@ class Pool {
     void ask_again(const PooledConnection& pooled, std::deque<InFlight> lost, const Failure& failure,
                    bool sent);
     void close(PooledConnection& pooled);
-    void queue_up(const std::shared_ptr<TableQueue>& queue);
-    void requeue(std::shared_ptr<TableQueue> queue, std::shared_ptr<Request> request);
-    void take_from_line(TableQueue& queue, std::size_t position);
     void left_connection(InFlight& entry);
     [[nodiscard]] bool under_way(const Request& request) const;
     void answer(Request& request, const Outcome& outcome);
@@ -163,10 +161,7 @@ class Pool {
     PoolSettings settings_;
     mutable std::minstd_rand random_;
     std::vector<std::unique_ptr<PooledConnection>> connections_;
-    std::vector<std::weak_ptr<TableQueue>> queues_;
-    std::vector<std::shared_ptr<TableQueue>> busy_queues_;  // with waiting requests
-    std::size_t next_lane_ = 0;
-    std::size_t waiting_ = 0;
+    RequestQueue requests_;
     std::size_t slow_connections_ = 0;
     HedgeLine hedges_;
     std::vector<std::unique_ptr<PooledConnection>>

@@ -91,7 +91,7 @@ std::string Pool::why_expired(const Request& request, std::optional<std::size_t>
 }
 
 void Pool::expire_waiting(TimePoint now) {
-    const auto queues = busy_queues_;
+    const auto queues = requests_.busy();
     for (const auto& queue : queues) {
         // From the back: expired requests are erased, and callbacks may append.
         for (std::size_t i = queue->waiting.size(); i-- > 0;) {
@@ -108,11 +108,11 @@ void Pool::expire_waiting(TimePoint now) {
             }
             expire(*request, now, std::nullopt);
             if (request->abandoned() && i < queue->waiting.size() && queue->waiting[i] == request) {
-                take_from_line(*queue, i);
+                requests_.take(*queue, i);
             }
         }
     }
-    std::erase_if(busy_queues_, [](const auto& queue) { return queue->waiting.empty(); });
+    requests_.drop_empty();
 }
 
 void Pool::check_timeouts(PooledConnection& pooled, TimePoint now) {
@@ -178,7 +178,7 @@ void Pool::hedge_those_behind(PooledConnection& pooled, TimePoint now) {
         auto nobody = std::make_shared<Request>();
         nobody->query.statement = entry.request->query.statement;
         entry.moved = true;
-        requeue(entry.queue, std::exchange(entry.request, std::move(nobody)));
+        requests_.push_front(entry.queue, std::exchange(entry.request, std::move(nobody)));
     }
     if (together > 1) hedge_batch(pooled, together, now);
 }
@@ -200,7 +200,7 @@ void Pool::hedge_batch(PooledConnection& pooled, std::size_t together, TimePoint
             request.last_failure = {FailureClass::lost, "it takes long, or waits for one that does"};
             request.last_host = pooled.host;
         }
-        requeue(entry.queue, entry.request);
+        requests_.push_front(entry.queue, entry.request);
     }
 }
 
@@ -308,7 +308,7 @@ void Pool::shrink() {
 }
 
 void Pool::schedule_sweep() {
-    const auto busy = waiting_ > 0 || !hedges_.empty() ||
+    const auto busy = requests_.waiting() > 0 || !hedges_.empty() ||
                       std::any_of(connections_.begin(), connections_.end(), [](const auto& pooled) {
                           return pooled->coming() || !pooled->in_flight.empty();
                       });

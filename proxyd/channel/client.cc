@@ -15,7 +15,7 @@ namespace {
 
 constexpr timeval patience{5, 0};
 
-// Far more than the status of thousands of tables.
+// Far more than the status of thousands of tables needs.
 constexpr std::size_t longest_reply = 64 << 20;
 
 class Connection {
@@ -44,7 +44,7 @@ class Connection {
         while (!text.empty()) {
             const auto sent = send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
             if (sent < 0 && errno == EINTR) continue;
-            if (sent <= 0) return;  // what has been answered may still be read
+            if (sent <= 0) return;  // the reply may have arrived already
             text.remove_prefix(static_cast<std::size_t>(sent));
         }
     }

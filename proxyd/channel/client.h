@@ -11,8 +11,8 @@ namespace proxyd::channel {
 
 enum class AskFault {
     other,
-    nobody,  // listens there
-    denied,  // to this user
+    nobody,  // no process listens there
+    denied,  // this user may not ask
 };
 
 // what() is for people.
@@ -27,11 +27,11 @@ class AskError : public std::runtime_error {
     AskFault fault_;
 };
 
-// The reply to one request, seconds later at most. Throws AskError when nobody listens at `path`, when the
-// daemon refuses or does not answer, and when it says that the command failed.
+// Returns the reply to one request. Blocks for seconds at most. Throws AskError when no process listens at
+// `path`, when the daemon refuses or does not answer, and when the command failed.
 [[nodiscard]] nlohmann::json ask(const std::string& path, const nlohmann::json& request);
 
-// What a reply says, from its line and without "ok". Throws AskError as above.
+// Parses the line of a reply and returns its members without "ok". Throws AskError as above.
 [[nodiscard]] nlohmann::json read_reply(std::string_view line);
 
 }  // namespace proxyd::channel

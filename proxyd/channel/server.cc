@@ -20,13 +20,13 @@ using nlohmann::json;
 
 constexpr std::size_t longest_request = 65536;
 
-// More would be a mistake, or worse; they must not take the descriptors of those who look up.
+// More sessions would be a mistake or an attack. They must not use up the descriptors that lookups need.
 constexpr std::size_t most_sessions = 16;
 
 constexpr std::chrono::seconds session_limit{5};
 constexpr std::chrono::seconds accept_pause{1};
 
-// Only this process's user, beside root, may even connect.
+// Only root and this process's user may connect.
 constexpr mode_t socket_mode = 0600;
 
 json failure(std::string_view why) {
@@ -35,7 +35,7 @@ json failure(std::string_view why) {
 
 }  // namespace
 
-// One connection: a request in, its reply out, and closed.
+// One connection: reads a request, writes its reply and closes.
 class Server::Session : public std::enable_shared_from_this<Session> {
   public:
     Session(Server& server, int fd)
@@ -51,7 +51,7 @@ class Server::Session : public std::enable_shared_from_this<Session> {
 
     void start() {
         watch_ = server_.loop_.watch(fd_, [this](Ready ready) {
-            const auto self = shared_from_this();  // ending lets go of the last other owner
+            const auto self = shared_from_this();  // end() ends the server's ownership
             if (ready.read) read_request();
             if (ready.write && !ended_) write_reply();
         });
@@ -79,7 +79,7 @@ class Server::Session : public std::enable_shared_from_this<Session> {
     }
 
     void reply(const json& members) {
-        // Names of tables are bytes, whatever their encoding.
+        // Table names are bytes of any encoding.
         reply_ = members.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
         watch_->want(false, true);
     }
@@ -132,7 +132,7 @@ void Server::accept_one() {
     const int fd = accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
-        // Without descriptors the socket stays readable: looking away keeps the loop from spinning.
+        // Without free descriptors the socket stays readable. The pause keeps the loop from spinning.
         watch_->want(false, false);
         pause_->start(accept_pause);
         return;
@@ -149,7 +149,7 @@ void Server::accept_one() {
 void Server::ended(int fd) {
     const auto found = sessions_.find(fd);
     if (found == sessions_.end()) return;
-    // The session is what called us.
+    // The session is the caller, so it is destroyed later.
     loop_.defer([session = std::move(found->second)] {});
     sessions_.erase(found);
 }

@@ -1,8 +1,8 @@
 // The daemon's side of the control channel: requests of proxyctl, one per connection.
 //
-// A request is a JSON object on one line, {"command": "status"}; its reply is another one, with "ok" and what
-// the command has to say, or "ok": false and "error". Apart from the sockets that Postfix's programs use, so
-// that nothing of it can come in their way.
+// A request is a JSON object on one line, such as {"command": "status"}. The reply is another object: "ok":
+// true and the members of the command, or "ok": false and "error". The channel is separate from the sockets
+// of Postfix's programs, so it cannot disturb them.
 #pragma once
 
 #include <functional>
@@ -28,9 +28,9 @@ using Command = std::function<nlohmann::json(const nlohmann::json& request, cons
 
 class Server {
   public:
-    // Listens at `path`, in the place of any socket that is there, from now until destruction. Answers root
-    // and this process's own user (the mail owner, under Postfix). Throws std::runtime_error. The loop
-    // outlives the server.
+    // Listens at `path` from now until destruction. Replaces a socket of this user or root that is there.
+    // Answers root and this process's own user (the mail owner, under Postfix). Throws std::runtime_error.
+    // The loop outlives the server.
     Server(Loop& loop, const std::string& path);
     ~Server();
     Server(const Server&) = delete;

@@ -21,8 +21,8 @@ using Member =
     std::variant<int Options::*, std::size_t Options::*, bool Options::*, Milliseconds Options::*,
                  YesNoAuto Options::*, std::string Options::*, std::vector<std::string> Options::*>;
 
-// The declaration of an option: what people read, where its value goes, and what numbers, sizes and times it
-// may have.
+// The declaration of an option: its text for people, its member in Options, and the range of a number, a size
+// or a time.
 struct Declaration {
     OptionInfo info;
     Member member;
@@ -206,7 +206,7 @@ const Declaration* find(std::string_view name) {
     return nullptr;
 }
 
-// Units of times, the long ones first. A number alone counts seconds.
+// Units of time, long ones first. A number without a unit counts seconds.
 constexpr std::pair<std::string_view, long long> units[] = {{"w", 604800000}, {"d", 86400000}, {"h", 3600000},
                                                             {"m", 60000},     {"s", 1000},     {"ms", 1}};
 
@@ -220,7 +220,7 @@ bool take_number(std::string_view& text, long long& number) {
     return error == std::errc();
 }
 
-// Each takes the text into `value`, or returns false.
+// Each parses the text into `value`, or returns false.
 bool parse(std::string_view text, const Declaration& row, int& value) {
     long long number = 0;
     if (!take_number(text, number) || !text.empty() || number < row.minimum || number > row.maximum)
@@ -288,7 +288,7 @@ std::string format(bool value) {
     return value ? "yes" : "no";
 }
 
-// In seconds, as people compare them; below that, or between, in milliseconds.
+// Whole seconds as seconds, which people compare easily. All other times as milliseconds.
 std::string format(Milliseconds value) {
     if (value.count() == 0) return "0";
     if (value.count() % 1000 == 0) return std::to_string(value.count() / 1000) + 's';

@@ -1,5 +1,5 @@
-// The daemon's options: what proxyd.cf may say. Each is declared once, in options.cc; parsing, `proxyctl
-// check`, the dump of effective values and the table in proxyd.cf(5) come from that declaration.
+// The daemon's options, as set in proxyd.cf. Each is declared once, in options.cc. Parsing, `proxyctl check`,
+// the dump of effective values and the table in proxyd.cf(5) come from that declaration.
 #pragma once
 
 #include <chrono>
@@ -16,8 +16,8 @@ namespace proxyd {
 
 enum class YesNoAuto { yes, no, automatic };
 
-// Values with their defaults; the defaults serve a normal site. What it begins with can stand in a table
-// file, too, for that table.
+// Values with their defaults, which suit a normal site. The members of the base class can also be set in a
+// table file, for that table.
 struct Options : table::TableSettings {
     // the stock server, for tables of other types
     std::string relay_service = "proxymap-stock";
@@ -49,8 +49,8 @@ struct OptionInfo {
     OptionType type;
     std::string_view range;      // for people: "1 to 1000"
     std::string_view fallback;   // the default as written in a file: "10s"
-    bool per_table;              // may stand in a table file
-    bool reloadable;             // SIGHUP (stand-alone) takes it over; else a restart is needed
+    bool per_table;              // can be set in a table file
+    bool reloadable;             // SIGHUP (stand-alone) applies it; otherwise a restart is needed
     std::string_view help;       // one or two sentences for the manual page
     std::string_view example{};  // a value to copy, where the default shows none
 };
@@ -60,14 +60,14 @@ struct OptionInfo {
 // Whether proxyd.cf has an option of this name.
 [[nodiscard]] bool is_option(std::string_view name);
 
-// Sets one option from its text. Returns "" or what is wrong with the value, and what would be right.
+// Sets one option from its text. Returns "", or the bad value and the values expected.
 [[nodiscard]] std::string set_option(Options& options, std::string_view name, std::string_view value);
 
-// The option's effective value as it would stand in a file.
+// The option's effective value, as written in a file.
 [[nodiscard]] std::string option_text(const Options& options, std::string_view name);
 
-// All parameters of proxyd.cf on top of `options`. Unknown names and bad values come back as problems with
-// file line, value, and a suggestion.
+// Sets `options` from all parameters of proxyd.cf. Returns unknown names and bad values as problems, each
+// with its line, the value and a suggestion.
 [[nodiscard]] std::vector<config::Problem> apply(Options& options, const config::ParameterFile& file);
 
 }  // namespace proxyd

@@ -5,7 +5,8 @@
 namespace proxyd {
 namespace {
 
-// Each sentence on its own line, as manual pages have it. A line must not begin with a control character.
+// Puts each sentence on its own line, as usual in manual pages. A line must not begin with a control
+// character.
 std::string sentences(std::string_view text) {
     std::string lines;
     while (!text.empty()) {
@@ -22,7 +23,7 @@ std::string sentences(std::string_view text) {
     return lines;
 }
 
-// In lines of comment that fit on a terminal.
+// Breaks the text into comment lines that fit on a terminal.
 std::string comment(std::string_view text) {
     constexpr std::size_t width = 100;
     std::string lines;

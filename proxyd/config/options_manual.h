@@ -5,8 +5,8 @@
 
 namespace proxyd {
 
-// mdoc entries in the order of declaration: one `.It Sy name No = default` each, with its text, to stand
-// between `.Bl -tag` and `.El`.
+// The mdoc entries in the order of declaration: `.It Sy name No = default` and the text of the option. The
+// caller puts them between `.Bl -tag` and `.El`.
 [[nodiscard]] std::string options_as_mdoc();
 
 // A proxyd.cf that changes nothing: every option with its default and its text, commented out.

@@ -31,7 +31,7 @@ std::string describe(const std::string& path, const config::Problem& problem) {
                             : fmt::format("{}: {}", path, problem.message);
 }
 
-// In front of what is said of an option that is given by -o.
+// The prefix of messages about an option given by -o.
 std::string place_of_option(const Site& site, const master::DaemonArguments& arguments) {
     if (arguments.mode != master::RunMode::master) return {};
     return fmt::format("{}/master.cf, service {}: ", site.config_directory, arguments.service_name);
@@ -54,7 +54,7 @@ void read_options(Site& site, const master::DaemonArguments& arguments) {
         if (file) {
             take_options(site, *file);
         } else if (arguments.mode == master::RunMode::master) {
-            // Without the service no mail goes anywhere.
+            // Postfix needs the service to deliver mail, so it starts with the defaults.
             site.option_problems.push_back(error);
         } else {
             throw std::runtime_error(error);
@@ -78,7 +78,7 @@ void add_warnings(Site& site, const master::DaemonArguments& arguments) {
         place_of_option(site, arguments));
 }
 
-// Of the Postfix on this machine, when the daemon runs on its own; no value when there is none.
+// The version of the Postfix on this machine, for a stand-alone daemon; no value when there is none.
 std::optional<postfix::Version> installed_version() {
     constexpr const char* postconf = "/usr/sbin/postconf";
     if (!exists(postconf)) return std::nullopt;
@@ -139,7 +139,7 @@ Site read_site(const master::DaemonArguments& arguments, const master::Environme
         site.approval_hint =
             by_option && !alone
                 ? fmt::format(
-                      "-o {} of the service {} (in {}/master.cf), which goes before main.cf, then "
+                      "-o {} of the service {} (in {}/master.cf), which takes precedence over main.cf, then "
                       "reload Postfix",
                       maps, arguments.service_name, site.config_directory)
                 : fmt::format("main.cf:{} (in {}), then reload Postfix", maps, site.config_directory);

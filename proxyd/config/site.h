@@ -1,4 +1,4 @@
-// What the configuration of one start, or one reload, comes to.
+// The configuration, as read at a start or at a reload.
 #pragma once
 
 #include <memory>
@@ -21,12 +21,12 @@ namespace proxyd {
 struct Site {
     std::string config_directory;
     std::string options_path;                        // of proxyd.cf, whether it exists or not
-    std::shared_ptr<const postfix::MainCf> main_cf;  // null: there is no Postfix to belong to
+    std::shared_ptr<const postfix::MainCf> main_cf;  // null: the daemon belongs to no Postfix
     Options options;
-    std::vector<std::string> option_problems;  // "file, line 3: ..."; the defaults are used there
-    std::vector<std::string> warnings;         // what else is odd about the configuration
+    std::vector<std::string> option_problems;  // "file, line 3: ..."; such options have their defaults
+    std::vector<std::string> warnings;         // other oddities of the configuration
     postfix::ApprovedTables approved;
-    std::string chroot;  // the directory that the tables are read in, once the process is there; "": none
+    std::string chroot;  // the chroot directory of the process; tables are read in it; "": none
     bool smtputf8 = true;
     protocol::Greeting greeting = protocol::Greeting::probe;
     std::string approval_hint;
@@ -34,18 +34,18 @@ struct Site {
 
 inline constexpr const char* default_config_directory = "/etc/postfix";
 
-// Throws std::runtime_error when nothing sensible can be done: main.cf or --config cannot be read, postconf
-// fails, no tables can be determined.
+// Throws std::runtime_error when there is no usable configuration: main.cf or --config cannot be read,
+// postconf fails, or no tables can be determined.
 [[nodiscard]] Site read_site(const master::DaemonArguments& arguments,
                              const master::Environment& environment);
 
-// Whether two paths lead to the same socket, which need not be there yet.
+// Whether two paths lead to the same socket. The socket need not exist yet.
 [[nodiscard]] bool is_same_socket(const std::string& one, const std::string& other);
 
-// What the tables need of it.
+// The part of the configuration that the tables need.
 [[nodiscard]] table::TableSetOptions table_set_options(const Site& site);
 
-// The options that concern tables, as one table's parameters change them.
+// The table options, overridden by the parameters of one table. A bad value becomes an error of `parameters`.
 [[nodiscard]] table::TableSettings table_settings(Options options, table::TableParameters& parameters);
 
 }  // namespace proxyd

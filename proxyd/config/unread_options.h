@@ -1,4 +1,4 @@
-// Options of the command line or master.cf (-o) that change nothing, as nobody knows their names.
+// Options of the command line or master.cf (-o) that have no effect, because their names are unknown.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace proxyd {
 
-// One text for each. Known are the names of proxyd's options, and, with a `main_cf`, Postfix's parameters,
-// those that another value reads, and those of tables in main.cf (pgsql:name: name_query and others). The
-// values, which may be passwords, are not in the texts.
+// Returns one text for each. Known names are proxyd's options and, with a `main_cf`, Postfix's parameters,
+// parameters that another value refers to, and parameters of tables in main.cf (pgsql:name: name_query and
+// others). The texts do not contain the values, which may be passwords.
 [[nodiscard]] std::vector<std::string> unread_options(const postfix::Overrides& overrides,
                                                       const postfix::MainCf* main_cf,
                                                       const postfix::ApprovedTables& approved);

@@ -1,5 +1,5 @@
-// The words of a command line as CLI11 is to see them, which takes some for what they are not: "[a,b]" for
-// two, and "++", or "--" behind a key, for the end of the command.
+// The words of a command line, prepared for CLI11. It misreads some: "[a,b]" as two words, and "++", or "--"
+// after a key, as the end of the command.
 #pragma once
 
 #include <string>
@@ -7,14 +7,14 @@
 
 namespace proxyd::control {
 
-// Those behind argv[0], the last first, as CLI::App::parse() has them. Words that CLI11 is to take as they
-// are begin with a mark.
+// The words after argv[0] in reverse order, as CLI::App::parse() expects them. A mark begins each word that
+// CLI11 must take literally.
 [[nodiscard]] std::vector<std::string> marked_words(int argc, const char* const* argv);
 
-// As it was given.
+// The word as it was given.
 [[nodiscard]] std::string unmarked(std::string word);
 
-// A text about words.
+// A text that contains words, without their marks.
 [[nodiscard]] std::string without_marks(std::string text);
 
 }  // namespace proxyd::control

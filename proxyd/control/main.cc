@@ -1,10 +1,8 @@
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,215 +14,28 @@
 #include <unistd.h>
 
 #include "backends/config/parameter_file.h"
-#include "protocol/table_name.h"
-#include "proxyd/config/options.h"
-#include "proxyd/control/check/check.h"
-#include "proxyd/control/client/flush.h"
-#include "proxyd/control/client/proxymap_connection.h"
 #include "proxyd/control/client/query.h"
-#include "proxyd/control/client/server_identity.h"
 #include "proxyd/control/command_words.h"
+#include "proxyd/control/commands.h"
 #include "proxyd/control/plain_output.h"
-#include "proxyd/control/postfix/config_location.h"
-#include "proxyd/control/postfix/instance.h"
-#include "proxyd/control/postfix/table_uses.h"
-#include "proxyd/control/status/status.h"
-#include "proxyd/control/switch/switch_over.h"
 #include "proxyd/master/environment.h"
-#include "proxyd/postfix/main_cf.h"
 
 namespace {
 
 using namespace proxyd;
 
-struct Arguments {
-    std::optional<std::string> config;
-    std::optional<std::string> socket;
-    std::optional<std::string> user;
-    std::string table;
-    std::vector<std::string> keys;
-    bool connect = false;
-    bool verbose = false;
-    bool dry_run = false;
-    bool no_connect = false;
-    bool json = false;
-};
+using control::CommandArguments;
 
-control::QuerySettings stand_alone(const Arguments& arguments) {
-    control::QuerySettings settings;
-    settings.table = arguments.table;
-    settings.approval_hint = fmt::format(
-        "Add {0} to allowed_tables in proxyd.cf and send the daemon a SIGHUP; under Postfix, use proxy:{0} "
-        "in a parameter such as virtual_alias_maps and reload Postfix",
-        protocol::TableName::parse(arguments.table).text);
-    settings.log_hint = "The daemon's log says why";
-    settings.table_fault = [table = protocol::TableName::parse(arguments.table).text] {
-        return control::fault_of_table(table, {});
-    };
-    if (arguments.config) {
-        std::string error;
-        const auto place = control::find_config(arguments.config, {});
-        if (const auto file = config::read_parameter_file(place.options_path, error)) {
-            Options options;
-            (void)apply(options, *file);  // its mistakes are for `check` to tell
-            settings.smtputf8 = options.smtputf8_enable;
-        }
-    }
-    return settings;
-}
+using Run = int (*)(const CommandArguments& arguments, const master::Environment& environment);
 
-// Longer than any lookup takes with the usual settings, and than Postfix's clients wait for a reload.
-constexpr std::chrono::seconds answer_limit{30};
-
-std::string start_hint(const std::string& path) {
-    return "Start it with: proxyd --listen " + path;
-}
-
-// On standard error, as what is found belongs to standard output.
-void tell_answerer(control::ProxymapConnection& connection, const std::string& path) {
-    const auto found = control::identify_server(connection, path);
-    if (found.kind == control::ServerKind::proxyd) {
-        std::cerr << fmt::format("proxyctl: {}: proxyd {} answers, process {}\n", path,
-                                 found.status.value("version", "?"), found.status.value("process", 0));
-    } else {
-        std::cerr << fmt::format("proxyctl: {}: {} ({})\n", path,
-                                 found.kind == control::ServerKind::unknown
-                                     ? "whether proxyd answers is unknown"
-                                     : "not proxyd, as far as one can see",
-                                 found.problem);
-    }
-}
-
-int run_query(const Arguments& arguments, const master::Environment& environment) {
-    std::string path;
-    std::string socket_hint;
-    control::QuerySettings settings;
-    if (arguments.socket) {
-        path = *arguments.socket;
-        socket_hint = start_hint(path);
-        settings = stand_alone(arguments);
-    } else {
-        const auto place = control::find_config(arguments.config, environment);
-        if (!place.has_main_cf) {
-            throw control::QueryError(
-                fmt::format("there is no Postfix configured in {}: give --socket PATH for a "
-                            "stand-alone proxyd",
-                            place.directory));
-        }
-        const auto main_cf = postfix::MainCf::load(place.directory, {});
-        path = main_cf.value("queue_directory") + "/private/proxymap";
-        socket_hint = "Is Postfix running (postfix status)? For a stand-alone proxyd give --socket PATH";
-        settings.table = arguments.table;
-        const auto table = protocol::TableName::parse(arguments.table).text;
-        settings.smtputf8 = main_cf.boolean("smtputf8_enable", true);
-        settings.layout = postfix::layout_of(main_cf.mail_version());
-        std::string ignored;
-        const auto master_cf = config::read_file(place.directory + "/master.cf", ignored).value_or("");
-        const auto option_place = control::place_of_read_maps(place.directory, master_cf);
-        settings.approval_hint = fmt::format(
-            "{}{}; then: postfix reload",
-            option_place.empty()
-                ? fmt::format("Use proxy:{} in a parameter such as virtual_alias_maps, or ", table)
-                : "",
-            control::how_to_approve(place.directory, option_place, table));
-        settings.log_hint = "The mail log says why";
-        settings.table_fault = [place, main_cf, table] {
-            return control::fault_of_table(table,
-                                           control::PostfixInstance(place.directory, main_cf).table_types());
-        };
-    }
-    // As postmap does, scripts get nothing but the status; people shall see that it was no failure.
-    settings.tell_misses = isatty(STDERR_FILENO) != 0;
-    control::ProxymapConnection connection(
-        path, socket_hint, [](const std::string& text) { std::cerr << "proxyctl: " << text << '\n'; });
-    connection.give_up_after(
-        answer_limit, fmt::format("the daemon does not answer; {} log says why, perhaps it does not start",
-                                  arguments.socket ? "its" : "the mail"));
-    if (arguments.verbose) tell_answerer(connection, path);
-    const control::Ask ask = [&connection](const protocol::Request& request) {
-        return connection.ask(request);
-    };
-    if (arguments.keys == std::vector<std::string>{"-"}) {
-        return control::query_lines(settings, std::cin, ask, std::cout, std::cerr);
-    }
-    return control::query(settings, arguments.keys, ask, std::cout, std::cerr);
-}
-
-// Where the daemon serves: as given, or where the Postfix that is configured asks.
-std::string service_socket(const Arguments& arguments, const master::Environment& environment) {
-    if (arguments.socket) return *arguments.socket;
-    const auto place = control::find_config(arguments.config, environment);
-    if (!place.has_main_cf) {
-        throw std::runtime_error(
-            fmt::format("there is no Postfix configured in {}: give --socket PATH for a stand-alone proxyd",
-                        place.directory));
-    }
-    const auto main_cf = postfix::MainCf::load(place.directory, {});
-    return control::PostfixInstance(place.directory, main_cf).proxymap_socket();
-}
-
-int run_flush(const Arguments& arguments, const master::Environment& environment) {
-    const auto socket = service_socket(arguments, environment);
-    const auto hint = arguments.socket
-                          ? start_hint(socket)
-                          : "proxyd is not enabled, or not running: see `proxyctl status`. For a "
-                            "stand-alone proxyd give --socket PATH";
-    return control::flush(socket, hint, arguments.table, arguments.keys, std::cout);
-}
-
-int run_status(const Arguments& arguments, const master::Environment& environment) {
-    const auto place = control::find_config(arguments.config, environment);
-    const auto status = control::find_status(arguments.socket, place, environment);
-    if (!arguments.json) return control::print_status(status, std::cout);
-    std::cout << status.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) << '\n';
-    return status["answers"] == "proxyd" ? 0 : 1;
-}
-
-// Database libraries read their environment; the daemon has none.
-void clear_database_environment() {
-    for (const char* name :
-         {"PGPASSWORD", "PGPASSFILE", "PGUSER", "PGHOST", "PGPORT", "PGDATABASE", "PGSERVICE", "PGSSLMODE",
-          "PGOPTIONS", "MYSQL_PWD", "MYSQL_HOST", "MYSQL_TCP_PORT", "HOME"}) {
-        unsetenv(name);
-    }
-}
-
-int run_options(const Arguments& arguments, const master::Environment& environment) {
-    return control::print_options(control::find_config(arguments.config, environment), environment, std::cout,
-                                  std::cerr);
-}
-
-int run_check(const Arguments& arguments, const master::Environment& environment) {
-    clear_database_environment();
-    auto place = control::find_config(arguments.config, environment);
-    place.user = arguments.user;
-    return control::report(control::check(place, environment, arguments.connect), arguments.connect,
-                           std::cout);
-}
-
-int run_enable(const Arguments& arguments, const master::Environment& environment) {
-    clear_database_environment();
-    const auto place = control::find_config(arguments.config, environment);
-    return control::SwitchOver(place, environment, std::cout)
-        .enable(arguments.dry_run,
-                arguments.no_connect ? control::Databases::left_alone : control::Databases::asked);
-}
-
-int run_disable(const Arguments& arguments, const master::Environment& environment) {
-    const auto place = control::find_config(arguments.config, environment);
-    return control::SwitchOver(place, environment, std::cout).disable(arguments.dry_run);
-}
-
-using Run = int (*)(const Arguments& arguments, const master::Environment& environment);
-
-// The commands and their options, and which of them was given.
+// The commands and their options, and the command that was given.
 class CommandLine {
   public:
     CommandLine() {
         app_.set_version_flag("--version", "proxyctl " PROXYD_VERSION);
         app_.require_subcommand(1);
 
-        auto& query = add("query", "look up keys as postmap -q does", run_query, About::any);
+        auto& query = add("query", "look up keys as postmap -q does", control::run_query, About::any);
         add_socket(query);
         query.add_flag("-v,--verbose", arguments_.verbose, "say who answers, on standard error");
         query.add_option("table", arguments_.table, "the table, with or without proxy:")
@@ -236,7 +47,7 @@ class CommandLine {
             ->type_name("KEY");
 
         auto& check =
-            add("check", "check proxyd.cf and all tables that may be served", run_check, About::any);
+            add("check", "check proxyd.cf and all tables that may be served", control::run_check, About::any);
         check.add_flag("--connect", arguments_.connect,
                        "connect to the databases, too, and prepare each query");
         check
@@ -244,21 +55,23 @@ class CommandLine {
                         "whom the daemon runs as; without it mail_owner, or that of proxyd.service")
             ->type_name("NAME");
 
-        add("options", "print the options in force", run_options, About::any);
+        add("options", "print the options in force", control::run_options, About::any);
 
-        auto& enable =
-            add("enable", "have proxyd answer for proxymap(8) in a Postfix", run_enable, About::postfix);
+        auto& enable = add("enable", "have proxyd answer for proxymap(8) in a Postfix", control::run_enable,
+                           About::postfix);
         add_dry_run(enable);
         enable.add_flag("--no-connect", arguments_.no_connect,
                         "leave the databases alone, and look nothing up");
-        add_dry_run(add("disable", "give the lookups back to proxymap(8)", run_disable, About::postfix));
+        add_dry_run(
+            add("disable", "give the lookups back to proxymap(8)", control::run_disable, About::postfix));
 
-        auto& status = add("status", "who answers the lookups, and how it is", run_status, About::postfix);
+        auto& status =
+            add("status", "who answers the lookups, and how it is", control::run_status, About::postfix);
         status.add_flag("--json", arguments_.json, "for programs");
         add_socket(status);
 
-        auto& flush =
-            add("flush", "forget answers that are kept (cache_ttl, stale_ttl)", run_flush, About::postfix);
+        auto& flush = add("flush", "forget answers that are kept (cache_ttl, stale_ttl)", control::run_flush,
+                          About::postfix);
         add_socket(flush);
         flush.add_option("table", arguments_.table, "only those of this table, with or without proxy:")
             ->check(control::table_name_fault)
@@ -286,7 +99,7 @@ class CommandLine {
         const auto environment = master::read_environment([](const char* name) { return std::getenv(name); });
         for (const auto& [command, action] : commands_) {
             if (!command->parsed()) continue;
-            // Programs get the values of lookups as they are.
+            // Programs get the values of lookups unchanged.
             std::optional<control::PlainOutput> plain;
             if (command->get_name() != "query" || isatty(STDOUT_FILENO) != 0) plain.emplace(std::cout);
             return action(arguments_, environment);
@@ -360,7 +173,7 @@ class CommandLine {
 
     CLI::App app_{
         "Asks a running proxyd, checks its configuration, puts it into a Postfix. See proxyctl(8)."};
-    Arguments arguments_;
+    CommandArguments arguments_;
     std::vector<std::pair<CLI::App*, Run>> commands_;
 };
 

@@ -6,7 +6,7 @@
 
 namespace proxyd::control {
 
-// Gathers whole lines, so that no character comes in two parts.
+// Collects whole lines, so that no character is split.
 class PlainOutput::Filter final : public std::streambuf {
   public:
     explicit Filter(std::streambuf& target) : target_(target) {}

@@ -1,4 +1,5 @@
-// Text on a terminal, without what terminals obey: names and messages come from files, servers and libraries.
+// Text for a terminal, without its control characters: names and messages come from files, servers and
+// libraries.
 #pragma once
 
 #include <memory>
@@ -7,7 +8,7 @@
 
 namespace proxyd::control {
 
-// As long as it lives, what is written to the stream goes through logging::plain_text().
+// While this object exists, all text written to the stream goes through logging::plain_text().
 class PlainOutput {
   public:
     explicit PlainOutput(std::ostream& stream);

@@ -11,18 +11,18 @@
 namespace proxyd {
 namespace {
 
-// Clients leave some for databases, for table files and for the log.
+// Clients leave descriptors for databases, for table files and for the log.
 std::size_t descriptors_for_clients() {
     constexpr std::uint64_t enough_for_others = 512;
     const auto all = master::descriptor_limit();
     return all - std::min(all / 4, enough_for_others);
 }
 
-// The socket of a service that may be given by its path or its name in master.cf; empty: there is none.
+// The socket of a service, given by its path or by its name in master.cf; empty: there is none.
 std::string service_socket(const std::string& service, const Site& site, bool chroot) {
     if (service.empty() || service.starts_with('/')) return service;
     if (!site.main_cf) return {};
-    // The working directory of a service in a chroot is the queue directory, and the root.
+    // In a chroot, the queue directory is both the working directory and the root directory.
     return fmt::format("{}/private/{}", chroot ? "" : site.main_cf->value("queue_directory"), service);
 }
 
@@ -35,7 +35,7 @@ relay::RelaySettings relay_settings(const Site& site, const master::DaemonArgume
     settings.service_name = write ? "proxywrite" : "proxymap";
     const Options usual;
     const bool is_usual = service == (write ? usual.relay_write_service : usual.relay_service);
-    // A request for itself would come back for ever.
+    // A relay to itself would loop forever.
     const auto own =
         arguments.listen_path.value_or(service_socket(arguments.service_name, site, arguments.chroot));
     settings.path = service_socket(service, site, arguments.chroot);

@@ -1,4 +1,4 @@
-// What the configuration means for the relay, the server and the service of the daemon.
+// The settings of the daemon's relay, server and service, as the configuration gives them.
 #pragma once
 
 #include "backends/relay/relay.h"

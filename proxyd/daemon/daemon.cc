@@ -49,21 +49,21 @@ using master::DaemonArguments;
 using master::Environment;
 using master::RunMode;
 
-// `postfix stop` kills what is left after five seconds.
+// `postfix stop` kills the remaining processes after five seconds.
 constexpr std::chrono::seconds stop_limit{3};
 
-// So long a stop may take in all, where the process in front watches.
+// The time limit of a whole stop, if the front process watches.
 constexpr std::chrono::seconds stop_patience = stop_limit + std::chrono::seconds(1);
 
-// Less would take a busy machine for one that stands still.
+// A shorter limit would mistake a busy process for one that stands still.
 constexpr std::chrono::milliseconds least_standstill{1000};
 
-// The process of before a reload ends at once; one that does not serves.
+// At a reload the old process ends at once. A process that does not end is serving.
 constexpr std::chrono::seconds end_of_last{1};
 
 constexpr std::chrono::seconds log_interval{5};
 
-// From root in the configuration directory's world to mail_owner in the queue directory.
+// Changes from root to mail_owner, and to the queue directory.
 void enter_service(const DaemonArguments& arguments, const Site& site, const std::string& queue_directory) {
     if (chdir(queue_directory.c_str()) != 0) {
         throw std::runtime_error(fmt::format("cannot change to queue_directory {}", queue_directory));
@@ -77,20 +77,20 @@ void enter_service(const DaemonArguments& arguments, const Site& site, const std
     if (arguments.chroot) daemon_log().entered_chroot(queue_directory);
 }
 
-// For good, and before there are threads. Both processes under master(8) are to be so: the front one, which
-// comes first, too.
+// Hardens the process for good, before there are threads. Runs before the fork, so that the front process
+// under master(8) is hardened, too.
 void harden(const DaemonArguments& arguments, const Options& options) {
     hardening::give_up_capabilities();
     if (!arguments.call_debugger) (void)master::forbid_memory_dumps();
     if (!options.seccomp) return;
-    // Under master(8) another process does what a reload needs.
+    // Under master(8) a new process reads the configuration at a reload.
     const auto programs =
         arguments.mode == RunMode::listen ? hardening::Programs::started : hardening::Programs::never;
     const auto refusal = hardening::refuse_system_calls(programs);
     if (!refusal.empty()) log().warning(fmt::format("no filter for system calls: {}", refusal));
 }
 
-// Where a daemon on its own listens.
+// The listen sockets of a stand-alone daemon.
 struct AloneSockets {
     std::unique_ptr<master::ListenSocket> own;  // null: a service manager has handed them over
     std::vector<int> fds;
@@ -107,13 +107,13 @@ AloneSockets open_alone(const std::string& path) {
     return sockets;
 }
 
-// Zero: nobody watches.
+// Zero: there is no watchdog.
 Duration standstill_limit(const Options& options) {
     const auto limit = options.watchdog_timeout;
     return limit.count() == 0 ? Duration::zero() : std::max(limit, least_standstill);
 }
 
-// None: no process stands in front. A service manager starts, watches and replaces this one by itself.
+// No value: there is no front process. A service manager itself starts, watches and replaces this process.
 std::optional<master::FrontSettings> front_settings(const DaemonArguments& arguments, const Options& options,
                                                     const std::vector<int>& listen_fds) {
     master::FrontSettings settings;
@@ -130,11 +130,11 @@ std::optional<master::FrontSettings> front_settings(const DaemonArguments& argum
     return settings;
 }
 
-// The process as master(8), a service manager or a person sees it: signals, the control socket, the log, a
-// reload and the end. Its worker answers the clients.
+// The outer side of the process, for master(8), a service manager or a person: signals, the control socket,
+// the log, a reload and the end. Its worker answers the clients.
 class Daemon {
   public:
-    // `heartbeat` may be null: nobody watches.
+    // `heartbeat` may be null: there is no watchdog.
     Daemon(const DaemonArguments& arguments, const Environment& environment, Site site,
            master::Heartbeat* heartbeat)
         : arguments_(arguments),
@@ -155,7 +155,7 @@ class Daemon {
         open_control(master::socket_path(listen_fds.front()));
         for (const int fd : listen_fds) worker_.server().listen(fd);
         status_.emplace(master::status_fd, serving.front_pid, environment_.generation);
-        // End of file: master has gone, or a reload has made a new generation take over.
+        // End of file: master(8) has ended, or a new generation takes over after a reload.
         leave_with_front(serving, site_.options.drain_timeout);
         worker_.server().on_served([this] {
             if (!status_ || status_->use_reported() || worker_.server().connection_waits()) return;
@@ -179,7 +179,7 @@ class Daemon {
         });
         stop_on_signals();
         held.release();
-        // The process in front knows the configuration of its own start alone.
+        // The front process knows only the configuration of its own start.
         if (serving.replaces) reload();
         manager_->ready(status_line());
         return run();
@@ -329,7 +329,7 @@ int run_daemon(const DaemonArguments& arguments) {
     AloneSockets sockets;
     std::optional<master::HeldSignals> held;
     if (arguments.mode == RunMode::listen) {
-        held.emplace();  // whoever sees the socket may send them
+        held.emplace();  // they may come as soon as the socket is visible
         sockets = open_alone(*arguments.listen_path);
         const auto tables = plural(site.approved.tables().size(), "table");
         if (sockets.own) log().info(fmt::format("listening on {} ({} allowed)", sockets.own->path(), tables));

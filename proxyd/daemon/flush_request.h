@@ -9,8 +9,8 @@
 namespace proxyd {
 
 // The reply to {"command": "flush"}, with "table" for one table and "keys", a list, for some of its answers:
-// "flushed" says how many are forgotten. Throws std::runtime_error for a table that this daemon does not
-// serve and for requests of another form.
+// "flushed" is the number of forgotten answers. Throws std::exception for a table that this daemon does not
+// serve and for malformed requests.
 [[nodiscard]] nlohmann::json flush_answers(table::TableSet& tables, const Site& site,
                                            const nlohmann::json& request);
 

@@ -1,4 +1,4 @@
-// What a burst of lookups needed goes back to the system when it is over.
+// Returns memory to the system after a burst of lookups.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace proxyd {
 
-// The allocator keeps what was freed, and giving it back takes some milliseconds: that waits until no request
-// was answered for some seconds, or none with a large answer.
+// The allocator keeps freed memory, and returning it takes some milliseconds. So it is returned once no
+// request, or none with a large answer, was answered for some seconds.
 class IdleMemory {
   public:
     // `served` counts the requests answered so far. The loop outlives this.

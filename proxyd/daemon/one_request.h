@@ -1,4 +1,4 @@
-// A daemon without clients: one request, its reply, and the end (proxyd -S).
+// A daemon without clients (proxyd -S): answers one request and ends.
 #pragma once
 
 #include "backends/event/event_loop.h"
@@ -7,8 +7,8 @@
 
 namespace proxyd {
 
-// Reads one request from standard input and writes its reply to standard output; to what cannot be read the
-// reply is that of the daemon. Runs the loop until then. Returns the exit status.
+// Reads one request from standard input and writes its reply to standard output. A malformed request gets the
+// daemon's usual reply. Runs the loop until then. Returns the exit status.
 [[nodiscard]] int answer_one_request(EventLoop& loop, server::Service& service,
                                      const protocol::Limits& limits);
 

@@ -20,7 +20,7 @@ using master::DaemonArguments;
 using master::Environment;
 using master::RunMode;
 
-// What master.cf sets for this service goes before what master(8) gives to all.
+// The value of this service in master.cf takes precedence over the one that master(8) passes to all services.
 std::string log_tag(const DaemonArguments& arguments, const Environment& environment,
                     const postfix::MainCf& main_cf) {
     const bool given = std::any_of(arguments.overrides.begin(), arguments.overrides.end(),
@@ -43,7 +43,7 @@ bool is_under_master() {
 void open_first_log(int argc, const char* const* argv) {
     const std::string path = argc > 0 ? argv[0] : "proxyd";
     const auto process_name = path.substr(path.rfind('/') + 1);
-    // Nothing is known of the service yet; administrators look for the usual name.
+    // The service name is not known yet. Administrators look for the usual name.
     const char* const usual_name = "proxymap";
     std::vector<std::shared_ptr<logging::LineSink>> sinks;
     const auto environment = master::read_environment([](const char* name) { return std::getenv(name); });

@@ -1,4 +1,4 @@
-// Where the process's log goes: first as the environment says, then as the configuration says.
+// The destination of the process's log: first from the environment, then from the configuration.
 #pragma once
 
 #include "proxyd/config/site.h"
@@ -14,11 +14,12 @@ namespace proxyd {
 // Only master sets GENERATION.
 [[nodiscard]] bool is_under_master();
 
-// The log from the first line on, as the environment says: master's services write to syslog or postlogd,
-// others to standard error.
+// Opens the log for the first lines, as the environment says: services of master(8) write to syslog or
+// postlogd, other processes to standard error.
 void open_first_log(int argc, const char* const* argv);
 
-// As main.cf and proxyd.cf say, under master; others go on as before.
+// Opens the log as main.cf says, under master(8); other processes keep theirs. Applies proxyd.cf in both
+// cases.
 void open_final_log(const master::DaemonArguments& arguments, const master::Environment& environment,
                     const Site& site);
 

@@ -1,4 +1,4 @@
-// What a running daemon says of itself: `proxyctl status`.
+// The status of a running daemon, for `proxyctl status`.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,7 @@
 
 namespace proxyd {
 
-// Of the process, fixed from its start.
+// Facts about the process that are fixed from its start.
 struct ProcessFacts {
     std::string mode;              // "master" or "listen"
     std::uint32_t generation = 0;  // of master's configuration; 0 without master
@@ -22,8 +22,8 @@ struct ProcessFacts {
     TimePoint started_at = Clock::now();
 };
 
-// The reply to {"command": "status"}. "serves_caller" says whether the process that asks has a connection
-// for lookups, too: that is how it can tell that it is this daemon that answers at the service's socket.
+// The reply to {"command": "status"}. "serves_caller" tells whether the asking process also has a connection
+// for lookups. From that it knows that this daemon answers at the service's socket.
 [[nodiscard]] nlohmann::json status_report(const ProcessFacts& process, const Site& site, Worker& worker,
                                            pid_t caller);
 

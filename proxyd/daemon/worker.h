@@ -1,4 +1,5 @@
-// Everything that one event loop owns: it answers clients by itself and shares nothing with another worker.
+// Everything that one event loop owns. A worker answers clients by itself and shares nothing with another
+// worker.
 #pragma once
 
 #include <chrono>
@@ -20,7 +21,7 @@
 
 namespace proxyd {
 
-// The parts are made in the order of their dependence, and end in the reverse order.
+// The parts are made in the order of their dependence, and are destroyed in the reverse order.
 class Worker {
   public:
     // Throws std::runtime_error when a client library cannot be used. Listens nowhere yet.
@@ -28,14 +29,14 @@ class Worker {
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
-    // Takes a configuration that was read again into use. Lookups under way end under the old one.
+    // Applies a configuration that was read again. Lookups under way end under the old one.
     void change(const Site& site, const master::DaemonArguments& arguments);
 
-    // No new lookups: connections to databases and the stock server are closed as they become idle, clients
-    // within `limit`. Calls `left` from the loop when the last one has gone.
+    // Takes no new lookups. Closes connections to databases and the stock server as they become idle, and
+    // clients within `limit`. Calls `left` from the loop when the last client has gone, or at the limit.
     void leave(Duration limit, std::function<void()> left);
 
-    // The loop belongs to the worker's thread; so does each of these parts.
+    // The loop and all other parts belong to the worker's thread.
     [[nodiscard]] EventLoop& loop() { return loop_; }
     [[nodiscard]] table::TableSet& tables() { return tables_; }
     [[nodiscard]] const relay::Relay& relay() const { return relay_; }

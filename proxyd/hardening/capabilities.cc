@@ -34,13 +34,13 @@ void give_up_capabilities() {
     const auto wanted = owned(cap_init(), "cap_init");
     if (::geteuid() == 0) {
         const cap_value_t files = CAP_DAC_OVERRIDE;
-        // In a container root may not have it.
+        // In a container, root may not have this capability.
         cap_flag_value_t permitted = CAP_CLEAR;
         check(cap_get_flag(held.get(), files, CAP_PERMITTED, &permitted), "cap_get_flag");
         check(cap_set_flag(wanted.get(), CAP_PERMITTED, 1, &files, permitted), "cap_set_flag");
         check(cap_set_flag(wanted.get(), CAP_EFFECTIVE, 1, &files, permitted), "cap_set_flag");
     }
-    // A service manager's filter may not even allow the call that changes nothing.
+    // A service manager's filter may forbid the call, so it is avoided when it would change nothing.
     if (cap_compare(held.get(), wanted.get()) != 0) check(cap_set_proc(wanted.get()), "cap_set_proc");
 }
 

@@ -1,11 +1,11 @@
-// The rights of root that a process gives up for good, whoever its user is.
+// Gives up root's rights for good, whatever the user of the process.
 #pragma once
 
 namespace proxyd::hardening {
 
-// Gives up all capabilities, and the ways to win any by starting a program (set-user-id and the like). A
-// process that goes on as root keeps the right to pass over file permissions: table files belong to whom they
-// will. To be called before there are threads. Throws std::system_error.
+// Gives up all capabilities, and the ways to gain any by starting a program (set-user-id and the like). A
+// process that stays root keeps the right to bypass file permissions, because table files may belong to any
+// user. Call before there are threads. Throws std::system_error.
 void give_up_capabilities();
 
 }  // namespace proxyd::hardening

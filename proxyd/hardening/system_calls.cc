@@ -34,7 +34,7 @@ struct ReleaseFilter {
 };
 using Filter = std::unique_ptr<void, ReleaseFilter>;
 
-// Keeps the first error in `error`; what this processor does not have needs no rule.
+// Keeps the first error in `error`. A call that this processor does not have needs no rule.
 template <typename... Condition>
 void answer(const Filter& filter, int& error, const char* call, int error_number, Condition... condition) {
     const int number = seccomp_syscall_resolve_name(call);
@@ -53,7 +53,7 @@ std::string refuse_system_calls(Programs programs) {
     if (programs == Programs::never) {
         for (const char* call : to_start_programs) answer(filter, error, call, EPERM);
     }
-    // A filter cannot look into clone3's argument; without it the C library takes clone.
+    // A filter cannot look into clone3's argument; without clone3 the C library uses clone.
     answer(filter, error, "clone3", ENOSYS);
     answer(filter, error, "clone", EPERM, scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER});
     if (error == 0) error = seccomp_load(filter.get());

@@ -21,8 +21,8 @@ spdlog::level::level_enum spdlog_level(Severity severity) {
     return spdlog::level::critical;
 }
 
-// What is looked at of a text, of which text_limit bytes are written: what is hidden in it may be longer than
-// the stars that take its place.
+// The length of text that is redacted, of which text_limit bytes are written. Hidden text may be longer than
+// the stars that replace it.
 constexpr std::size_t read_limit = 4 * text_limit;
 
 }  // namespace
@@ -145,7 +145,7 @@ void DaemonLog::emit(Severity severity, std::string_view prefix, std::string_vie
                      std::string_view suffix) {
     std::string line(severity_prefix(severity));
     line += prefix;
-    // The count must survive the cut, so the text gives way to it.
+    // The count must not be cut off, so the text is cut for it.
     line += clipped(printable(redact(redactable_beginning(text, read_limit)), keep_utf8_),
                     text_limit - line.size() - suffix.size());
     line += suffix;

@@ -19,9 +19,8 @@
 
 namespace proxyd::logging {
 
-// May be written to by any thread. Nothing in it waits or throws once constructed. Without a sink it drops
-// everything. Texts come without passwords; what looks like one is hidden all the same
-// (backends/report/redact.h).
+// Any thread may write to it. Once constructed it never waits or throws. Without a sink it drops everything.
+// Callers pass no passwords; text that looks like one is hidden nevertheless (backends/report/redact.h).
 class DaemonLog final : public Log, public TroubleLog {
   public:
     using Now = std::function<TimePoint()>;
@@ -41,7 +40,7 @@ class DaemonLog final : public Log, public TroubleLog {
     void set_verbose(bool verbose);      // debug lines are written
     void set_keep_utf8(bool keep_utf8);  // smtputf8_enable
     void set_repeat_interval(Duration interval);
-    void entered_chroot(std::string_view root);  // paths of log sockets are from now on inside `root`
+    void entered_chroot(std::string_view root);  // paths of log sockets are inside `root` from now on
 
     // Writes the counts of topics that went quiet. For a timer, every few seconds or at next_due().
     void write_due();
@@ -50,7 +49,7 @@ class DaemonLog final : public Log, public TroubleLog {
     // Writes all counts, before the process ends.
     void write_all_counts();
 
-    // Lines no sink could deliver, for the metrics.
+    // Lines that a sink could not deliver, for the metrics.
     [[nodiscard]] std::uint64_t lost() const;
 
   private:

@@ -26,7 +26,7 @@ class DatagramSender {
     // The errno of the last failed attempt to connect, or 0 while connected.
     [[nodiscard]] int connect_error() const { return connect_error_; }
 
-    // The process is now in a chroot at `root`: a path below it is from now on looked up inside.
+    // Tells that the process is now in a chroot at `root`. A path below it is looked up inside from now on.
     void entered_chroot(std::string_view root);
 
   private:

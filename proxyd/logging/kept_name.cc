@@ -9,7 +9,7 @@ namespace proxyd::logging {
 namespace {
 
 constexpr std::size_t longest = 200;
-constexpr std::size_t beginning = 150;  // the rest is for what comes behind it
+constexpr std::size_t beginning = 150;  // the rest is for the length and the hash
 
 }  // namespace
 

@@ -14,10 +14,10 @@ namespace proxyd::logging {
 
 using WallTime = std::chrono::system_clock::time_point;
 
-// "warning: ", "error: ", "fatal: "; nothing for the others: what log readers of Postfix look for.
+// "warning: ", "error: ", "fatal: "; "" for the others. Log readers for Postfix look for these words.
 [[nodiscard]] std::string_view severity_prefix(Severity severity);
 
-// "TAG/NAME", the program as it stands in the mail log, for instance "postfix/proxymap".
+// "TAG/NAME", the program as shown in the mail log, for instance "postfix/proxymap".
 [[nodiscard]] std::string program_name(std::string_view tag, std::string_view name);
 
 // "Nov 20 21:34:06" in local time with English names; `pad` fills the tens of the day ('0' or ' ').

@@ -14,8 +14,8 @@ bool is_break(char c) {
     return c == '\n' || c == '\r' || c == '\t';
 }
 
-// What lets a text look like another one: marks, embeddings, overrides and isolates of the direction, and the
-// separators of lines and paragraphs.
+// Characters that make a text look like another one: marks, embeddings, overrides and isolates of the
+// direction, and the separators of lines and paragraphs.
 bool changes_lines(std::uint32_t code) {
     return code == 0x61c || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
            (code >= 0x2066 && code <= 0x2069);

@@ -25,7 +25,7 @@ std::string Repeats::suffix() const {
 }
 
 std::string Repeats::prefix() const {
-    // One that was counted is the line itself, late.
+    // A single counted line is written itself, late.
     if (count == 1) return fmt::format("once more in the last {} s: ", whole_seconds(span));
     return fmt::format("{} earlier messages like this in the last {} s were counted: ", count,
                        whole_seconds(span));

@@ -20,19 +20,19 @@ struct Repeats {
     std::uint64_t count = 0;
     Duration span{};  // how long they were collected
 
-    // Behind a line that is new: "(N more like this in the last M s)", or "" for none.
+    // Follows a new line: "(N more like this in the last M s)", or "" for none.
     [[nodiscard]] std::string suffix() const;
-    // In front of a line that is not: "N earlier messages like this in the last M s were counted: ", or "once
-    // more in the last M s: ".
+    // Precedes a line that is not new: "N earlier messages like this in the last M s were counted: ", or
+    // "once more in the last M s: ".
     [[nodiscard]] std::string prefix() const;
 };
 
-// Pure: time is handed in and must not go backwards. The same topic at another severity is another topic, so
-// an error is never hidden behind a warning. Holds at most `max_topics` topics with their last line: a few kB
-// each, however long topic and text.
+// Pure: the caller passes the time, which must not go backwards. The same topic at another severity is
+// another topic, so a warning never hides an error. Holds at most `max_topics` topics with their last line: a
+// few kB each, whatever the length of topic and text.
 class RepeatLimiter {
   public:
-    // A counted topic's last line, to be written behind the prefix of its repeats: it is no new trouble.
+    // A counted topic's last line. The prefix of its repeats precedes it, because it is no new trouble.
     struct Summary {
         Severity severity = Severity::info;
         std::string text;
@@ -51,8 +51,7 @@ class RepeatLimiter {
     [[nodiscard]] Verdict admit(Severity severity, std::string_view topic, std::string_view text,
                                 TimePoint now);
 
-    // Topics whose interval has ended with lines counted and none written since. Call now and then, for
-    // instance at next_due().
+    // Topics whose interval has ended with counted lines. Call regularly, for instance at next_due().
     [[nodiscard]] std::vector<Summary> due(TimePoint now);
     [[nodiscard]] std::optional<TimePoint> next_due() const;
 

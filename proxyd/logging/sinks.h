@@ -1,6 +1,6 @@
-// Where log lines go. A sink gets finished text (printable, prefixed, cut) and adds what its target needs.
-// None ever waits for its receiver: what cannot be sent is counted, and the next line that gets through is
-// preceded by one that tells how many were lost. Not thread-safe; DaemonLog locks.
+// The targets of log lines. A sink gets finished text (printable, prefixed, cut) and adds the format of its
+// target. It never waits for its receiver. It counts the lines that cannot be sent, and reports the number of
+// lost lines before the next line that gets through. Not thread-safe; DaemonLog locks.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,7 @@ class LineSink : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
 };
 
 // The local syslog socket, with Postfix's levels: LOG_INFO, LOG_WARNING, LOG_ERR, LOG_CRIT. libc's syslog()
-// could block the daemon; it is used only where the socket is not of the datagram kind.
+// could block the daemon; it is used only where the socket is not a datagram socket.
 class SyslogSink final : public LineSink {
   public:
     // `facility` is LOG_MAIL etc.; `program` is "TAG/NAME".
@@ -66,8 +66,8 @@ class PostlogSink final : public LineSink {
     DatagramSender sender_;
 };
 
-// A descriptor that belongs to somebody else, usually 2: "proxyd: warning: text", the time in front if asked
-// for.
+// Writes to a descriptor that it does not own, usually 2: "proxyd: warning: text", with the time in front if
+// `timestamps` is set.
 class StreamSink final : public LineSink {
   public:
     StreamSink(std::string program, bool timestamps, int fd = 2);

@@ -13,10 +13,10 @@
 namespace proxyd::logging {
 namespace {
 
-// In one interval.
+// Returns of one subject that are written in one interval.
 constexpr int most_returns = 3;
 
-// Of one subject, told apart.
+// Kinds of one subject that are counted separately.
 constexpr std::size_t most_kinds = 50;
 
 std::string kept(std::string_view text) {
@@ -93,7 +93,7 @@ Troubles::Lines Troubles::works_again(std::string_view name, std::string_view te
     return lines;
 }
 
-// What was counted of one subject, once its interval has ended, or at once.
+// Writes the counts of one subject, once its interval has ended, or at once with `all`.
 void Troubles::write_due(Subject& subject, TimePoint now, bool all, Lines& lines) const {
     if (subject.returns_counted > 0) {
         if (!all && now < subject.returned_at + interval_) return;

@@ -1,4 +1,4 @@
-// What is written of subjects that fail and work again, and when.
+// Decides which lines are written about subjects that fail and work again, and when.
 #pragma once
 
 #include <cstddef>
@@ -15,13 +15,13 @@
 
 namespace proxyd::logging {
 
-// Pure: time is handed in and must not go backwards. Each call returns the lines to write now.
+// Pure: the caller passes the time, which must not go backwards. Each call returns the lines to write now.
 //
-// A failure is written when it is the first of its kind since the subject worked, and else once an interval,
-// with the count of the others. A return is written with the length of the trouble and what was counted in
-// it; it ends the counting, so that the next failure is written at once. Where failures and returns follow
-// each other often, only the first few of an interval are written, and one line at its end tells how many
-// there were.
+// A failure is written if it is the first of its kind since the subject worked, otherwise once an interval,
+// with the count of the others. A return is written with the length of the trouble and the number of counted
+// messages. It ends the counting, so that the next failure is written at once. When failures and returns
+// alternate often, only the first few of an interval are written, and one line at its end gives the number of
+// the others.
 class Troubles {
   public:
     struct Line {
@@ -30,16 +30,15 @@ class Troubles {
     };
     using Lines = std::vector<Line>;
 
-    // An interval of zero lets every line through. Of more than `most` subjects the oldest is forgotten.
-    // So do the kinds of one subject beyond the first few: these count as one. Of long names and texts the
-    // beginning is kept.
+    // An interval of zero lets every line through. With more than `most` subjects the oldest is forgotten.
+    // Too many kinds of one subject count as one. Long names and texts are cut.
     explicit Troubles(Duration interval, std::size_t most = 1000) : interval_(interval), most_(most) {}
 
     [[nodiscard]] Lines failed(std::string_view subject, std::string_view kind, Trouble trouble,
                                std::string_view text, TimePoint now);
     [[nodiscard]] Lines works_again(std::string_view subject, std::string_view text, TimePoint now);
 
-    // What has been counted and is due. Call every few seconds.
+    // The counts that are due. Call every few seconds.
     [[nodiscard]] Lines due(TimePoint now);
 
     // Everything counted so far, before the process ends.

@@ -26,7 +26,7 @@ void add_override(DaemonArguments& out, std::string_view text) {
     const auto equals = text.find('=');
     const auto name = trimmed(text.substr(0, equals));
     if (equals == std::string_view::npos || name.empty()) {
-        // What comes behind a blank may be a value, and that a password.
+        // The text after a blank may be a value, perhaps a password.
         throw UsageError(
             fmt::format("option -o {}: must be name=value, or {{ name = value }} where there are blanks",
                         name.substr(0, name.find_first_of(" \t"))));
@@ -74,7 +74,7 @@ class Reader {
     bool stand_alone_request = false;  // -S
 
   private:
-    // A word that is no option may belong to the value of the one in front, and that be a password.
+    // A word that is no option may belong to the value of the option before it, perhaps a password.
     [[nodiscard]] std::string unexpected() const {
         return last_option_.empty() ? fmt::format("unexpected argument \"{}\"", words_[at_])
                                     : fmt::format("unexpected argument behind {}", last_option_);
@@ -163,7 +163,7 @@ class Reader {
 
     std::vector<std::string_view> words_;
     std::size_t at_ = 0;
-    std::string last_option_;  // that has been read, for people
+    std::string last_option_;  // the last option read, for messages
 };
 
 RunMode run_mode(const DaemonArguments& arguments, bool stand_alone_request) {

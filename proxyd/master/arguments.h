@@ -1,4 +1,5 @@
-// The command line: what master(8) gives a service, and what people give a daemon that runs on its own.
+// The command line: the options of master(8) for a service, and the options of people for a stand-alone
+// daemon.
 #pragma once
 
 #include <optional>
@@ -10,16 +11,17 @@
 
 namespace proxyd::master {
 
-// The options of Postfix's daemons that are a letter without a value, which may be joined with others.
+// The one-letter options of Postfix's daemons without a value. They may be joined with others.
 inline constexpr std::string_view flag_letters = "cdDlSuvVz";
 
-// The command line cannot be used; what() is one line for the log or the terminal. Exit status 1.
+// The command line cannot be used; what() is one line for the log or the terminal. Exit status 1 under
+// master(8), else 2.
 class UsageError : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
 };
 
-// The command line says nothing of what is to be done; what() is usage(), for the terminal.
+// The command line does not say what to do; what() is usage(), for the terminal.
 class UsageWanted : public UsageError {
   public:
     using UsageError::UsageError;
@@ -39,9 +41,8 @@ struct DaemonArguments {
     std::string process_name;  // basename of argv[0]
     std::string service_name;  // -n, else the process name. In RunMode::master it is proxymap or proxywrite
 
-    // -o name=value in the order given, the last of one name wins; also -i (max_idle) and -m (max_use). Raw:
-    // a
-    // `$name` in a value is expanded later.
+    // -o name=value in the order given, the last of one name wins; also -i (max_idle) and -m (max_use).
+    // Values are raw: a `$name` is expanded later.
     std::vector<std::pair<std::string, std::string>> overrides;
 
     bool chroot = false;               // -c

@@ -61,7 +61,7 @@ std::vector<int> adopt_inherited(int socket_count) {
         sockets.push_back(fd);
     }
     for (const int fd : {flow_read_fd, flow_write_fd}) {
-        // Somebody who starts this without the pipe may have got a log socket there instead.
+        // Without the pipe of master(8), a log socket may have this number instead.
         struct stat status {};
         if (::fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode)) {
             ::close(fd);

@@ -8,12 +8,12 @@ namespace proxyd::master {
 inline constexpr int flow_read_fd = 3;  // mail flow control: not for table lookups
 inline constexpr int flow_write_fd = 4;
 inline constexpr int status_fd =
-    5;  // see status_channel.h; readable (end of file) when master goes or reloads
+    5;  // see status_channel.h; readable (end of file) when master ends or reloads
 inline constexpr int first_listen_fd = 6;  // and more, as many as -s says
 
-// Checks that the status channel and the listen sockets are there, keeps them from programs this one may
-// start, and closes the flow control pipe. Returns the listen sockets, non-blocking. Throws
-// std::runtime_error that names the descriptor and what is wrong with it.
+// Checks the status channel and the listen sockets, makes them close-on-exec, and closes the flow control
+// pipe. Returns the listen sockets, non-blocking. Throws std::runtime_error that names the descriptor and its
+// fault.
 [[nodiscard]] std::vector<int> adopt_inherited(int socket_count);
 
 // Throws std::system_error.

@@ -1,4 +1,4 @@
-// What master(8) tells a service through its environment.
+// The environment that master(8) gives a service.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ struct Environment {
     std::uint32_t generation = 0;  // GENERATION, in octal digits; goes into every status record
 };
 
-// Empty values count as absent, save for the two flags. Throws std::runtime_error for a GENERATION that is no
-// octal number of 32 bits.
+// Empty values count as absent, except for the two flags. Throws std::runtime_error for a GENERATION that is
+// not an octal number of 32 bits.
 [[nodiscard]] Environment read_environment(const GetEnv& get);
 
 }  // namespace proxyd::master

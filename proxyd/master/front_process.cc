@@ -25,12 +25,12 @@
 namespace proxyd::master {
 namespace {
 
-// What is beyond signals stays until the kernel lets go of it.
+// The interval of messages about a process that does not end after SIGKILL.
 constexpr std::chrono::seconds unkillable_interval{60};
 
 [[noreturn]] void end_like(int status) {
     if (WIFSIGNALED(status)) {
-        // So that master's log tells what happened.
+        // Ends by the same signal, so that master's log shows it.
         const int number = WTERMSIG(status);
         std::signal(number, SIG_DFL);
         sigset_t just_this;
@@ -48,7 +48,7 @@ std::array<int, 2> make_pipe() {
     return ends;
 }
 
-// The signals that the front process takes, from construction on; a serving process gives them back.
+// The signals that the front process handles, from construction on. A serving process gives them back.
 class Signals {
   public:
     explicit Signals(bool under_master) {
@@ -68,7 +68,7 @@ class Signals {
 
     [[nodiscard]] int fd() const { return fd_; }
 
-    // 0: none waits.
+    // 0: none is pending.
     [[nodiscard]] int next() const {
         signalfd_siginfo info{};
         return read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
@@ -84,7 +84,7 @@ class Signals {
     int fd_ = -1;
 };
 
-// Of the front process: one serving process, from its fork to its end.
+// The front process's watch over one serving process, from its fork to its end.
 class Front {
   public:
     Front(const FrontSettings& settings, Heartbeat* heartbeat, const Signals& signals, pid_t child,
@@ -106,7 +106,7 @@ class Front {
             if (poll(watched.data(), watched.size(), wait()) < 0 && errno != EINTR) _exit(1);
             if (watched[1].revents != 0) leave_to_next();
             if (watched[2].revents != 0) take_signals();
-            // The last look was at a living one: what has ended meanwhile is not killed.
+            // The end of the child is noticed here before look_at_it() could kill it.
             if (watched[0].revents != 0) {
                 if (!killed_at_ || !is_wanted_) end();
                 (void)reap();
@@ -138,7 +138,7 @@ class Front {
     [[noreturn]] void end() {
         const auto status = reap();
         if (killed_at_ || !status || (stop_by_ && !WIFEXITED(*status))) _exit(0);
-        // Master tells of its own.
+        // Master(8) itself logs the end of its processes.
         if (settings_.status_fd < 0 && WIFSIGNALED(*status)) {
             log().error(
                 fmt::format("the serving process {} was ended by signal {} ({}) -- the daemon ends, too",
@@ -147,7 +147,7 @@ class Front {
         end_like(*status);
     }
 
-    // Master waits for the end of the process that it knows.
+    // Ends this process, because master(8) waits for that. A child of it goes on watching.
     void leave_to_next() {
         if (settings_.standstill_limit <= Duration::zero() || fork() != 0) _exit(0);
         is_wanted_ = false;
@@ -186,7 +186,7 @@ class Front {
         killed_at_ = now;
     }
 
-    // Another one before that would have as many connections to the databases again.
+    // A replacement started before the end would double the connections to the databases.
     void tell_unkillable(TimePoint now) {
         if (stop_by_ && now >= *killed_at_ + settings_.stop_limit) _exit(0);
         if (now < *killed_at_ + unkillable_interval) return;
@@ -206,7 +206,7 @@ class Front {
     int own_life_fd_;  // the child's end of it shows end of file when this process has ended
     int status_fd_;
     StandstillClock still_;
-    bool is_wanted_ = true;  // it serves new clients, and is replaced
+    bool is_wanted_ = true;  // it serves new clients, and would be replaced
     std::optional<TimePoint> stop_by_;
     std::optional<TimePoint> killed_at_;
 };
@@ -219,7 +219,7 @@ ServingProcess fork_serving_process(const FrontSettings& settings, Heartbeat* he
     std::array<char, 16> name{};
     prctl(PR_GET_NAME, name.data());
     for (bool replaces = false;; replaces = true) {
-        const auto to_child = make_pipe();   // never written: its end tells that the other side has ended
+        const auto to_child = make_pipe();   // never written: end of file means the other side has ended
         const auto to_parent = make_pipe();  // the same, the other way round
         if (heartbeat != nullptr) heartbeat->board().clear();
         const pid_t child = fork();

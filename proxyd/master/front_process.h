@@ -1,9 +1,9 @@
-// The process in front of the one that serves: it starts, watches and replaces it, and touches no lookup.
+// The front process: it starts, watches and replaces the serving process, and handles no lookup.
 //
-// Master(8) starts the next process of a service only when it sees the old one end (or be taken). At a reload
-// the lookups under way are to be answered to their end, and new clients are not to wait for that; so what
-// master sees is a small process that ends at once, while the serving one, its child, closes its listen
-// socket and finishes its work.
+// Master(8) starts the next process of a service only when it sees the old one end (or be taken). At a
+// reload, lookups under way must be answered, and new clients must not wait for that. So master knows only a
+// small process that ends at once, while its child, the serving process, closes its listen socket and
+// finishes its work.
 #pragma once
 
 #include <functional>
@@ -17,9 +17,9 @@
 namespace proxyd::master {
 
 struct ServingProcess {
-    pid_t front_pid = 0;    // what status records name
+    pid_t front_pid = 0;    // the process named in status records
     int front_fd = -1;      // readable (end of file) when the front process has ended, for whatever reason
-    bool replaces = false;  // another one that stood still
+    bool replaces = false;  // it replaces one that stood still
 };
 
 struct FrontSettings {
@@ -27,8 +27,8 @@ struct FrontSettings {
     std::vector<int> listen_fds{};  // stay open, so that clients can wait while a process is replaced
     Duration standstill_limit{};    // zero: the serving process is not watched
     Duration stop_limit{};          // how long it may take to end after SIGTERM, when it is watched
-    // Lets go of what only the process that master knows is to hold; called in the one that goes on watching
-    // after that has ended.
+    // Releases resources that only the process known to master may hold. Called in the child that goes on
+    // watching after that process has ended.
     std::function<void()> leave_to_next{};
 };
 

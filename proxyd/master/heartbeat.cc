@@ -30,7 +30,8 @@ bool StandstillClock::stands_still(std::uint64_t beats, TimePoint now) {
         quiet_ = {};
         return false;
     }
-    // A machine with other things to do wakes late; more than that is a stop of the asking process.
+    // On a busy machine the asking process wakes late. A longer gap means that this process was stopped
+    // itself.
     quiet_ += std::min(since_asked, 2 * interval(limit_));
     return quiet_ >= limit_;
 }

@@ -1,4 +1,4 @@
-// What a serving process shows of itself to the process in front of it, in memory that both see.
+// The signs of life that a serving process shows to the front process, in shared memory.
 #pragma once
 
 #include <atomic>
@@ -9,7 +9,7 @@
 
 namespace proxyd::master {
 
-// Shared with the processes that are forked after its construction. One process beats, one listens.
+// Shared with processes that are forked after its construction. One process beats, the other reads.
 class Heartbeat {
   public:
     Heartbeat();  // throws std::system_error
@@ -17,7 +17,7 @@ class Heartbeat {
     Heartbeat(const Heartbeat&) = delete;
     Heartbeat& operator=(const Heartbeat&) = delete;
 
-    // By the serving process, each time its loop comes round.
+    // Called by the serving process, from a timer of its loop.
     void beat() noexcept { pulse_->beats.fetch_add(1, std::memory_order_relaxed); }
 
     [[nodiscard]] std::uint64_t beats() const noexcept {
@@ -33,8 +33,8 @@ class Heartbeat {
     Pulse* pulse_;
 };
 
-// Decides whether a process whose beats are counted stands still. Pure: time is handed in. Time in which
-// nobody asked, as the asking process was stopped or suspended, too, does not count.
+// Decides whether a process whose beats are counted stands still. Pure: the caller passes the time. Time
+// without a call does not count, because then the asking process was stopped or suspended, too.
 class StandstillClock {
   public:
     StandstillClock(Duration limit, TimePoint now) : limit_(limit), asked_(now) {}
@@ -45,7 +45,7 @@ class StandstillClock {
     // Whether there has been no beat for the limit.
     [[nodiscard]] bool stands_still(std::uint64_t beats, TimePoint now);
 
-    // How long there has been none.
+    // How long there has been no beat.
     [[nodiscard]] Duration quiet() const { return quiet_; }
 
   private:

@@ -1,19 +1,19 @@
-// The signals that stop the process or have it read its configuration again, until it can act on them.
+// The signals for stop and reload, held back until the process can act on them.
 #pragma once
 
 #include <csignal>
 
 namespace proxyd::master {
 
-// From construction on SIGTERM, SIGINT and SIGHUP wait, so that one that comes early neither ends the process
-// nor is lost. To be made before there are threads. A child goes on holding them.
+// Blocks SIGTERM, SIGINT and SIGHUP from construction on, so that an early signal neither ends the process
+// nor is lost. Construct it before there are threads. A child inherits the block.
 class HeldSignals {
   public:
     HeldSignals();
     HeldSignals(const HeldSignals&) = delete;
     HeldSignals& operator=(const HeldSignals&) = delete;
 
-    // What came meanwhile comes now: to be called when the handlers are there.
+    // Delivers the signals that came meanwhile. Call when the handlers are installed.
     void release() const;
 
   private:

@@ -60,14 +60,14 @@ sockaddr_un make_address(const std::string& path) {
     return address;
 }
 
-// Somebody else who may write to a directory on the way must not choose where the socket is made, or which
+// Another user who may write to a directory in the path must not choose where the socket is made, or which
 // one is removed.
 void refuse_strange_links(const std::string& path) {
     bool open_to_all = false;  // the directory in which the next name is looked up
     for (auto slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
         const auto directory = path.substr(0, slash);
         struct stat status {};
-        if (::lstat(directory.c_str(), &status) != 0) return;  // bind() will say so
+        if (::lstat(directory.c_str(), &status) != 0) return;  // bind() reports it
         if (open_to_all && S_ISLNK(status.st_mode) && status.st_uid != 0 && status.st_uid != ::geteuid()) {
             refuse(path,
                    fmt::format("{} is a symbolic link that another user (id {}) has made in a directory "
@@ -79,8 +79,8 @@ void refuse_strange_links(const std::string& path) {
     }
 }
 
-// Where the socket is made, to be moved to its path when it listens: a name that nobody can foresee, and take
-// before us. The path itself where that name is too long for an address.
+// The temporary path of the socket until it listens. Nobody else can predict the name and take it first. It
+// is the final path if the temporary one is too long for an address.
 std::string draft_path(const std::string& path) {
     constexpr std::string_view letters = "0123456789abcdefghijklmnopqrstuvwxyz";
     std::random_device random;
@@ -90,7 +90,7 @@ std::string draft_path(const std::string& path) {
     return draft.size() < sizeof(sockaddr_un::sun_path) ? draft : path;
 }
 
-// Whether a socket is there, which is ours; throws when something else is.
+// Whether a socket of this user or root is there; throws when something else is.
 bool is_own_socket(const std::string& path) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) {
@@ -109,7 +109,7 @@ bool is_own_socket(const std::string& path) {
     return true;
 }
 
-// Removes a socket that nobody answers at; throws when something else is there.
+// Removes a socket without a listening process; throws when something else is there.
 void remove_stale(const std::string& path) {
     if (!is_own_socket(path)) return;
     const auto address = make_address(path);
@@ -142,7 +142,7 @@ bool bind_with_mode(int fd, const sockaddr_un& address, mode_t mode) {
     return result == 0;
 }
 
-// Returns the name. bind() takes none that is there, not even that of a dangling link.
+// Returns the temporary path. bind() fails on an existing name, even on that of a dangling link.
 std::string bind_to_draft(int fd, const std::string& path, mode_t mode) {
     constexpr int attempts = 10;
     for (int i = 0; i < attempts; ++i) {
@@ -167,7 +167,7 @@ ListenSocket::ListenSocket(std::string path, mode_t mode, Existing existing) : p
     } else {
         (void)is_own_socket(path_);
     }
-    // Who finds the socket can connect: so it gets its name when it listens.
+    // The socket gets its name only when it listens, so every client that finds it can connect.
     const auto draft = bind_to_draft(socket.get(), path_, mode);
     struct stat status {};
     if (::lstat(draft.c_str(), &status) != 0) {

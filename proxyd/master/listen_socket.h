@@ -7,25 +7,25 @@
 
 namespace proxyd::master {
 
-// Listens, non-blocking, from construction until close() or destruction, which also remove the socket file if
+// Listens, non-blocking, from construction until close() or destruction. Both also remove the socket file if
 // it is still this one.
 class ListenSocket {
   public:
-    // Owner and group only: who may connect may read the tables, and there is no queue directory around the
-    // socket that would keep others away.
+    // Owner and group only: every client may read the tables, and no queue directory around the socket keeps
+    // other users away.
     static constexpr mode_t default_mode = 0660;
 
-    // What becomes of a socket file that is there already.
+    // The treatment of an existing socket file.
     enum class Existing {
-        in_use_stays,  // one of this user or root that nobody answers at is replaced; any other is an error
-        replaced,      // one of this user or root, whoever answers at it: at no moment is there none
+        in_use_stays,  // a socket of this user or root without a listener is replaced; any other is an error
+        replaced,      // a socket of this user or root is replaced, even one in use, without a gap
     };
 
-    // From the first moment that the file is there, it can be connected to. Throws std::runtime_error with
-    // path and reason when the path is taken (by another process that answers there, another user's socket,
-    // or anything else; a symbolic link there is not followed), when it leads through a symbolic link that
-    // another user has made in a directory open to all, when it is too long for a socket address, or when the
-    // system refuses. Changes the umask for a moment: before threads.
+    // Clients can connect as soon as the file exists. Throws std::runtime_error with path and reason when the
+    // path is taken (by another process that answers there, another user's socket, or any other file; a
+    // symbolic link is not followed), when it leads through a symbolic link that another user has made in a
+    // directory open to all, when it is too long for a socket address, or when the system refuses. Changes
+    // the umask for a moment, so construct it before there are threads.
     explicit ListenSocket(std::string path, mode_t mode = default_mode,
                           Existing existing = Existing::in_use_stays);
     ~ListenSocket();

@@ -81,7 +81,7 @@ BorrowedIdentity::BorrowedIdentity(const Account& account) : group_(::getegid())
 BorrowedIdentity::~BorrowedIdentity() {
     if (!borrowed_) return;
     if (::seteuid(0) != 0 || ::setegid(group_) != 0 || ::setgroups(groups_.size(), groups_.data()) != 0) {
-        // Going on as somebody else would give wrong answers at best.
+        // Continuing as another user would give wrong answers at best.
         std::abort();
     }
 }

@@ -1,4 +1,4 @@
-// What the kernel says another process is doing.
+// The state of another process, as reported by the kernel.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 namespace proxyd::master {
 
 struct ProcessState {
-    std::string words;    // "stopped by a signal"; "" when it cannot be told, as in a chroot
+    std::string words;    // "stopped by a signal"; "" when it is unknown, as in a chroot
     bool traced = false;  // a debugger holds it
 };
 

@@ -9,7 +9,7 @@
 namespace proxyd::master {
 namespace {
 
-// A manager that does not hear us must not keep lookups from being answered.
+// A manager that does not receive the message must not stop the lookups.
 void tell(const std::string& state) {
     (void)sd_notify(0, state.c_str());
 }

@@ -1,4 +1,4 @@
-// What a service manager hears from this process (sd_notify(3)): nothing, when none has started it.
+// The messages to a service manager (sd_notify(3)): none, when none has started this process.
 #pragma once
 
 #include <memory>
@@ -10,8 +10,8 @@ namespace proxyd::master {
 
 class ServiceManager {
   public:
-    // When the manager watches (WATCHDOG_USEC), it hears from the loop twice in each of its intervals from
-    // now on: a loop that is stuck falls silent.
+    // If the manager watches (WATCHDOG_USEC), the loop notifies it twice in each of its intervals from now
+    // on. A stuck loop falls silent.
     explicit ServiceManager(Loop& loop);
 
     // `status` is for people, one line.

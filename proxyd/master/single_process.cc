@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds between_tries{10};
 
-// The number by which the kernel tells one socket from all others there are.
+// The kernel's unique number of the socket.
 off_t place_of(int listen_fd) {
     struct stat status {};
     if (fstat(listen_fd, &status) != 0) {

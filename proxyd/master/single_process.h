@@ -7,13 +7,13 @@
 
 namespace proxyd::master {
 
-// Held from construction until the process that master knows ends. The lock is a record lock on one byte of
-// QUEUE_DIRECTORY/pid/proxyd.SERVICE; the byte's place stands for the socket, which all processes of one
+// Held from construction until the process that master knows ends. It is a record lock on one byte of
+// QUEUE_DIRECTORY/pid/proxyd.SERVICE. The byte's offset identifies the socket, which all processes of one
 // service share from one start of master to the next. Other services of the same name (-n) have other
-// sockets, and so has a master that is started after this one.
+// sockets, as does a master that is started after this one.
 class SingleProcess {
   public:
-    // Whoever holds the lock may be about to end, as after a reload: waits so long for that. To be called
+    // The holder of the lock may be about to end, as after a reload: waits up to `patience` for that. Call
     // before the privileges are dropped. Throws std::system_error when the file cannot be opened, or
     // `listen_fd` is not open.
     SingleProcess(const std::string& queue_directory, const std::string& service, int listen_fd,
@@ -22,7 +22,8 @@ class SingleProcess {
     SingleProcess(const SingleProcess&) = delete;
     SingleProcess& operator=(const SingleProcess&) = delete;
 
-    // In the serving process, which may go on when the front process has ended: that alone keeps the lock.
+    // Called in the serving process, which may outlive the front process: only the front process keeps the
+    // lock.
     void leave_to_parent();
 
     // False: another process serves this socket already.

@@ -21,8 +21,8 @@ enum class StatusOutcome {
     master_gone,  // master has closed its end (reload, stop or crash): drain and exit
 };
 
-// Writes to a descriptor that belongs to the caller and may be shared with other processes, whose blocking
-// mode it leaves alone. Never waits.
+// Writes to a descriptor of the caller, which other processes may share. Leaves its blocking mode alone.
+// Never waits.
 class StatusChannel {
   public:
     StatusChannel(int fd, pid_t pid, std::uint32_t generation)
@@ -31,14 +31,14 @@ class StatusChannel {
     [[nodiscard]] StatusOutcome taken();
     [[nodiscard]] StatusOutcome available();
 
-    // Reports one use of this process, once in its life: master throttles a service whose process dies before
-    // its first use, and more than that it need not know of a process that is never too busy for a client. To
-    // be called after a request has been served, while no connection waits to be accepted: between "taken"
-    // and "available" master would start another process for it. An "available" that did not fit is made up
-    // for at the next call.
+    // Reports one use of this process, once in its life. Master throttles a service whose process dies before
+    // its first use, and needs no further reports from a process that is never too busy for a client. Call
+    // after a request has been served, while no connection waits to be accepted: between "taken" and
+    // "available" master would start another process for it. The next call repeats an "available" that did
+    // not fit.
     [[nodiscard]] StatusOutcome report_use();
 
-    // Nothing is left to be reported.
+    // Whether nothing is left to report.
     [[nodiscard]] bool use_reported() const { return reported_ && !owes_available_; }
 
   private:

@@ -34,7 +34,7 @@ TokenRules token_rules(const Version& version) {
     return rules;
 }
 
-// Walks values, nested maps and files, and puts what it finds into the set.
+// Walks values, nested maps and files, and adds the tables found to the set.
 class TableCollector {
   public:
     TableCollector(ApprovedTables& approved, const TokenRules& rules, const FileReader& reader)
@@ -61,7 +61,7 @@ class TableCollector {
     void warn(std::string text) { approved_.warnings_.push_back(std::move(text)); }
 
   private:
-    // A broken parameter must not take the tables of all others with it, nor those of its own other parts.
+    // A broken parameter must not remove the tables of other parameters, or those of its own other parts.
     static std::string expand_what_can_be(const MainCf& main_cf, std::string_view raw, int depth = 0) {
         constexpr int deep_enough = 10;  // of references that are a word by themselves
         std::string value;
@@ -78,7 +78,7 @@ class TableCollector {
         return value;
     }
 
-    // What $name or ${name} refers to; "" when the word is anything else.
+    // The name in $name or ${name}; "" for any other word.
     static std::string_view referred_name(std::string_view word) {
         if (!word.starts_with('$')) return {};
         word.remove_prefix(1);
@@ -126,7 +126,7 @@ class TableCollector {
         return true;
     }
 
-    // Each file is read once, however often and in whatever circle it is named.
+    // Each file is read once, even if it is named several times or in a circle.
     void collect_file(const std::string& path) {
         if (!files_.insert(path).second) return;
         std::string error;

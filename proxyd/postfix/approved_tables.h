@@ -1,4 +1,4 @@
-// Which tables this service may serve: the proxy: entries of proxy_read_maps or proxy_write_maps
+// The tables that this service may serve: the proxy: entries of proxy_read_maps or proxy_write_maps
 // (proxymap(8)).
 #pragma once
 
@@ -16,8 +16,8 @@ namespace proxyd::postfix {
 
 enum class Access { read, write };  // proxymap, proxywrite
 
-// How releases of Postfix differ in finding table names in a value. Approving more than the installed one
-// does would widen what clients may read.
+// The differences between releases of Postfix in finding table names in a value. Approvals beyond those of
+// the installed release would let clients read more.
 struct TokenRules {
     bool braces = false;       // {table, attributes}: the first word inside counts. 3.5.0
     bool nested_maps = false;  // unionmap:{...} and pipemap:{...} are searched. 3.4.29, 3.5.14, 3.6.4, 3.7.0
@@ -27,19 +27,19 @@ struct TokenRules {
 };
 [[nodiscard]] TokenRules token_rules(const Version& version);
 
-// The bytes of a file, or no value and why.
+// Returns the bytes of a file, or no value and the reason in `error`.
 using FileReader = std::function<std::optional<std::string>(const std::string& path, std::string& error)>;
 
 class ApprovedTables {
   public:
-    // From the effective parameters. A part of the value whose `$` expression is broken is left out with a
-    // warning.
+    // Takes the tables from the effective parameters. A part of the value whose `$` expression is broken is
+    // left out with a warning.
     [[nodiscard]] static ApprovedTables from_main_cf(const MainCf& main_cf, Access access,
                                                      const FileReader& reader);
-    // From one expanded value.
+    // Takes the tables from one expanded value.
     [[nodiscard]] static ApprovedTables from_value(std::string_view value, const TokenRules& rules,
                                                    const FileReader& reader);
-    // Exactly these, with or without proxy: in front.
+    // Takes exactly these tables, with or without proxy: in front.
     [[nodiscard]] static ApprovedTables from_names(const std::vector<std::string>& names);
 
     // `table` is "type:name" without proxy: in front; compared byte for byte.

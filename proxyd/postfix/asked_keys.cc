@@ -10,11 +10,12 @@ using enum KeyKind;
 using enum OfEveryKey;
 using Kinds = std::vector<KeyKind>;
 
-// Where the domain is local: $myorigin, $mydestination, an address of $inet_interfaces or $proxy_interfaces.
+// Local parts are for local domains: $myorigin, $mydestination, an address of $inet_interfaces or
+// $proxy_interfaces.
 const Kinds mail_address = {address, plain_address, local_part, plain_local_part, at_domain};
 const Kinds sender_address = {address, plain_address, local_part, plain_local_part, at_domain, null_sender};
-// access(5), EMAIL ADDRESS PATTERNS. The parent domains are those with a dot unless
-// parent_domain_matches_subdomains has smtpd_access_maps.
+// access(5), EMAIL ADDRESS PATTERNS. Parent domains have a leading dot unless
+// parent_domain_matches_subdomains contains smtpd_access_maps.
 const Kinds access_address = {address, plain_address, domain, parent_domain, dotted_parent_domain,
                               user_at, null_sender};
 // access(5), HOST NAME/ADDRESS PATTERNS.
@@ -22,7 +23,7 @@ const Kinds access_host = {host_name, parent_domain, dotted_parent_domain, ip_ad
 const Kinds access_name = {host_name, parent_domain, dotted_parent_domain};
 // Lists of hosts look up the name with its parent domains, and the address.
 const Kinds host_list = {host_name, parent_domain, dotted_parent_domain, ip_address};
-// Some lists of domains match parent domains, as parent_domain_matches_subdomains has it.
+// Some lists of domains match parent domains, as set in parent_domain_matches_subdomains.
 const Kinds domain_list = {domain, parent_domain, dotted_parent_domain};
 const Kinds bare_domain = {domain};
 
@@ -97,7 +98,7 @@ std::vector<AskedKeys> make_rows() {
         {"smtp_pix_workaround_maps", {ip_address}, usual, "postconf(5)"},
         {"smtpd_milter_maps", {ip_address}, usual, "postconf(5)"},
 
-        // Where mail goes to.
+        // Destinations of mail.
         {"smtp_sasl_password_maps",
          {address, plain_address, at_domain, host_name, next_hop},
          usual,
@@ -134,7 +135,7 @@ std::vector<AskedKeys> make_rows() {
         {"smtpd_reject_footer_maps", {text}, usual, "postconf(5)"},
         {"postscreen_reject_footer_maps", {text}, usual, "postconf(5)"},
 
-        // Restrictions with a table behind them, in all lists and classes of restrictions.
+        // Restrictions before a table, in all lists and classes of restrictions.
         {"check_client_access", access_host, odd, "access(5)"},
         {"check_reverse_client_hostname_access", access_name, odd, "postconf(5)"},
         {"check_client_a_access", access_host, odd, "postconf(5)"},
@@ -160,7 +161,7 @@ std::vector<AskedKeys> make_rows() {
         {"check_sasl_access", {login}, odd, "postconf(5)"},
         {"check_address_map", {ip_address}, odd, "postconf(5)"},
 
-        // What a `domain` list of a table asks.
+        // The `domain` list of a table.
         {"domain", bare_domain, odd, "pgsql_table(5)"},
     };
 }

@@ -1,4 +1,4 @@
-// Which keys Postfix asks of the tables in a parameter of main.cf: data from its manual pages.
+// The keys that Postfix asks of the tables in a parameter of main.cf: data from its manual pages.
 #pragma once
 
 #include <cstdint>
@@ -24,23 +24,22 @@ enum class KeyKind : std::uint8_t {
     network,               // 192.0.2
     next_hop,              // [relay.example.com]:587, example.com
     login,                 // a name of SASL, with or without '@'
-    unix_user,             // a name of the system's
+    unix_user,             // the name of a system user
     fingerprint,           // of a certificate or a public key
     word,                  // of a list: a mechanism, an action
-    text,                  // a line of text, whatever it is
+    text,                  // any line of text
 };
 
-// What it means when a table answers every key.
+// The meaning of a table that answers every key.
 enum class OfEveryKey : std::uint8_t {
     usual,      // one value for all
-    odd,        // hardly meant
-    dangerous,  // a door is open to everybody
+    odd,        // probably a mistake
+    dangerous,  // it opens the server to everybody
 };
 
 struct AskedKeys {
-    std::string_view name;  // of the parameter, or of the restriction that has the table behind it
-    std::vector<KeyKind>
-        kinds;  // in the order in which Postfix asks; later ones where the first have nothing
+    std::string_view name;       // of the parameter, or of the restriction before the table
+    std::vector<KeyKind> kinds;  // in the order in which Postfix asks; a result ends the search
     OfEveryKey of_every_key = OfEveryKey::odd;
     std::string_view source;  // manual page
 };
@@ -48,13 +47,13 @@ struct AskedKeys {
 [[nodiscard]] const std::vector<AskedKeys>& asked_keys();
 
 // The row of a parameter ("virtual_mailbox_domains") or of a restriction ("check_sender_access"); nullptr:
-// not known. Those of lmtp(8) are those of smtp(8).
+// not known. Parameters of lmtp(8) have the rows of smtp(8).
 [[nodiscard]] const AskedKeys* find_asked_keys(std::string_view name);
 
-// A key of that kind, with labels enough for %9.
+// A key of that kind, with enough labels for %9.
 [[nodiscard]] std::string_view sample_key(KeyKind kind);
 
-// For people: "domains".
+// The name of the kind for people: "domains".
 [[nodiscard]] std::string_view name_of(KeyKind kind);
 
 }  // namespace proxyd::postfix

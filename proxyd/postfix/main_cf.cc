@@ -34,7 +34,7 @@ std::optional<long long> take_number(std::string_view& text) {
     return number;
 }
 
-// Whether $name, ${name or $(name stands in the text.
+// Whether the text contains $name, ${name or $(name.
 bool holds_reference(std::string_view text, std::string_view name) {
     const auto goes_on = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
     for (auto at = text.find('$'); at != std::string_view::npos; at = text.find('$', at + 1)) {
@@ -58,14 +58,14 @@ long long seconds_of(std::string_view unit) {
     return 0;
 }
 
-// Where main.cf or an option says that the commands are, else where they usually are.
+// Runs postconf in the directory that main.cf or an option names, else in the usual one.
 ParameterValues defaults_of_installation(const MainCf& main_cf) {
     const std::string usual = "/usr/sbin/postconf";
     std::string configured;
     try {
         configured = main_cf.value("command_directory");
     } catch (const config::ExpansionError&) {
-        // It hurts only those who need it; we have another place to look.
+        // The error concerns only users of the parameter. The usual directory is tried instead.
     }
     if (configured.starts_with('/')) configured += "/postconf";
     if (!configured.starts_with('/') || configured == usual)
@@ -79,7 +79,7 @@ ParameterValues defaults_of_installation(const MainCf& main_cf) {
 }
 
 // Postfix derives the domain from the host name, and completes a host name that has no domain. postconf -d
-// did so without looking into main.cf.
+// did so without reading main.cf.
 void adapt_host_defaults(const MainCf& main_cf, ParameterValues& defaults) {
     if (main_cf.configured("myhostname") && !main_cf.configured("mydomain")) {
         try {
@@ -87,7 +87,7 @@ void adapt_host_defaults(const MainCf& main_cf, ParameterValues& defaults) {
             const std::size_t dot = host.find('.');
             defaults["mydomain"] = dot == std::string::npos ? "localdomain" : host.substr(dot + 1);
         } catch (const config::ExpansionError&) {
-            // A broken myhostname hurts those who read it.
+            // A broken myhostname is reported where it is used.
         }
     }
     std::array<char, 256> node{};

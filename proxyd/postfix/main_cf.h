@@ -15,14 +15,14 @@
 
 namespace proxyd::postfix {
 
-// Of -o, in the order given: the last one of a name wins.
+// The -o options in the order given: the last one of a name wins.
 using Overrides = std::vector<std::pair<std::string, std::string>>;
 
 // "name=value" or "name = value". Throws std::runtime_error for anything else.
 [[nodiscard]] std::pair<std::string, std::string> parse_override(std::string_view text);
 
-// Values are kept raw and expanded when asked for, so a broken `$` expression hurts only those who read it.
-// Not followed: the built-in mynetworks depends on mynetworks_style, here it is that of an empty main.cf (no
+// Values are kept raw and expanded on request, so a broken `$` expression affects only its users. Not
+// implemented: the built-in mynetworks depends on mynetworks_style; here it is that of an empty main.cf (no
 // tables).
 class MainCf {
   public:
@@ -31,7 +31,7 @@ class MainCf {
     // parameter, or postconf fails.
     [[nodiscard]] static MainCf load(const std::string& config_directory, const Overrides& overrides);
 
-    // From values at hand.
+    // Uses the given values.
     MainCf(config::ParameterFile file, ParameterValues defaults, const Overrides& overrides);
 
     // Fixes a parameter that the running process defines: service_name, process_name, process_id.
@@ -43,25 +43,27 @@ class MainCf {
     [[nodiscard]] std::optional<std::string> configured(std::string_view name) const;
     // Whether Postfix itself knows the parameter.
     [[nodiscard]] bool has_default(std::string_view name) const { return defaults_.contains(name); }
-    // Whether main.cf or an option has the parameter in a `$` expression.
+    // Whether main.cf or an option refers to the parameter in a `$` expression.
     [[nodiscard]] bool refers_to(std::string_view name) const;
     // Expanded; "" when the parameter is unknown. Throws config::ExpansionError.
     [[nodiscard]] std::string value(std::string_view name) const;
     [[nodiscard]] std::string expand(std::string_view text) const;
-    // For others that expand, such as tables whose parameters stand in main.cf. Must not outlive this object.
+    // For other code that expands values, such as tables with parameters in main.cf. Must not outlive this
+    // object.
     [[nodiscard]] config::ParameterLookup lookup() const;
 
-    // The typed values give the fallback when the parameter is unknown or empty, and throw std::runtime_error
-    // when its text is no yes/no, no number, or no time (a number with one of s, m, h, d, w; without:
-    // seconds).
+    // The typed functions return the fallback when the parameter is unknown or empty. They throw
+    // std::runtime_error when its text is not yes or no, not a number, or not a time (a number with one of s,
+    // m, h, d, w; without: seconds).
     [[nodiscard]] bool boolean(std::string_view name, bool fallback = false) const;
     [[nodiscard]] int integer(std::string_view name, int fallback) const;
     [[nodiscard]] std::chrono::seconds duration(std::string_view name, std::chrono::seconds fallback) const;
 
-    // Of the installed programs, whatever main.cf says. Throws std::runtime_error when it cannot be told.
+    // The version of the installed programs, independent of main.cf. Throws std::runtime_error when it is
+    // unknown.
     [[nodiscard]] Version mail_version() const;
 
-    // What the reader of main.cf noticed, as "path, line N: text".
+    // The warnings of the reader of main.cf, as "path, line N: text".
     [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
   private:

@@ -10,8 +10,8 @@
 namespace proxyd::postfix {
 namespace {
 
-// Why the program ends with an error, in its own words, or "". They would get between the parameters if they
-// were taken at once; it is run again for them.
+// The program's own message about its error, or "". The program is run again for it, because a common output
+// would mix the message with the parameters.
 std::string last_words(const Program& program) {
     auto again = program;
     again.join_errors = true;

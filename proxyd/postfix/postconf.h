@@ -10,7 +10,7 @@ namespace proxyd::postfix {
 
 using ParameterValues = std::map<std::string, std::string, std::less<>>;
 
-// The program stops at a line in a file. what() is all of it: "FILE:LINE: FAULT (says PROGRAM)".
+// The program stops at a line in a file. what() has the form "FILE:LINE: FAULT (says PROGRAM)".
 class BadConfigFile : public std::runtime_error {
   public:
     BadConfigFile(const std::string& file, int line, const std::string& fault, const std::string& program);
@@ -26,9 +26,9 @@ class BadConfigFile : public std::runtime_error {
 };
 
 // Runs `PROGRAM -d` with an empty environment and none of our descriptors, and returns its raw values.
-// Blocks; for start-up only. Throws BadConfigFile, and std::runtime_error when the program cannot be run,
-// fails otherwise (with its own last words), prints no mail_version, or is not done in time (it is killed
-// then).
+// Blocks; for start-up only. Throws BadConfigFile when the program stops at a line in a file. Throws
+// std::runtime_error when it cannot be run, fails otherwise (with its last message), prints no mail_version,
+// or does not end in time (it is killed then).
 [[nodiscard]] ParameterValues built_in_defaults(const std::string& program,
                                                 std::chrono::milliseconds timeout);
 

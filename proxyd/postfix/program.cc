@@ -48,7 +48,7 @@ struct Pipe {
     Descriptor write;
 };
 
-// C's form of a list of strings, which must outlive it.
+// A list of strings in C's form. The strings must outlive it.
 std::vector<char*> pointers(std::vector<std::string>& strings) {
     std::vector<char*> list;
     for (auto& text : strings) list.push_back(text.data());
@@ -56,7 +56,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
     return list;
 }
 
-// Returns an error number.
+// Returns 0 or an error number.
 int start(const Program& program, int output, pid_t& child) {
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);
@@ -67,7 +67,7 @@ int start(const Program& program, int output, pid_t& child) {
     } else {
         posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     }
-    // master(8) hands us sockets that nobody else may hold open.
+    // No other process may hold the sockets from master(8) open.
     posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
 
     posix_spawnattr_t attributes;
@@ -91,7 +91,7 @@ int start(const Program& program, int output, pid_t& child) {
     return error;
 }
 
-// All output until the end or the deadline. Returns what went wrong, or "".
+// Reads all output until the end or the deadline. Returns the fault, or "".
 std::string read_all(int fd, Clock::time_point deadline, std::string& output) {
     std::array<char, 16384> buffer;
     while (true) {
@@ -108,13 +108,13 @@ std::string read_all(int fd, Clock::time_point deadline, std::string& output) {
     }
 }
 
-// The exit status, and what there is to say of it.
+// Sets the exit status, or the fault of the run.
 void wait_for(pid_t child, ProgramRun& run) {
     int status = 0;
     pid_t done;
     while ((done = ::waitpid(child, &status, 0)) < 0 && errno == EINTR) {
     }
-    if (done < 0) return;  // SIGCHLD is ignored: the output alone must tell
+    if (done < 0) return;  // SIGCHLD is ignored: only the output shows the result
     if (WIFSIGNALED(status)) {
         run.fault = "killed by signal " + std::to_string(WTERMSIG(status));
         return;

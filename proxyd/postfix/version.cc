@@ -33,7 +33,7 @@ std::optional<Version> parse_version(std::string_view text) {
     if (take(text, '.') && !take_number(text, version.patch)) return std::nullopt;
     if (text.empty()) return version;
     if (!take(text, '-')) return std::nullopt;
-    // A date makes a snapshot; anything else ("RC1") is a release on its way.
+    // A date marks a snapshot. Any other suffix ("RC1") marks a release candidate.
     constexpr std::size_t date_length = 8;
     version.snapshot = text.size() >= date_length &&
                        text.substr(0, date_length).find_first_not_of("0123456789") == std::string_view::npos;

@@ -24,7 +24,7 @@ struct Version {
 // Clients since 3.6 wait for the server to speak first; older ones would take the greeting for a reply.
 [[nodiscard]] bool needs_greeting(const Version& version);
 
-// Of its clients' requests, and of its stock server: either understands its own alone.
+// The layout of its clients' requests and of its stock server. Each understands only its own layout.
 [[nodiscard]] protocol::Layout layout_of(const Version& version);
 
 }  // namespace proxyd::postfix

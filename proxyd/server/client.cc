@@ -19,31 +19,32 @@ using protocol::Decoded;
 using protocol::Reply;
 using protocol::Status;
 
-// While nobody knows whether clients expect a greeting: those that do stay silent, older ones speak first.
+// The wait of Greeting::probe: clients that expect a greeting stay silent, older ones speak first.
 constexpr std::chrono::milliseconds greeting_probe{100};
 
-// Between the lookups of one mail session clients pause for less.
+// Clients pause for less between the lookups of one mail session.
 constexpr std::chrono::milliseconds quiet{50};
 
-// A client that never reads its reply is given up after so many request_timeouts.
+// A client that never reads its reply is closed after this many request_timeouts.
 constexpr int slow_reader_factor = 30;
 
-// What is no request gets no reply that would end a client's turn: so that much of it leaves time for others.
+// Input that is no request gets no reply, which would end the client's turn. This limit leaves time for other
+// clients.
 constexpr int requests_per_turn = 64;
 
-// Idle clients keep no more than this for their next request, and for its reply.
+// The most capacity that an idle client keeps for its next request, and for its reply.
 constexpr std::size_t kept_capacity = 512;
 
-// Long replies are sent in pieces that leave time for others.
+// Long replies are sent in pieces that leave time for other clients.
 constexpr std::size_t bytes_per_turn = std::size_t{1} << 20;
 
-// One buffer serves all reads of a loop: each client keeps what is left of its own request.
+// One buffer serves all reads of a loop. Each client stores the rest of its own request.
 thread_local std::array<char, 65536> scratch;
 
-// Whether the other side is closed for both directions: one that has only said that it will send no more
-// waits for its reply.
+// Whether the other side has closed both directions. A client that has only closed its sending side waits for
+// its reply.
 bool peer_has_gone(int fd) {
-    pollfd look{fd, 0, 0};  // POLLHUP comes unasked
+    pollfd look{fd, 0, 0};  // POLLHUP is always reported
     return poll(&look, 1, 0) == 1 && (look.revents & (POLLHUP | POLLERR)) != 0;
 }
 
@@ -58,7 +59,7 @@ Client::~Client() {
 
 void Client::start() {
     watch_ = server_.loop().watch(fd_, [this](Ready what) {
-        const auto self = shared_from_this();  // closing lets go of the last other owner
+        const auto self = shared_from_this();  // close() ends the server's ownership
         ready(what);
     });
     if (server_.settings().greeting == protocol::Greeting::yes) {
@@ -77,7 +78,7 @@ void Client::start() {
 void Client::greet() {
     if (greeted_ || closed_) return;
     greeted_ = true;
-    // Of a client that has spoken already this is an older one, still running from before an upgrade.
+    // A client that has spoken already is an older one, still running from before an upgrade.
     char byte = 0;
     if (recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
     out_ += protocol::greeting;
@@ -87,7 +88,7 @@ void Client::greet() {
 void Client::finish() {
     finishing_ = true;
     if (busy_ || !out_.empty() || closed_) return;
-    // A request that is on its way in is still answered.
+    // A request that has arrived is still answered.
     read_requests();
     if (!closed_ && !busy_ && in_.empty() && out_.empty()) close();
 }
@@ -127,7 +128,7 @@ void Client::ready(Ready what) {
 void Client::read_requests() {
     server_.make_room();
     if (closed_) return;
-    // Only what a message may have: more stays in the kernel, and with the client.
+    // Buffers little more than one message: the rest stays in the kernel, and with the client.
     if (in_.size() > server_.settings().limits.message_bytes + scratch.size()) {
         update_interest();
         return;
@@ -159,7 +160,7 @@ void Client::read_requests() {
     after_reply();
 }
 
-// Serves what has been received before.
+// Serves the requests that were received before.
 void Client::serve_next() {
     if (serving_ || in_.empty()) {
         if (!serving_) after_reply();
@@ -179,13 +180,13 @@ std::size_t Client::serve_requests(std::string_view buffer) {
     std::size_t consumed = 0;
     for (int turn = 0; !busy_ && out_.empty() && !closed_ && consumed < buffer.size(); ++turn) {
         if (turn == requests_per_turn) {
-            write_later();  // the next turn comes with it
+            write_later();  // write_out() begins the next turn
             break;
         }
         const auto decoded = decoder_.decode(buffer.substr(consumed));
         if (decoded.outcome == Decoded::incomplete) break;
         consumed += decoded.consumed;
-        unfinished_since_ = {};  // what may have come in pieces is whole
+        unfinished_since_ = {};  // the request is complete
         serve(decoded);
     }
     serving_ = false;
@@ -216,7 +217,7 @@ void Client::serve(const protocol::DecodeResult& decoded) {
 }
 
 void Client::serve_request(const protocol::Request& request) {
-    // Opening waits for nothing, and clients would take another answer for the end of the table.
+    // An open request never waits, and clients would take any other answer as the end of the table.
     const auto size = request.command == protocol::Command::open
                           ? 0
                           : request.table.size() + request.key.size() + request.value.size();
@@ -235,7 +236,7 @@ void Client::serve_request(const protocol::Request& request) {
         if (self->closed_) return;
         if (command == protocol::Command::lookup && answer.status == Status::retry &&
             self->server_.hurries()) {
-            self->close();  // it asks again where somebody may know
+            self->close();  // the client asks the next process
             return;
         }
         self->reply(command, layout, answer);
@@ -255,7 +256,7 @@ void Client::reply(protocol::Command command, protocol::Layout layout, const Rep
     write_later();
 }
 
-// False: too much is on its way to others.
+// False: too many bytes are on their way to other clients.
 bool Client::reply_at_length(protocol::Layout layout, const Reply& answer) {
     const auto size = answer.owned_value->capacity();
     if (!server_.has_room_for_reply(size)) return false;
@@ -277,7 +278,7 @@ void Client::write_now() {
     if (!closed_) write_out();
 }
 
-// Then goes on with what has been received, or closes if that was the last.
+// Writes the output. Then serves the requests received meanwhile, or closes after the last one.
 void Client::write_out() {
     std::size_t written = 0;
     while (!out_.empty()) {
@@ -316,7 +317,7 @@ void Client::write_out() {
     if (watch_) serve_next();
 }
 
-// Decides what comes after requests have been served as far as possible.
+// Decides the next step when requests have been served as far as possible.
 void Client::after_reply() {
     if (closed_) return;
     if (!busy_ && out_.empty() && !write_pending_) {

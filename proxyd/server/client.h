@@ -15,40 +15,39 @@ class Server;
 
 class Client : public std::enable_shared_from_this<Client> {
   public:
-    // Takes the descriptor over.
+    // Takes over the descriptor.
     Client(Server& server, int fd);
     ~Client();
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
-    // Greets, or waits for what the client says first, and begins to read.
+    // Greets, or waits for the client to speak first, and begins to read.
     void start();
 
-    // No more requests: closes now if none is under way, else after its reply.
+    // Takes no more requests. Closes now if none is under way, else after its reply.
     void finish();
 
-    // Closes if the client has been quiet for a moment. Closing an idle connection costs a client nothing,
-    // but one that is just sending has to wait a second before it asks again. A client that has not asked
-    // anything yet gets an answer first: command-line clients die when they write to a connection closed
-    // under them.
+    // Closes if the client has been quiet for a moment. An idle client loses nothing, but a client that is
+    // just sending has to wait a second before it asks again. A client that has not asked yet gets an answer
+    // first: command-line clients die when they write to a closed connection.
     void finish_if_quiet(TimePoint now);
 
-    // Closes it if it has kept a request or a reply unfinished for too long, or has gone while nothing was
-    // read from it. True: look again later.
+    // Closes the client if it has left a request or a reply unfinished for too long, or has gone while
+    // nothing was read from it. True: call again later.
     [[nodiscard]] bool check_time(TimePoint now);
 
-    // Has a long reply that it has not read anything of for so long.
+    // Whether it has a long reply and has read nothing of it for longer than `limit`.
     [[nodiscard]] bool hoards_long_reply(TimePoint now, Duration limit) const {
         return long_reply_ > 0 && unfinished_since_ != TimePoint{} && now - unfinished_since_ > limit;
     }
 
-    // For the sake of the others: closes it whatever it is doing.
+    // Closes the client whatever it is doing, for the sake of the other clients.
     void give_up() { close(); }
 
-    // After it was closed: lets go of what it holds, also while an answer for it is under way.
+    // Call after it was closed: frees its buffers, even while an answer for it is under way.
     void free_buffers();
 
-    // Sends the replies that Server::write_later() was told of.
+    // Sends the replies that Server::write_later() has scheduled.
     void write_now();
 
     [[nodiscard]] int fd() const { return fd_; }
@@ -75,11 +74,11 @@ class Client : public std::enable_shared_from_this<Client> {
     int fd_;
     protocol::RequestDecoder decoder_;
     std::string in_;              // received, not decoded yet
-    std::string out_;             // to be sent; empty when all has been
-    std::string out_value_;       // a long value, to be sent behind it
-    std::size_t out_sent_ = 0;    // how much of out_ has been
-    std::size_t long_reply_ = 0;  // counted by the server as long as it is not sent
-    bool counted_ = false;        // by the server: it holds much
+    std::string out_;             // to be sent; empty: all is sent
+    std::string out_value_;       // a long value, to be sent after it
+    std::size_t out_sent_ = 0;    // bytes of out_ that are sent
+    std::size_t long_reply_ = 0;  // its size, counted by the server until it is sent
+    bool counted_ = false;        // the server counts its memory, because it holds much
     std::unique_ptr<FdWatch> watch_;
     std::unique_ptr<Timer> greeting_timer_;
     TimePoint last_reply_{};
@@ -90,7 +89,7 @@ class Client : public std::enable_shared_from_this<Client> {
     bool answered_ = false;       // at least one request
     bool write_pending_ = false;  // the server will call write_now()
     bool end_of_input_ = false;
-    bool reads_ = true;  // and so hears at once that the client has gone
+    bool reads_ = true;  // false: the end of the client is not noticed at once
     bool finishing_ = false;
     bool closed_ = false;
 };

@@ -27,7 +27,7 @@ std::vector<int> ClientMemory::worst(TimePoint now) const {
     std::vector<std::pair<double, int>> all;
     all.reserve(clients_.size());
     for (const auto& [client, holding] : clients_) {
-        // Of those that have begun at this moment the size decides.
+        // For clients that have begun at this moment the size decides.
         const std::chrono::duration<double> time = now - holding.since + std::chrono::milliseconds(1);
         all.emplace_back(static_cast<double>(holding.bytes) * time.count(), client);
     }
@@ -43,7 +43,7 @@ std::vector<int> ClientMemory::worst(TimePoint now) const {
 }
 
 bool ClientMemory::begin(std::size_t request_bytes) {
-    // Each is there as it came and as it is sent.
+    // Each request exists twice: as received and as sent.
     if (request_bytes > small && 2 * (under_way_ + request_bytes) > limit_) return false;
     under_way_ += request_bytes;
     return true;

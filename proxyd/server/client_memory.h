@@ -1,4 +1,5 @@
-// What the clients together make the daemon keep for them, and who has to go when that is too much.
+// The memory that the daemon holds for all clients together, and the choice of clients to close when it is
+// too much.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +11,7 @@
 namespace proxyd::server {
 
 // Counts bytes of clients, named by their descriptors, that hold more than `small`: no client of Postfix
-// comes near that, so that nobody who behaves is ever counted.
+// comes near that, so well-behaved clients are never counted.
 class ClientMemory {
   public:
     static constexpr std::size_t small = 8192;
@@ -19,24 +20,24 @@ class ClientMemory {
 
     void set_limit(std::size_t limit) { limit_ = limit; }
 
-    // What the client's buffers take now: unfinished requests, requests sent ahead, unread replies.
+    // The size of the client's buffers now: unfinished requests, requests sent ahead, unread replies.
     void holds(int client, std::size_t bytes, TimePoint now);
     void forget(int client);
 
     [[nodiscard]] bool exceeded() const { return held_ > allowed(); }
     [[nodiscard]] std::size_t held() const { return held_; }
 
-    // Those that have held the most for the longest (bytes times time), first the worst: so many that without
-    // them an eighth of what they may hold is free.
+    // The clients that have held the most for the longest (bytes times time), worst first. Without them an
+    // eighth of the allowed memory is free.
     [[nodiscard]] std::vector<int> worst(TimePoint now) const;
 
-    // A request that is about to be worked on: false when those under way take as much as the limit
-    // allows already. To be followed by done() with the same size.
+    // Counts a request that is about to be served. False when the requests under way already fill the limit;
+    // otherwise call done() with the same size later.
     [[nodiscard]] bool begin(std::size_t request_bytes);
     void done(std::size_t request_bytes);
 
-    // Long replies share the limit, but are counted apart: those that read them are no hoarders. One fits in
-    // any case. begin_reply() is to be followed by end_reply() with the same size.
+    // Long replies share the limit, but are counted separately, because their readers are not at fault. One
+    // always fits. Call end_reply() after begin_reply(), with the same size.
     [[nodiscard]] bool has_room_for_reply(std::size_t bytes) const {
         return replies_ == 0 || replies_ + held_ + bytes <= limit_;
     }
@@ -45,7 +46,7 @@ class ClientMemory {
     void end_reply(std::size_t bytes) { replies_ -= bytes; }
 
   private:
-    // What long replies leave of the limit; a quarter in any case.
+    // The part of the limit that long replies leave; at least a quarter.
     [[nodiscard]] std::size_t allowed() const {
         return replies_ < limit_ - limit_ / 4 ? limit_ - replies_ : limit_ / 4;
     }

@@ -16,13 +16,13 @@
 namespace proxyd::server {
 namespace {
 
-// So that a flood of connections leaves time for the clients that are there.
+// A flood of connections must leave time for the connected clients.
 constexpr int accepts_per_turn = 64;
 
 constexpr std::chrono::milliseconds accept_pause{100};
 constexpr std::chrono::seconds time_check_interval{1};
 
-// For the clients' buffers all together; so many requests of the greatest length fit in any case.
+// For the buffers of all clients together. This many requests of the greatest length always fit.
 constexpr std::size_t most_memory = std::size_t{64} << 20;
 constexpr std::size_t most_long_requests = 4;
 
@@ -85,7 +85,7 @@ void Server::accept_clients(int fd) {
         }
         switch (errno) {
             case EAGAIN:        // another process was quicker, or there are no more
-            case ECONNABORTED:  // gone before we came
+            case ECONNABORTED:  // the client has gone already
             case EINTR: return;
             default:
                 log().warning("accept", fmt::format("cannot accept a connection: {} -- trying again in {} ms",
@@ -104,7 +104,7 @@ bool Server::connection_waits() const {
     return false;
 }
 
-// Without descriptors or memory the listen socket stays readable: looking away keeps the loop from spinning.
+// Without descriptors or memory the listen socket stays readable. The pause keeps the loop from spinning.
 void Server::pause_accepting() {
     for (auto& listener : listeners_) listener.watch->want(false, false);
     accept_timer_->start(accept_pause);
@@ -114,7 +114,7 @@ void Server::client_closed(int fd) {
     const auto found = clients_.find(fd);
     if (found != clients_.end()) {
         memory_.forget(fd);
-        // The client is what called us.
+        // The client is the caller, so it is destroyed later.
         loop_.defer([client = std::move(found->second)] { client->free_buffers(); });
         clients_.erase(found);
     }
@@ -207,11 +207,12 @@ void Server::hurry(Duration limit) {
     drain_ends_ = std::min(drain_ends_, loop_.now() + limit);
 }
 
-// Lets go of clients when they are quiet, near the end of the time also of those that are not.
+// Closes quiet clients. Near the end of the time it finishes the others, too.
 void Server::drain_more() {
     if (!drained_) return;
-    // Only now has the loop told the kernel that it looks away. Closing would not: others (master, the
-    // service manager) hold the same sockets open, and each connection that waits there would keep us awake.
+    // The loop has by now told the kernel to stop watching the sockets. Closing alone would not do that:
+    // other processes (master, the service manager) hold the same sockets open, and each connection that
+    // waits there would keep us awake.
     close_listeners();
     const auto now = loop_.now();
     const bool last_chance = drain_ends_ - now <= drain_end_game;

@@ -40,15 +40,15 @@ class Server {
     // Takes over a connected client.
     void add_client(int fd);
 
-    // Stops accepting, answers what is under way, closes idle clients; calls back when no client is left, or
-    // when `limit` has passed.
+    // Stops accepting, answers requests under way and closes idle clients. Calls back when no client is left,
+    // or when `limit` has passed.
     void drain(Duration limit, std::function<void()> drained);
 
     // Whether a connection waits to be accepted at this moment.
     [[nodiscard]] bool connection_waits() const;
 
-    // While draining, because all of Postfix or the machine may be stopping: no longer than this from now. A
-    // lookup that fails gets no reply: its client is let go, and asks the process that comes next.
+    // Shortens a drain to `limit` from now, because all of Postfix or the machine may be stopping. A lookup
+    // that fails gets no reply: its client is closed, and asks the next process.
     void hurry(Duration limit);
     [[nodiscard]] bool hurries() const { return hurries_; }
 
@@ -62,7 +62,7 @@ class Server {
     // How many requests have been answered.
     [[nodiscard]] std::uint64_t served() const { return served_count_; }
 
-    // Whether a process is among the clients: the one that opened the connection.
+    // Whether the process has opened the connection of one of the clients.
     [[nodiscard]] bool serves(pid_t process) const;
 
     // For Client.
@@ -75,13 +75,13 @@ class Server {
     }
     void client_closed(int fd);
     [[nodiscard]] ClientMemory& memory() { return memory_; }
-    // Closes those clients that hold too much, when they all together do: perhaps the one that calls.
+    // When all clients together hold too much, closes those that hold the most, perhaps the caller.
     void make_room();
-    // Whether a long reply may be held until its client has read it. Closes those that do not read theirs
-    // when there is no room.
+    // Whether a long reply may be held until its client has read it. When there is no room, closes clients
+    // that do not read theirs.
     [[nodiscard]] bool has_room_for_reply(std::size_t bytes);
     // Calls the client's write_now() at the end of this pass of the loop. Replies sent together wake the
-    // clients together, and the queries that the databases work on meanwhile have gone out before.
+    // clients together. Queries go out to the databases before them.
     void write_later(std::shared_ptr<Client> client);
     void watch_time();
 

@@ -80,9 +80,9 @@ void Service::serve(const Request& request, ReplyCallback reply) {
     reply(Reply{Status::retry, protocol::echoed_flags(request), {}, {}});
 }
 
-// Always succeeds: what is wrong with a table shows in its lookups, as a soft error. A table that cannot be
-// used now is announced as one of fixed strings, too: a client told otherwise would go on asking for full
-// addresses only after the table has been corrected, and not find what it holds for a domain.
+// Always succeeds: a fault of the table shows in its lookups, as a soft error. Even an unusable table is
+// announced as one of fixed strings. Otherwise a client would ask only for full addresses, even after the
+// table has been corrected, and miss its entries for domains.
 void Service::open(const Request& request, std::string_view table, const ReplyCallback& reply) {
     const bool newer = request.layout == Layout::instance_flags;
     Flags flags = newer ? request.instance_flags : request.flags;

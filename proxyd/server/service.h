@@ -1,4 +1,4 @@
-// What one request gets for an answer: authorisation, the flag words, and the tables.
+// The answer to one request: authorisation, the flag words, and the tables.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@ namespace proxyd::server {
 struct ServiceSettings {
     postfix::Access access = postfix::Access::read;
     bool smtputf8 = true;
-    // What the log tells an administrator to change when a table is not approved.
+    // The log's advice to an administrator when a table is not approved.
     std::string approval_hint = "main.cf:proxy_read_maps";
 };
 
@@ -45,7 +45,7 @@ class Service {
     ServiceSettings settings_;
 };
 
-// How the request's flags want its key treated, and whether this side does the UTF-8 work.
+// The treatment of the key that the request's flags ask for, and whether this side does the UTF-8 work.
 [[nodiscard]] table::KeyRules key_rules(const protocol::Request& request, bool smtputf8);
 
 }  // namespace proxyd::server

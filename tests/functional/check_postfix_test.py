@@ -92,7 +92,7 @@ class CheckPostfixTest(unittest.TestCase):
         self.assertEqual(self.check(f"virtual_alias_maps = proxy:{self.table}\n", entry), (0, []))
         self.assertEqual(self.check(f"transport_maps = proxy:{self.table}\n", entry), (1, [
             f"main.cf:4: error: transport_maps asks for proxy:{self.table.replace(self.site + '/', '')}, which is not in "
-            "proxy_read_maps: -o proxy_read_maps in master.cf:3 goes before main.cf: add "
+            "proxy_read_maps: -o proxy_read_maps in master.cf:3 takes precedence over main.cf: add "
             f"proxy:{self.table.replace(self.site + '/', '')} there"]))
 
     def test_queries_that_cannot_mean_what_they_say(self):

@@ -80,7 +80,7 @@ class ProxyctlTest(ProxyctlScene):
             listener.listen(0)
             waiting.connect(path)
             done = self.run_proxyctl("status", "--socket", path)
-        self.expect(done, 1, f"{path}: nobody answers ({path}: the daemon accepts nobody, and no more connections can "
+        self.expect(done, 1, f"{path}: no server answers ({path}: the daemon accepts no connections, and no more can "
                              "wait)\n")
 
     def test_a_daemon_that_would_relay_to_itself(self):
@@ -301,7 +301,7 @@ class ProxyctlTest(ProxyctlScene):
         self.assertEqual(os.stat(f"{self.socket}.control").st_mode & 0o777, 0o600)
         done = self.run_proxyctl("status", "--socket", f"{self.directory}/none")
         self.assertEqual(done.returncode, 1)
-        self.assertEqual(f"{self.directory}/none: nobody answers ({self.directory}/none: there is no such socket)\n",
+        self.assertEqual(f"{self.directory}/none: no server answers ({self.directory}/none: there is no such socket)\n",
                          done.stdout.decode())
         self.assertIn("--socket PATH", self.run_proxyctl("status").stderr.decode())
 

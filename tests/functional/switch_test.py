@@ -195,13 +195,14 @@ class SwitchTest(SwitchScene):
         self.write(self.read().replace(" proxyd\n", " proxyd\n -v\n -o proxy_read_maps=proxy:sqlite:/x\n"))
         self.postfix.reload()
         line = self.read().splitlines().index(" -o proxy_read_maps=proxy:sqlite:/x") + 1
-        advice = (f"-o proxy_read_maps in {self.master_cf}:{line} goes before main.cf: add "
+        advice = (f"-o proxy_read_maps in {self.master_cf}:{line} takes precedence over main.cf: add "
                   f"proxy:{self.aliases} there")
         position = self.postfix.log_position()
         self.assertIn(f"the daemon may not serve this table. {advice}; then: postfix reload\n",
                       self.run_proxyctl("query", self.aliases, "key", status=1))
         self.postfix.wait_for_log(rf"list proxy:{self.aliases} in -o proxy_read_maps of the service proxymap "
-                                  rf"\(in {self.master_cf}\), which goes before main.cf, then reload Postfix", position)
+                                  rf"\(in {self.master_cf}\), which takes precedence over main.cf, then reload "
+                                  "Postfix", position)
         self.assertIn(f"which is not in proxy_read_maps: {advice}\n", self.run_proxyctl("check", status=1))
 
     def write_main_cf(self, text):

@@ -78,7 +78,7 @@ class SwitchTroubleTest(SwitchScene):
         self.postfix.reload()
         out = self.run_proxyctl("status", status=1)
         self.assertIn(f"{self.master_cf}:{self.line_of('pool_size')}: error: bad value: pool_size = none", out)
-        self.assertRegex(out, r"nobody answers .*\nthe mail log says why; master\(8\) waits 1s before it starts a "
+        self.assertRegex(out, r"no server answers .*\nthe mail log says why; master\(8\) waits 1s before it starts a "
                               r"service again that failed, which `postfix stop; postfix start` ends\n$")
 
     def line_of(self, text):
@@ -100,11 +100,11 @@ class SwitchTroubleTest(SwitchScene):
 
     def test_rollback_when_proxyd_does_not_start(self):
         self.replace_proxyd("#!/bin/sh\nexit 1\n")
-        self.check_rollback("nobody answers")
+        self.check_rollback("no server answers")
 
     def test_rollback_when_another_server_answers(self):
         self.replace_proxyd('#!/bin/sh\nexec /usr/lib/postfix/sbin/proxymap "$@"\n')
-        self.check_rollback("it is not proxyd that answers")
+        self.check_rollback("another server than proxyd answers")
 
     def throttle_for(self, time):
         """How long master(8) does not start a service again whose program has failed."""
@@ -236,7 +236,7 @@ class SwitchTroubleTest(SwitchScene):
                 self.assertEqual(self.lookup(), "anna@example.com")
 
     def test_a_signal_while_nobody_can_connect(self):
-        """Mail programs that wait have taken all places in the queue of a proxyd that accepts nobody."""
+        """Mail programs that wait have taken all places in the queue of a proxyd that accepts no connections."""
         reloaded, full = f"{self.workspace.path}/reloaded", f"{self.workspace.path}/full"
         self.replace_proxyd("#!/bin/sh\nexec sleep 100\n")
         self.replace_command("postfix", f'if [ "$3" = reload ] && [ ! -e {full} ]; then\n"$real" "$@"\n: >{reloaded}\n'

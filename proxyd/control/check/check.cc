@@ -32,7 +32,7 @@ bool exists(const std::string& path) {
     return access(path.c_str(), F_OK) == 0;
 }
 
-// One configuration, from the daemon's options to its tables.
+// The check of one configuration, from the daemon's options to its tables.
 class Check {
   public:
     Check(const ConfigLocation& place, const master::Environment& environment)
@@ -62,7 +62,7 @@ class Check {
         return std::move(result_);
     }
 
-    // What the daemon would be started with.
+    // The arguments that the daemon would be started with.
     [[nodiscard]] master::DaemonArguments arguments() const {
         master::DaemonArguments arguments;
         arguments.process_name = "proxyd";
@@ -81,7 +81,7 @@ class Check {
         return environment;
     }
 
-    // False: there is no use in going on.
+    // False: the check cannot continue.
     bool read_postfix() {
         std::string error;
         auto file = config::read_parameter_file(main_cf_path_, error);
@@ -112,7 +112,7 @@ class Check {
         return true;
     }
 
-    // The options in force, where what is wrong has its default.
+    // The options in force. A wrong option has its default.
     Options check_options() {
         Options options;
         if (place_.options_given || exists(place_.options_path)) {
@@ -204,7 +204,8 @@ class Check {
 
     [[nodiscard]] bool is_alone() const { return !place_.has_main_cf || place_.options_given; }
 
-    // Whom to be, to see what the daemon sees: only root can be another.
+    // Whether to continue as the daemon's user, to see what that user may read. Only root can change its
+    // user.
     [[nodiscard]] bool can_be(const std::optional<DaemonUser>& user) {
         if (geteuid() != 0) {
             if (!place_.user) return false;
@@ -220,7 +221,7 @@ class Check {
     void check_access(TableCheck& tables, const DaemonUser& reader) {
         std::vector<std::string> more_files;
         if (is_alone())
-            more_files.push_back(place_.options_path);  // else it is read before root's rights are dropped
+            more_files.push_back(place_.options_path);  // else it is read before the privilege drop
         tables.check_access(reader, more_files);
         result_.reader = reader.account.name;
     }
@@ -245,8 +246,7 @@ class Check {
         }
     }
 
-    // Those that `domain` lists name are asked of the stock server, which has its own look at
-    // proxy_read_maps.
+    // The stock server is asked for the tables of `domain` lists. It checks proxy_read_maps itself.
     void check_domain_tables(const TableCheck& tables) {
         std::map<std::string, std::vector<TableUse>> uses;
         for (const auto& use : tables.domain_tables()) uses[use.table].push_back(use);
@@ -259,7 +259,7 @@ class Check {
         for (const auto& [table, places] : uses) check_relay(table, places);
     }
 
-    // Types that neither proxyd nor the stock server has.
+    // Reports types that neither proxyd nor the stock server has.
     void check_types(const std::map<std::string, std::vector<TableUse>>& uses, const TableCheck& tables) {
         for (const auto& [table, places] : uses) result_.in_use = result_.in_use || tables.serves(table);
         const auto stock = PostfixInstance(place_.directory, *site_.main_cf).table_types();
@@ -290,7 +290,7 @@ class Check {
         }
     }
 
-    // Tables of other types are the stock server's, which has to be there.
+    // The stock server answers for tables of other types, so it has to be configured.
     void check_relay(const std::string& name, const std::vector<TableUse>& uses) {
         const auto& service = site_.options.relay_service;
         const auto fault = fmt::format("proxyd does not serve {}: tables itself, ", protocol::type_of(name));
@@ -364,7 +364,7 @@ class Check {
     std::string master_cf_text_;
     std::optional<std::pair<std::string, int>> relay_place_;  // file and line of relay_service
     Site site_;
-    std::set<std::string> unknown_;  // tables of a type that nobody has
+    std::set<std::string> unknown_;  // tables of an unknown type
     CheckResult result_;
 };
 

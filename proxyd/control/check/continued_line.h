@@ -1,4 +1,4 @@
-// A parameter of a table file that was written as the rest of the one before.
+// A parameter of a table file that was read as part of the one before.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace proxyd::control {
 
-// The parameter whose line has been taken for the rest of this value, as far as that is certain: SQL has
-// columns of such names, and connection text has parameters.
-// `known` are the names that such a table has. "": none.
+// The parameter whose line was read as part of this value; "": none. Only certain cases count, because SQL
+// has columns of such names and connection text has such parameters. `known` are the parameter names of the
+// table.
 [[nodiscard]] std::string continued_parameter(std::string_view name, std::string_view value,
                                               const std::vector<std::string>& known);
 

@@ -10,7 +10,7 @@
 namespace proxyd::control {
 namespace {
 
-// As proxyd.service has them.
+// The same values as in proxyd.service.
 constexpr const char* options_of_unit = "/etc/proxyd/proxyd.cf";
 constexpr const char* user_of_unit = "proxyd";
 

@@ -1,4 +1,4 @@
-// Whom the daemon of a configuration runs as.
+// The user that the daemon of a configuration runs as.
 #pragma once
 
 #include <optional>
@@ -16,8 +16,8 @@ struct DaemonUser {
     std::string known_from;  // mail_owner, proxyd.service or --user
 };
 
-// No value when it cannot be told, or is root. `main_cf` is that of the Postfix that the daemon belongs to;
-// null: it runs on its own. Throws std::runtime_error when the user does not exist.
+// No value when the user is unknown or root. `main_cf` is that of the daemon's Postfix; null: the daemon runs
+// on its own. Throws std::runtime_error when the user does not exist.
 [[nodiscard]] std::optional<DaemonUser> find_daemon_user(const ConfigLocation& place,
                                                          const postfix::MainCf* main_cf);
 

@@ -1,4 +1,4 @@
-// What a check holds against a table as long as its database has not taken it.
+// A finding about a table that its database may refute.
 #pragma once
 
 #include "proxyd/control/check/finding.h"
@@ -6,14 +6,14 @@
 namespace proxyd::control {
 
 enum class Proof {
-    none,        // the table may work, and what was found is still not right
-    connection,  // the database lets the table in
-    query,       // it takes the query
+    none,        // none is possible: a table that works may still be wrong
+    connection,  // the database accepts the connection
+    query,       // the database accepts the query
 };
 
 struct Doubt {
     Finding finding;
-    Proof proof = Proof::connection;  // with it an error is no more than a warning, and less is nothing
+    Proof proof = Proof::connection;  // it turns an error into a warning, and drops a warning or a note
 };
 
 }  // namespace proxyd::control

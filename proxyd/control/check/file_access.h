@@ -1,4 +1,4 @@
-// Which files the daemon's user cannot read, asked as that user.
+// Finds the files that the daemon's user cannot read. Asks the system as that user.
 #pragma once
 
 #include <set>
@@ -12,15 +12,15 @@ namespace proxyd::control {
 
 class FileAccess {
   public:
-    // From now on this process is to be `reader`. The references outlive this object.
+    // The caller makes this process act as `reader`. The references outlive this object.
     FileAccess(const DaemonUser& reader, Findings& findings) : reader_(reader), findings_(findings) {}
 
-    // `where` and `line` are where a finding belongs, `name` what it calls the file. A file that is missing
-    // is another's business.
+    // `where` and `line` are the place of a finding, `name` is its name for the file. A missing file counts
+    // as readable: other checks report it.
     [[nodiscard]] bool may_read(const std::string& where, int line, const std::string& file,
                                 const std::string& name);
 
-    // One error for each file, or for all files behind a directory that is closed.
+    // Reports one error for each file, or one for all files below a directory that is closed.
     void tell() const;
 
   private:
@@ -30,8 +30,8 @@ class FileAccess {
         std::string name;
         std::string reason;
         std::string advice;
-        std::string directory;        // the closed one, or ""
-        std::set<std::string> files;  // all that are refused for it
+        std::string directory;        // the closed directory, or ""
+        std::set<std::string> files;  // all files refused for this reason
     };
 
     const DaemonUser& reader_;

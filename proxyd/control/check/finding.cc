@@ -66,7 +66,7 @@ std::size_t Findings::count(Gravity gravity) const {
         all_.begin(), all_.end(), [gravity](const Finding& finding) { return finding.gravity == gravity; }));
 }
 
-// The file stands in front already.
+// The output names the file already.
 void Findings::add(Finding finding) {
     const auto opened = fmt::format("open {}: ", finding.file);
     if (finding.text.starts_with(opened)) finding.text.replace(0, opened.size(), "cannot be read: ");

@@ -1,4 +1,4 @@
-// What a check has found, as people and editors read it.
+// A finding of a check, in a form for people and editors.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 namespace proxyd::control {
 
 enum class Gravity {
-    note,  // worth knowing; counts for nothing
+    note,  // worth knowing; not counted
     warning,
     error,
 };
@@ -28,11 +28,11 @@ struct Finding {
 // "/etc/postfix/proxyd.cf:3: error: text"; without the number when the line is 0. Always one line.
 [[nodiscard]] std::string format(const Finding& finding);
 
-// The findings of one check, in the order in which they were made. The same one twice counts once. What looks
-// like a password is not kept.
+// The findings of one check, in the order in which they were made. Duplicates are dropped. Text that looks
+// like a password is hidden.
 class Findings {
   public:
-    // Nor are these in what is found in the file from now on.
+    // Hides these secrets in later findings about the file.
     void hide(const std::string& file, cluster::Secrets secrets);
 
     void error(std::string file, int line, std::string text);
@@ -40,7 +40,7 @@ class Findings {
     void note(std::string file, int line, std::string text);
 
     [[nodiscard]] const std::vector<Finding>& all() const { return all_; }
-    // File by file, as these came up; in each by line.
+    // Sorted by file, in the order of their first findings, then by line.
     [[nodiscard]] std::vector<Finding> in_order() const;
     [[nodiscard]] std::size_t count(Gravity gravity) const;
 

@@ -11,7 +11,7 @@
 namespace proxyd::control {
 namespace {
 
-// What Postfix has in place of them.
+// Options of a stand-alone daemon, and their replacements under Postfix.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 2> of_stand_alone = {{
     {"allowed_tables", "proxy_read_maps in main.cf says which tables may be asked for"},
     {"smtputf8_enable", "main.cf has a parameter of the same name"},
@@ -39,7 +39,7 @@ void check_options_in_main_cf(const config::ParameterFile& file, const postfix::
                               const std::string& options_path, Findings& findings) {
     for (const auto& option : option_infos()) {
         const auto* parameter = file.find(option.name);
-        // What Postfix or the site itself reads is not meant for proxyd.
+        // A parameter that Postfix or the site itself reads is not meant for proxyd.
         if (parameter == nullptr || main_cf.has_default(option.name) || main_cf.refers_to(option.name))
             continue;
         const auto instead = instead_of(option.name);

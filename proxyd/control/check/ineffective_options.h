@@ -1,4 +1,4 @@
-// Options of the daemon that stand where they have no effect.
+// Options of the daemon in places where they have no effect.
 #pragma once
 
 #include "backends/config/parameter_file.h"
@@ -7,10 +7,10 @@
 
 namespace proxyd::control {
 
-// Those in proxyd.cf that are for a daemon without Postfix.
+// Notes options in proxyd.cf that are for a daemon without Postfix.
 void note_options_without_postfix(const config::ParameterFile& options_file, Findings& findings);
 
-// Those in main.cf, which belong into the file `options_path`.
+// Warns of options in main.cf. They belong in the file `options_path`.
 void check_options_in_main_cf(const config::ParameterFile& file, const postfix::MainCf& main_cf,
                               const std::string& options_path, Findings& findings);
 

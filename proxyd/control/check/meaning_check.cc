@@ -83,7 +83,7 @@ class MeaningCheck {
         if (addresses && domains && only_user && definition_.domains.empty()) tell_users_of_all_domains(use);
     }
 
-    // Where it is not known what asks.
+    // Checks a table whose use is unknown.
     void check_alone() {
         if (in_query_.empty() && demands_nothing()) tell_of_every_key(nullptr, OfEveryKey::odd);
     }

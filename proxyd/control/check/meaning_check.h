@@ -1,5 +1,5 @@
-// Contradictions between a table's query, its domain list and the parameters that ask it: text that the
-// database takes, and that cannot mean what it says.
+// Contradictions between a table's query, its domain list and the parameters that ask it. The database
+// accepts such a query, but it cannot do what its text says.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace proxyd::control {
 
-// Where the table's parameters stand.
+// The places of the table's parameters.
 struct TablePlace {
     std::string file;
     int query_line = 0;

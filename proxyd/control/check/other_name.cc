@@ -10,7 +10,7 @@ namespace proxyd::control {
 namespace {
 
 struct OtherName {
-    std::string_view name;    // in small letters, without '_' and '-'
+    std::string_view name;    // in lower case, without '_' and '-'
     std::string_view server;  // the parameter of pgsql and mysql tables
     std::string_view sqlite;  // the one of sqlite tables; "": they have none
 };

@@ -1,4 +1,4 @@
-// Names that other programs give to what a table file has under a name of its own.
+// Parameter names of other programs, which table files have under another name.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace proxyd::control {
 
-// What to write in place of a parameter that tables of this dialect do not have, as in `"dbname"`
-// or `the port behind the host, as in "hosts = 127.0.0.1:5432"`; "": not known.
+// The text to write in place of a parameter that tables of this dialect do not have, as in `"dbname"` or `the
+// port behind the host, as in "hosts = 127.0.0.1:5432"`; "": not known.
 [[nodiscard]] std::string write_instead(table::SqlDialect dialect, std::string_view name);
 
 }  // namespace proxyd::control

@@ -19,7 +19,8 @@
 namespace proxyd::control {
 namespace {
 
-// To show how it would be written in connection text, which itself may hold a password.
+// A database name for an example of connection text. The real value may be connection text with a password,
+// so it is not shown then.
 std::string plain_dbname(const table::TableParameters& parameters) {
     const auto name = parameters.text("dbname", "");
     return name.empty() || name.find_first_of("=: ") != std::string::npos ? "mail" : name;
@@ -42,7 +43,7 @@ class ParameterCheck {
     [[nodiscard]] std::string how_to_verify() const;
     [[nodiscard]] bool check_strange_name(const std::string& name);
 
-    // Tables whose TLS has parameters of its own; elsewhere it is connection text that tells.
+    // Whether the type has parameters for TLS. Other types configure TLS in connection text.
     [[nodiscard]] bool has_tls_parameters() const { return type_.has_parameter("tls_verify_cert"); }
 
     const TableTypeFacts& type_;
@@ -75,7 +76,7 @@ void ParameterCheck::check_names() {
     }
 }
 
-// A name with a character in it that nobody sees.
+// Reports a name with an invisible character in it.
 bool ParameterCheck::check_strange_name(const std::string& name) {
     constexpr std::array<std::string_view, 6> vital = {"hosts",  "user",   "password",
                                                        "dbname", "dbpath", "query"};
@@ -114,7 +115,7 @@ std::string ParameterCheck::how_to_verify() const {
         plain_dbname(parameters_), authorities);
 }
 
-// A line that was meant to be one of its own.
+// Reports lines that were meant to be parameters of their own.
 void ParameterCheck::check_continuations() {
     for (const auto& name : parameters_.names()) {
         const auto inside = continued_parameter(name, parameters_.text(name, ""), type_.parameter_names);
@@ -138,7 +139,7 @@ void ParameterCheck::check_tls() {
     if (strcasecmp(parameters_.text("tls_verify_cert", "no").c_str(), "yes") == 0) return;
     for (const char* parameter : {"tls_CAfile", "tls_CApath"}) {
         if (!parameters_.text(parameter)) continue;
-        // Of MariaDB Connector/C; see TLS in proxyd_table(5).
+        // The version of MariaDB Connector/C; see TLS in proxyd_table(5).
         const bool verifies_names = mysql_get_client_version() >= 30400;
         findings_.warning(
             file_, parameters_.line(parameter),
@@ -152,7 +153,7 @@ void ParameterCheck::check_tls() {
     }
 }
 
-// As the stock server, proxyd takes it for no limit.
+// Like the stock server, proxyd treats a negative number as no limit.
 void ParameterCheck::check_limit() {
     const auto limit = parameters_.text("expansion_limit");
     if (!limit || !limit->starts_with('-')) return;

@@ -11,7 +11,7 @@
 
 namespace proxyd::control {
 
-// `file` is where the parameters stand. Returns what the database may yet refute.
+// `file` is the file of the parameters. Returns the findings that the database may yet refute.
 [[nodiscard]] std::vector<Doubt> check_parameters(const TableTypeFacts& type,
                                                   const table::TableParameters& parameters,
                                                   const std::string& file, Findings& findings);

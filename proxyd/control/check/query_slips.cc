@@ -29,7 +29,7 @@ class QuerySlipSearch {
         bool quotation = false;
         bool unseen = false;
         for (const auto& token : lexed_.tokens) {
-            // In quotes they may be meant.
+            // In quotes such characters may be intended.
             if (token.kind != SqlTokenKind::word && token.kind != SqlTokenKind::number) continue;
             const auto text = written(token.begin, token.end);
             for (auto found = find_strange_character(text); found;
@@ -75,7 +75,7 @@ class QuerySlipSearch {
             if (token.kind != SqlTokenKind::bad || units_[token.begin].specifier != nullptr) continue;
             const char quote = units_[token.begin].character;
             if (quote != '\'' && quote != '"' && quote != '`') continue;
-            // What a backslash before a quote means is up to the server's settings.
+            // The meaning of a backslash before a quote depends on the server's settings.
             const bool certain = source_.find('\\') == std::string::npos;
             add(certain ? Gravity::error : Gravity::warning,
                 fmt::format("the quotation mark {} is opened and not closed, at {}: close it", quote,
@@ -97,7 +97,7 @@ class QuerySlipSearch {
                     describe(found), around(token)));
             return;
         }
-        // "column AS name" with such a blank in it names the column as well.
+        // "column AS name" with such a blank is valid, too: "AS name" is then the name of the column.
         const bool works = token.text.starts_with("AS") && found.at == 2;
         add(works ? Gravity::warning : Gravity::error,
             fmt::format("the query holds {}, which SQL takes for a letter, in {}: {}", describe(found),
@@ -105,7 +105,7 @@ class QuerySlipSearch {
                         found.kind == Strangeness::blank ? "write a plain space" : "remove it"));
     }
 
-    // As the file has it, also with specifiers.
+    // The text as in the file, with its specifiers.
     [[nodiscard]] std::string written(std::size_t begin, std::size_t end) const {
         std::string text;
         for (std::size_t i = begin; i < end; ++i) {
@@ -123,7 +123,7 @@ class QuerySlipSearch {
                        std::min(token.end + context, units_.size()));
     }
 
-    // Not from the middle of a character.
+    // Does not cut a character.
     [[nodiscard]] std::string excerpt(std::size_t begin, std::size_t end) const {
         const auto inside = [this](std::size_t at) {
             return at < units_.size() && (static_cast<unsigned char>(units_[at].character) & 0xC0U) == 0x80U;

@@ -1,5 +1,5 @@
-// Slips of the pen in the text of a query: quotation marks and spaces that SQL does not know, a quote that is
-// not closed.
+// Slips of the pen in the text of a query: quotation marks and spaces that SQL does not know, an unclosed
+// quote.
 #pragma once
 
 #include <string>
@@ -12,12 +12,12 @@
 namespace proxyd::control {
 
 struct QuerySlip {
-    Gravity gravity = Gravity::error;  // an error: no server is known to take it
-    std::string text;                  // what is wrong, and what would be right
+    Gravity gravity = Gravity::error;  // an error: no known server accepts it
+    std::string text;                  // the mistake and its correction
 };
 
-// Of one parameter's value, which is a template; `whole`: it is a query by itself. Says nothing of text that
-// is no template.
+// Searches one parameter's value, which is a template. `whole`: the value is a query by itself. Finds nothing
+// in text that is no template.
 [[nodiscard]] std::vector<QuerySlip> find_query_slips(table::SqlDialect dialect, std::string_view value,
                                                       bool whole);
 

@@ -1,4 +1,4 @@
-// What is printed of a check.
+// The printed result of a check.
 #include <algorithm>
 #include <ostream>
 

@@ -29,7 +29,7 @@ std::string value_or_nothing(const postfix::MainCf& main_cf, std::string_view te
     }
 }
 
-// As master(8) would hand them over to the program.
+// The words that master(8) would pass to the program.
 std::vector<std::string> command_line(const MasterService& service) {
     std::vector<std::string> words = {service.command, "-n", service.name, "-t", "unix", "-u"};
     for (const auto& word : service.arguments) {
@@ -40,7 +40,7 @@ std::vector<std::string> command_line(const MasterService& service) {
     return words;
 }
 
-// Postfix's own daemons have the same options. Throws master::UsageError.
+// Parses an entry of proxyd or of a Postfix daemon: they have the same options. Throws master::UsageError.
 master::DaemonArguments parse(const MasterService& service) {
     const auto words = command_line(service);
     std::vector<const char*> argv;
@@ -48,7 +48,7 @@ master::DaemonArguments parse(const MasterService& service) {
     return master::parse_arguments(static_cast<int>(argv.size()), argv.data());
 }
 
-// As postconf(1) leaves it, which does not know that -n has a value.
+// Whether postconf(1) has put an option between -n and its value: it does not know that -n has one.
 bool is_torn(const MasterService& service) {
     const auto& words = service.arguments;
     return std::adjacent_find(words.begin(), words.end(), [](const auto& first, const auto& second) {
@@ -56,7 +56,7 @@ bool is_torn(const MasterService& service) {
            }) != words.end();
 }
 
-// Where its program would have to be, if it is not there; else "".
+// The directory where the program is missing; "" when it is there.
 std::string directory_without(const MasterService& service, const postfix::MainCf& main_cf) {
     auto directory = value_or_nothing(main_cf, "$daemon_directory");
     const auto program = fmt::format("{}/{}", directory, service.command);
@@ -67,7 +67,7 @@ std::string no_program(const std::string& command, const std::string& directory)
     return fmt::format("there is no program \"{}\" in {} (daemon_directory)", command, directory);
 }
 
-// One entry, and what is wrong with it.
+// The check of one entry.
 class EntryCheck {
   public:
     EntryCheck(const PostfixFiles& files, const MasterService& service, Findings& findings)
@@ -96,7 +96,7 @@ class EntryCheck {
             "private/proxymap alone: write - there");
     }
 
-    // Whether it is proxyd that is started.
+    // Whether the entry starts proxyd, or is meant to.
     bool check_program() {
         const auto& command = service_.command;
         if (const auto directory = directory_without(service_, files_.main_cf); !directory.empty()) {
@@ -202,7 +202,7 @@ std::optional<std::string> stock_name_of(const MasterService& service) {
         const auto parsed = parse(service);
         if (parsed.mode == master::RunMode::master) return parsed.service_name;
     } catch (const master::UsageError&) {
-        // With a name of its own, or arguments that are none.
+        // The service name is another one, or the arguments are wrong.
     }
     return std::nullopt;
 }

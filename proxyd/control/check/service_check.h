@@ -1,4 +1,4 @@
-// The checks of master.cf: whether its entry for proxymap starts proxyd as it should be started.
+// The checks of master.cf: whether its entry for proxymap starts proxyd correctly.
 #pragma once
 
 #include <functional>
@@ -28,23 +28,23 @@ struct PostfixFiles {
 // Whether master(8) puts the service into a chroot.
 [[nodiscard]] bool is_chrooted(const MasterService& service, const postfix::MainCf& main_cf);
 
-// The entry of the proxymap service. `table_files` are those that it has to read.
+// Checks the entry of the proxymap service. `table_files` are the files that it has to read.
 void check_proxymap_service(const PostfixFiles& files, const std::set<std::string>& table_files,
                             Findings& findings);
 
-// Whether an entry of this name stands in more than one line, of which all but one are without effect.
+// Warns when more than one line has an entry of this name: only the last one has an effect.
 void check_repeated_entry(const PostfixFiles& files, const std::string& name, Findings& findings);
 
 // The name that the stock server gives itself when master(8) starts it for the entry, "proxymap" or
 // "proxywrite"; no value when it does not start with these arguments.
 [[nodiscard]] std::optional<std::string> stock_name_of(const MasterService& service);
 
-// The entry under which the stock server answers for tables of other types, if there is one of that name.
-// `stock_name` is the name that it has to give itself: proxymap or proxywrite.
+// Checks the entry under which the stock server answers for tables of other types, if there is one of that
+// name. `stock_name` is the name that the server has to give itself: proxymap or proxywrite.
 void check_relay_entry(const PostfixFiles& files, const std::string& relay_service,
                        const std::string& stock_name, Findings& findings);
 
-// Services that look users up in a chroot that has no list of them.
+// Warns of services that look up users in a chroot without a list of users.
 void check_users_in_chroot(const PostfixFiles& files, Findings& findings);
 
 }  // namespace proxyd::control

@@ -16,7 +16,7 @@ using table::SqlDialect;
 
 constexpr std::array<std::string_view, 6> sql_parameters = {
     "query", "select_function", "table", "select_field", "where_field", "additional_conditions"};
-// Those that may hold anything, as the database does not read them.
+// Parameters that may hold any text, because the database does not read them.
 constexpr std::array<std::string_view, 3> free_parameters = {"password", "result_format", "domain"};
 
 template <std::size_t count>
@@ -24,7 +24,7 @@ bool among(std::string_view name, const std::array<std::string_view, count>& nam
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// What stands around the value, if it is the same on both sides or a pair: "", "straight" or "typographic".
+// The quotes around the value, if the two sides match: "", "straight" or "typographic".
 std::string_view quotes_around(std::string_view value) {
     if (value.size() < 2) return {};
     if ((value.front() == '"' || value.front() == '\'') && value.front() == value.back()) return "straight";
@@ -37,7 +37,7 @@ std::string_view quotes_around(std::string_view value) {
     return {};
 }
 
-// A '#' behind white space, and what follows it.
+// A '#' after white space, and the text after it.
 std::string_view note_behind(std::string_view value) {
     for (auto at = value.find('#'); at != std::string_view::npos; at = value.find('#', at + 1)) {
         if (at > 0 && (value[at - 1] == ' ' || value[at - 1] == '\t')) return value.substr(at);
@@ -69,7 +69,8 @@ class SlipSearch {
 
   private:
     void doubt(std::string_view name, Gravity gravity, std::string text) {
-        // The answers do not show these, and one host that answers says nothing of the others.
+        // Answers prove nothing about result_format and domain. One host that answers proves nothing about
+        // the others.
         const bool unproven =
             name == "result_format" || name == "domain" || (name == "hosts" && gravity == Gravity::warning);
         doubts_.push_back({{file_, line_of_(name), gravity, std::move(text)},
@@ -78,14 +79,14 @@ class SlipSearch {
                                                        : Proof::connection});
     }
 
-    // Whether nothing tells that the value is not meant.
+    // A warning for parameters that may hold any text: the value may be intended.
     static Gravity gravity_of(std::string_view name) {
         return among(name, free_parameters) ? Gravity::warning : Gravity::error;
     }
 
     void look_for_quotes(std::string_view name, std::string_view value) {
         const auto quotes = quotes_around(value);
-        // A constant may be selected, and a name may stand in quotes.
+        // The value may be a quoted constant or a quoted name.
         if (quotes.empty() || (among(name, sql_parameters) && name != "query")) return;
         doubt(name, gravity_of(name),
               fmt::format("the {}quotes around the value of {} are taken for a part of it: remove the quotes",
@@ -93,14 +94,14 @@ class SlipSearch {
     }
 
     void look_for_note(std::string_view name, std::string_view value) {
-        // There it is a comment of SQL.
+        // MySQL reads it as a comment.
         if (dialect_ == SqlDialect::mysql && among(name, sql_parameters)) return;
         const auto note = note_behind(value);
         if (note.empty()) return;
         // A password may hold such text, so it is not shown.
         const auto shown = name == "password" || note.size() > 40 ? std::string("what begins with #")
                                                                   : fmt::format("\"{}\"", note);
-        // The host in front of it is asked, too.
+        // The host before it is used nevertheless.
         doubt(name, name == "hosts" ? Gravity::warning : gravity_of(name),
               fmt::format("{} is a part of the value of {}, as comments have lines of their own: put it into "
                           "a line that begins with #",
@@ -120,7 +121,7 @@ class SlipSearch {
                   found->kind == Strangeness::blank ? "write a plain space, or remove it" : "remove it"));
     }
 
-    // Connection text and URIs have passwords.
+    // Connection text and URIs may contain passwords.
     static bool hidden(std::string_view name, std::string_view value) {
         return (name == "dbname" || name == "hosts") && value.find_first_of("=@") != std::string_view::npos;
     }
@@ -147,7 +148,7 @@ std::vector<Doubt> find_slips(SqlDialect dialect, const table::TableParameters& 
     SlipSearch search(dialect, parameters, file, line_of);
     const bool has_query = parameters.text("query").has_value();
     for (const auto& name : known) {
-        // The query takes the place of all others that make one.
+        // The query replaces all other parameters that make one.
         if (has_query && name != "query" && among(name, sql_parameters)) continue;
         search.look_at(name);
     }

@@ -1,5 +1,5 @@
-// Slips of the pen in the values of a table: text that was copied from somewhere, and what other programs'
-// files would let stand there.
+// Slips of the pen in the values of a table: copied text, and notations that are valid in the files of other
+// programs.
 #pragma once
 
 #include <functional>
@@ -13,10 +13,10 @@
 
 namespace proxyd::control {
 
-// Where a parameter stands: its line; 0 when it does not stand there.
+// The line of a parameter; 0 when the file does not have it.
 using LineOf = std::function<int(std::string_view parameter)>;
 
-// `known` are the names that such a table has; `file` is where its parameters stand.
+// `known` are the parameter names of the table; `file` is the file of its parameters.
 [[nodiscard]] std::vector<Doubt> find_slips(table::SqlDialect dialect,
                                             const table::TableParameters& parameters,
                                             const std::vector<std::string>& known, const std::string& file,

@@ -76,7 +76,7 @@ constexpr std::array known_characters = {
     // NOLINTEND(misc-misleading-bidirectional)
 };
 
-// How many bytes the UTF-8 character that begins here has; 0: it is none.
+// The size in bytes of the UTF-8 character at the beginning; 0: there is none.
 std::size_t utf8_size(std::string_view text) {
     const auto first = static_cast<unsigned char>(text.front());
     if (first < 0x80) return 1;

@@ -1,5 +1,5 @@
-// Characters that nobody sees in a configuration file and that mean something else than they look like: they
-// come in when text is copied from a web page, a chat or a word processor.
+// Characters that are invisible in a configuration file, or mean something else than they look like. They
+// come from text that was copied from a web page, a chat or a word processor.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 namespace proxyd::control {
 
 enum class Strangeness {
-    blank,      // looks like a space, and separates nothing: a no-break space
-    nothing,    // is not seen at all: a zero width space, a byte order mark
+    blank,      // looks like a space, but separates nothing: a no-break space
+    nothing,    // invisible: a zero width space, a byte order mark
     quotation,  // a typographic quotation mark
 };
 
@@ -23,14 +23,14 @@ struct StrangeCharacter {
     std::string_view name;  // "no-break space"
 };
 
-// The first one at or behind `from`. Bytes that are not UTF-8 are read as Windows-1252.
+// The first one at or after `from`. Bytes that are not UTF-8 are read as Windows-1252.
 [[nodiscard]] std::optional<StrangeCharacter> find_strange_character(std::string_view text,
                                                                      std::size_t from = 0);
 
 // "a no-break space (U+00A0)"
 [[nodiscard]] std::string describe(const StrangeCharacter& character);
 
-// The text with "[U+00A0]" in place of each that is not seen.
+// The text with "[U+00A0]" in place of each invisible character.
 [[nodiscard]] std::string with_strange_characters_shown(std::string_view text);
 
 }  // namespace proxyd::control

@@ -34,14 +34,15 @@ bool is_readable_by_all(const std::string& path) {
     return stat(path.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0;
 }
 
-// Whether a file could not be read by who runs this.
+// Whether the caller has no permission to read a file.
 bool is_refused(const std::string& problem) {
     return problem.find("Permission denied") != std::string::npos;
 }
 
 }  // namespace
 
-// Of an option of a URI that nobody knows, redaction hides the value also where it can be no password.
+// Redaction hides the value of every unknown URI option, even if it cannot be a password. So the values of
+// harmless options are removed first.
 bool holds_password(std::string_view text) {
     std::string rest;
     while (!text.empty()) {
@@ -193,7 +194,7 @@ void TableCheck::check_password(const std::string& name, const table::TableParam
 void TableCheck::check_domain_list(const std::string& name, const table::TableParameters& parameters) {
     std::string error;
     const auto list = table::DomainList::parse(parameters.text("domain", ""), config::read_file, true, error);
-    if (!list) return;  // one of the errors of the parameters
+    if (!list) return;  // already among the errors of the parameters
     const auto file = where(parameters);
     const int line = parameters.line("domain");
     const auto in_main_cf = parameters.where() == "main.cf";
@@ -220,7 +221,7 @@ void TableCheck::check_domain_list(const std::string& name, const table::TablePa
     }
 }
 
-// A relative path starts where the daemon runs, which is not here.
+// A relative path is not checked: it starts in the daemon's working directory, not in ours.
 void TableCheck::check_database_file(Usable& usable, const table::TableParameters& parameters,
                                      const std::string& parameter) {
     const auto path = parameters.text(parameter, "");
@@ -264,7 +265,7 @@ std::vector<std::string> TableCheck::reading_tables() const {
         const auto& analysis = usable.table->definition().analysis;
         if (!analysis.may_write && analysis.unquoted.empty()) names.push_back(usable.name);
     }
-    // No server that is down stands between these and their answer.
+    // Tables in files come first: no server has to be up for their answers.
     (void)std::stable_partition(names.begin(), names.end(),
                                 [this](const auto& name) { return !type_of(name).file_parameter.empty(); });
     return names;
@@ -298,7 +299,7 @@ int TableCheck::line_of(const std::string& name, const table::TableParameters& p
     return found != nullptr ? found->line : 0;
 }
 
-// Of the parameter of this table that the message names; 0 when it names none that stands there.
+// The line of the parameter that the message names; 0 when main.cf has no such parameter of this table.
 int TableCheck::line_in_main_cf(const std::string& name, std::string_view message) const {
     const auto prefix = fmt::format("{}_", TableName::parse(name).name);
     std::size_t longest = 0;

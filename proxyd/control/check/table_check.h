@@ -1,4 +1,4 @@
-// The checks of one table: its file, and whether its database takes the query.
+// The checks of the tables: their files, and whether their databases accept the queries.
 #pragma once
 
 #include <map>
@@ -18,7 +18,7 @@
 
 namespace proxyd::control {
 
-// The daemon, as far as it matters to the tables.
+// The facts about the daemon that matter to the tables.
 struct TableReader {
     std::string group;      // of its user; "": not known
     std::string directory;  // where relative paths start; "": not known
@@ -26,37 +26,37 @@ struct TableReader {
 
 class TableCheck {
   public:
-    // `main_cf` is where tables without a file of their own have their parameters; `main_cf_path` names it
-    // also when it has not been read.
+    // `main_cf` has the parameters of tables without a file of their own. `main_cf_path` is its path, even if
+    // it has not been read.
     TableCheck(table::TableSetOptions options, const config::ParameterFile& main_cf, std::string main_cf_path,
                TableReader reader, Findings& findings);
 
     // Whether proxyd itself serves the table.
     [[nodiscard]] bool serves(const std::string& name) const { return tables_.serves(name); }
 
-    // Reads the table, which is one that is served. Tables that its `domain` list names are checked, too, and
-    // those that it is made of. `uses` are the places that ask for it.
+    // Reads and checks a table that proxyd serves, and the tables in its `domain` list and its members.
+    // `uses` are the places that ask for it.
     void read(const std::string& name, const std::vector<TableUse>& uses);
 
-    // Asks the databases of all tables read so far to prepare their queries. Waits, for seconds at most.
+    // Asks the databases of all tables read so far to prepare their queries. Blocks for seconds at most.
     void connect();
 
-    // Tells what has been held against the tables and connect() has not refuted.
+    // Reports the doubts about the tables that connect() has not refuted.
     void tell_doubts();
 
-    // Those that the `domain` lists name and proxyd does not serve itself, so that the stock server is asked.
+    // Tables in the `domain` lists that proxyd does not serve itself: the stock server is asked for them.
     [[nodiscard]] const std::vector<TableUse>& domain_tables() const { return domain_tables_; }
 
     [[nodiscard]] std::size_t tables_read() const { return seen_.size(); }
     [[nodiscard]] std::size_t tables_answering() const { return answering_; }
-    // For root: whether the daemon will be able to read the files of the tables that have been read, those
+    // For root: checks whether the daemon will be able to read the files of the tables read so far, the files
     // that they name, and `more_files`.
     void check_access(const DaemonUser& reader, const std::vector<std::string>& more_files);
 
-    // Those whose queries change nothing and take any key, as far as one can see; those of files come first.
+    // Tables whose queries, as far as known, change nothing and accept any key. Tables in files come first.
     [[nodiscard]] std::vector<std::string> reading_tables() const;
 
-    // Whether a table names a database; else connect() has nothing to do.
+    // Whether any table has a database to ask; otherwise connect() has nothing to do.
     [[nodiscard]] bool any_usable() const { return !usable_.empty(); }
 
   private:
@@ -64,9 +64,9 @@ class TableCheck {
         std::string name;
         std::string where;
         std::shared_ptr<table::SqlTable> table;
-        std::vector<std::string> files;  // that it is read from
-        std::string database_file;       // where it is one, and certain which; or empty
-        bool can_answer = true;          // false: it has been said why its database cannot be opened
+        std::vector<std::string> files;  // the table is read from these
+        std::string database_file;       // absolute path, if the database is a file; or empty
+        bool can_answer = true;          // false: its database cannot be opened, as reported already
         table::TableParameters parameters;
         std::vector<Doubt> doubts;
     };

@@ -19,8 +19,8 @@ std::string example_with_type(std::string_view path) {
                        path.substr(0, path.size() - ending.size()));
 }
 
-// A built-in value such as that of local_recipient_maps only repeats what another parameter has, if one has
-// it.
+// Leaves out built-in values, such as that of local_recipient_maps, if another parameter names the same
+// table.
 std::vector<TableUse> written(const std::vector<TableUse>& uses) {
     const auto is_repeated = [&](const TableUse& use) {
         return use.line == 0 && std::any_of(uses.begin(), uses.end(), [&](const TableUse& other) {

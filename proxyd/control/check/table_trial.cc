@@ -1,4 +1,4 @@
-// Whether the databases of the tables take their queries.
+// Whether the databases of the tables accept their queries.
 #include <algorithm>
 #include <array>
 
@@ -11,8 +11,8 @@
 namespace proxyd::control {
 namespace {
 
-// Whether a MySQL server sees more than one statement whatever its sql_mode. Not where a backslash, a double
-// quote or a comment may mean this or that, nor in a compound statement, which has ';' inside.
+// Whether a MySQL server sees more than one statement in every sql_mode. False where a backslash, a double
+// quote or a comment may have several meanings, and for a compound statement, which has ';' inside.
 bool is_surely_several(const table::SqlDefinition& definition) {
     constexpr std::array<std::string_view, 8> simple = {"select", "with",    "insert", "update",
                                                         "delete", "replace", "call",   "set"};
@@ -28,7 +28,7 @@ bool is_surely_several(const table::SqlDefinition& definition) {
 
 }  // namespace
 
-// What the database has taken is right.
+// Drops or weakens the doubts that the database has refuted.
 void TableCheck::settle_doubts(Usable& usable, bool tried) {
     std::erase_if(usable.doubts, [tried](Doubt& doubt) {
         if (doubt.proof == Proof::none || (doubt.proof == Proof::query && !tried)) return false;
@@ -38,7 +38,7 @@ void TableCheck::settle_doubts(Usable& usable, bool tried) {
     });
 }
 
-// Where the parameter stands that has to be corrected, as far as that is certain.
+// Reports the failure at the line of the parameter to correct, as far as that is certain.
 void TableCheck::tell_failure(const Usable& usable, const pool::Failure& failure) {
     const auto holds = [&](std::string_view parameter) {
         const auto text = usable.parameters.text(parameter, "");
@@ -54,7 +54,7 @@ void TableCheck::tell_failure(const Usable& usable, const pool::Failure& failure
         candidates = {"password", "user"};
     } else {
         candidates = {pool::is_trouble_with_hosts(failure.kind) ? "hosts" : failure.parameter};
-        // Connection text and URIs have everything.
+        // Connection text and URIs may hold any parameter.
         for (const auto* text : {"dbname", "hosts"}) {
             if (!candidates.front().empty() && holds(text)) candidates.push_back(text);
         }
@@ -88,7 +88,7 @@ void TableCheck::connect() {
     for (const auto& usable : usable_) open += usable.can_answer ? 1 : 0;
     for (auto& usable : usable_) {
         if (!usable.can_answer) continue;
-        // Long enough for one connection attempt, and its second try elsewhere.
+        // Long enough for one connection attempt, and a second one on another host.
         const auto& settings = usable.table->settings();
         const auto limit =
             std::min(settings.lookup_timeout, settings.connect_timeout + std::chrono::seconds(2));

@@ -1,4 +1,4 @@
-// What the checks have to know of a table type, as its backend says it.
+// The facts about a table type that the checks need, from its backend.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// `proxyctl flush`: has a running daemon forget answers.
+// `proxyctl flush`: makes a running daemon forget answers.
 #pragma once
 
 #include <iosfwd>
@@ -7,9 +7,9 @@
 
 namespace proxyd::control {
 
-// Of the daemon that serves `socket`: all, or those of `table` (with or without proxy:) unless it is "", or
-// of that those of `keys` unless there are none. Returns the exit status. Throws channel::AskError, with
-// `socket_hint` when nobody is there.
+// The daemon that serves `socket` forgets all answers, or those of `table` (with or without proxy:) if it is
+// not "", or of these only those of `keys` if there are any. Returns the exit status. Throws
+// channel::AskError, with `socket_hint` when no daemon listens.
 [[nodiscard]] int flush(const std::string& socket, const std::string& socket_hint, const std::string& table,
                         const std::vector<std::string>& keys, std::ostream& out);
 

@@ -20,22 +20,23 @@
 namespace proxyd::control {
 namespace {
 
-// Services since Postfix 3.6 speak first. One that is silent for so long is older, or waits, too: then its
-// greeting may still come before its reply.
+// Services since Postfix 3.6 greet first. A service that is silent for this time is older, or waits for the
+// client, too. In the second case its greeting may still come before its reply.
 constexpr std::chrono::milliseconds greeting_wait{300};
 
-// Daemons answer within seconds; what takes longer is worth a word.
+// Daemons answer within seconds. After this time the user gets a notice.
 constexpr std::chrono::seconds patience{12};
 
-// Where as many wait to be accepted as can, one more has to wait for its place. Meanwhile no signal wakes it.
+// When the listen queue is full, connect() waits for a place. Signals do not wake it, so it waits in short
+// steps.
 constexpr std::chrono::seconds place_wait{1};
 constexpr std::chrono::milliseconds deaf_for{100};
 
-// As Postfix's clients do when a service hangs up.
+// The same values as in Postfix's clients, for a service that hangs up.
 constexpr int tries = 3;
 constexpr std::chrono::seconds reconnect_interval{1};
 
-// Of connect() and send(); 0: none.
+// The time limit of connect() and send(); 0: none.
 void set_send_limit(int fd, std::chrono::microseconds limit) {
     const timeval time{0, limit.count()};
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
@@ -72,7 +73,7 @@ void ProxymapConnection::connect() {
                     fmt::format("{}: the daemon that made this socket has gone{}", path_, socket_hint_));
             case EAGAIN:
                 throw QueryError(
-                    fmt::format("{}: the daemon accepts nobody, and no more connections can wait", path_));
+                    fmt::format("{}: the daemon accepts no connections, and no more can wait", path_));
             case EINTR: throw QueryError("interrupted");
             default: throw QueryError(fmt::format("{}: {}", path_, std::strerror(error)));
         }
@@ -98,7 +99,7 @@ bool ProxymapConnection::stopped() const {
     return poll(&stop, 1, 0) > 0;
 }
 
-// Without `wait` it waits for ever.
+// Waits forever without `wait`.
 bool ProxymapConnection::readable(std::optional<std::chrono::milliseconds> wait) const {
     std::array<pollfd, 2> entries{{{fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}}};
     while (poll(entries.data(), entries.size(), wait ? static_cast<int>(wait->count()) : -1) < 0 &&
@@ -157,7 +158,8 @@ bool ProxymapConnection::receive() {
     return true;
 }
 
-// Returns when there is something to read, or when waiting for it may last.
+// Returns when there is something to read. Gives the notice when that takes long; throws QueryError at the
+// end of the time.
 void ProxymapConnection::wait_for_reply() {
     if (notice_ && !readable(patience)) {
         std::exchange(notice_, nullptr)("still waiting for the daemon; its log says why it is slow");

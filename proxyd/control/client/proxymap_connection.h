@@ -14,7 +14,8 @@ namespace proxyd::control {
 
 class ProxymapConnection {
   public:
-    // `socket_hint` tells what to do when nobody is there. `notice` is called once when an answer takes long.
+    // `socket_hint` tells the user what to do when no service listens. `notice` is called once when an answer
+    // takes long.
     ProxymapConnection(std::string path, const std::string& socket_hint,
                        std::function<void(const std::string&)> notice);
     ~ProxymapConnection();
@@ -25,21 +26,21 @@ class ProxymapConnection {
     // times. Throws QueryError.
     [[nodiscard]] Answer ask(const protocol::Request& request);
 
-    // An answer that is not there by then is not waited for: ask() throws.
+    // ask() throws when there is no answer by then.
     void give_up_at(std::chrono::steady_clock::time_point end) { end_ = end; }
 
-    // The same for each request by itself; `reason` is what ask() throws then.
+    // The same with a limit for each request. ask() then throws with `reason`.
     void give_up_after(std::chrono::milliseconds limit, std::string reason);
 
-    // Once the descriptor is readable nothing is waited for: ask() and wait_for_greeting() throw.
+    // Once the descriptor is readable, ask() and wait_for_greeting() throw instead of waiting.
     void give_up_when_readable(int fd) { stop_fd_ = fd; }
 
     // Connects when it is not connected. Throws QueryError.
     void open();
     [[nodiscard]] bool is_open() const { return fd_ >= 0; }
 
-    // Whether the service has greeted, at the end of the wait at the latest. A service that hangs up is not
-    // connected any more.
+    // Waits this long at most for the greeting, and returns whether it has come. Disconnects when the service
+    // hangs up.
     [[nodiscard]] bool wait_for_greeting(std::chrono::milliseconds wait);
 
   private:

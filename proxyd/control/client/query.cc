@@ -19,7 +19,7 @@ namespace flag = protocol::flag;
 using protocol::Layout;
 using protocol::Status;
 
-// What postmap asks for: a table that is locked while it is read, keys of any case, UTF-8.
+// The flags of postmap: the table is locked while it is read, keys have any case, text is UTF-8.
 constexpr protocol::Flags postmap_flags = flag::dup_warn | flag::lock | flag::fold_fix | flag::utf8_request;
 
 class OpenTable {

@@ -12,7 +12,7 @@
 
 namespace proxyd::control {
 
-// The query cannot go on; what() is for the person who asked and says what to do.
+// The query cannot continue. what() tells the user what to do.
 class QueryError : public std::runtime_error {
   public:
     using std::runtime_error::runtime_error;
@@ -38,20 +38,20 @@ struct QuerySettings {
     bool smtputf8 = true;       // the client's smtputf8_enable
     std::string approval_hint;  // what to do when the table is not approved
     std::string log_hint;       // where the daemon says why a lookup failed
-    // Says what is wrong with the table itself, to whom a lookup has failed; "" when nothing is. May be
-    // empty.
+    // Returns the fault of the table itself, after a lookup has failed; "" when it has none. May be empty.
     std::function<std::string()> table_fault{};
     bool tell_misses = false;  // a key that is not found becomes a line of warnings
-    // Of the server, as far as is known. One that takes the first request for malformed, and complains of it
-    // in its log, is asked in the other one.
+    // The layout of the server, as far as known. A server that rejects the first request as malformed, and
+    // logs that, is asked in the other layout.
     protocol::Layout layout = protocol::Layout::flags;
 };
 
-// "", or what is missing in a name that is no TYPE:NAME.
+// "", or the fault of a name that is no TYPE:NAME.
 [[nodiscard]] std::string table_name_fault(std::string_view table);
 
-// One key: its value on a line. Several keys: `key TAB value` lines of those that are found. Returns the exit
-// status: 0 found (any of them), 1 not. Throws QueryError at the first key that cannot be looked up.
+// Prints the value of a single key on a line, and for several keys a `key TAB value` line for each key found.
+// Returns the exit status: 0 found (any of them), 1 not. Throws QueryError at the first key that cannot be
+// looked up.
 [[nodiscard]] int query(const QuerySettings& settings, const std::vector<std::string>& keys, const Ask& ask,
                         std::ostream& out, std::ostream& warnings);
 

@@ -26,7 +26,7 @@ ServerIdentity identify_server(ProxymapConnection& connection, const std::string
     }
     const auto end = Clock::now() + limit;
     for (;;) {
-        // One that has greeted has accepted us, and knows it when it is asked after that.
+        // A server that has greeted has accepted us: if it is proxyd, its status shows us from then on.
         const bool greeted = connection.wait_for_greeting(step);
         try {
             found.status = channel::ask(channel::path_beside(socket), {{"command", "status"}});

@@ -1,4 +1,4 @@
-// Who answers the lookups at a service's socket: proxyd, or somebody else.
+// The server that answers the lookups at a service's socket: proxyd or another one.
 #pragma once
 
 #include <chrono>
@@ -20,13 +20,13 @@ enum class ServerKind {
 struct ServerIdentity {
     ServerKind kind = ServerKind::none;
     nlohmann::json status;  // of proxyd, see proxyd/daemon/status_report.h
-    std::string problem;    // why it is none, or cannot be told
+    std::string problem;    // why there is no server, or why it is unknown
 };
 
-// Finds out without asking anything of the service, so that nothing of it shows in its log: proxyd names its
-// clients on its control channel. `connection` is to the service at `socket`, connected by this, and may be
-// used for lookups afterwards: they are then answered by the one found. Waits `limit` at most, and a few
-// seconds more when the control channel is stuck. Throws QueryError when `connection` gives up.
+// Sends no request to the service, so that its log shows nothing: proxyd names its clients on its control
+// channel. Connects `connection` to the service at `socket`. The caller may use it for lookups afterwards:
+// the server found answers them. Waits `limit` at most, and a few seconds more when the control channel is
+// stuck. Throws QueryError when `connection` gives up.
 [[nodiscard]] ServerIdentity identify_server(ProxymapConnection& connection, const std::string& socket,
                                              std::chrono::milliseconds limit = std::chrono::seconds(5));
 

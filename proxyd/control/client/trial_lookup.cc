@@ -10,10 +10,10 @@
 namespace proxyd::control {
 namespace {
 
-// Nobody's address.
+// A test address: no mailbox has it.
 constexpr const char* proof_key = "proxyctl@proxyd.invalid";
 
-// Returns what a lookup in the table came to; throws QueryError when it failed.
+// Returns the result of a lookup in the table, as text; throws QueryError when it failed.
 std::string look_up(ProxymapConnection& connection, const std::string& table, protocol::Layout layout) {
     QuerySettings settings;
     settings.layout = layout;
@@ -24,7 +24,7 @@ std::string look_up(ProxymapConnection& connection, const std::string& table, pr
     const Ask ask = [&connection](const protocol::Request& request) { return connection.ask(request); };
     const int status = query(settings, {proof_key}, ask, value, value);
     return fmt::format("a lookup in {} {}", table,
-                       status == 0 ? "found something" : "found nothing for nobody's address, as it should");
+                       status == 0 ? "found the test address" : "did not find the test address, as expected");
 }
 
 }  // namespace

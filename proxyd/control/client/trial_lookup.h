@@ -1,4 +1,4 @@
-// The proof that whoever answers can look something up.
+// The proof that a server can look something up.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace proxyd::control {
 
-// Asks for nobody's address in the first of the tables that answers, and returns what came of it. `layout` is
-// that of the installed Postfix. Throws QueryError when none does, with the failure of the first.
+// Looks up a test address in the first of the tables that answers, and returns the result as text. `layout`
+// is that of the installed Postfix. When no table answers, throws QueryError with the failure of the first.
 [[nodiscard]] std::string look_up(ProxymapConnection& connection, const std::vector<std::string>& tables,
                                   protocol::Layout layout);
 

@@ -12,7 +12,7 @@ namespace proxyd::control {
 ConfigLocation find_config(const std::optional<std::string>& given, const master::Environment& environment) {
     ConfigLocation place;
     place.directory = given.value_or(environment.config_directory.value_or(default_config_directory));
-    // These name a directory that holds more than themselves.
+    // main.cf and master.cf stand for their directory.
     const auto file_name = std::filesystem::path(place.directory).filename();
     if (given && (file_name == "main.cf" || file_name == "master.cf")) {
         const auto parent = std::filesystem::path(place.directory).parent_path().string();

@@ -1,4 +1,4 @@
-// Which configuration a command is about: a Postfix with proxyd in it, or a proxyd that runs on its own.
+// The configuration that a command is about: a Postfix with proxyd in it, or a proxyd that runs on its own.
 #pragma once
 
 #include <optional>
@@ -13,12 +13,12 @@ struct ConfigLocation {
     std::string options_path;    // of proxyd.cf, whether it exists or not
     bool options_given = false;  // the file was named: it must exist, and it is that of a stand-alone daemon
     bool has_main_cf = false;
-    std::optional<std::string> master_cf_text;  // instead of what is in the file
-    std::optional<std::string> user;            // that the daemon runs as, where somebody has said so
+    std::optional<std::string> master_cf_text;  // replaces the text of the file
+    std::optional<std::string> user;            // the daemon's user, if --user names it
 };
 
-// `given` is what --config said: a directory, or main.cf or master.cf in it, or a proxyd.cf file; else
-// MAIL_CONFIG or /etc/postfix. Throws std::runtime_error when what was given does not exist.
+// `given` is the value of --config: a directory, main.cf or master.cf in it, or a proxyd.cf file. Without it
+// the directory is MAIL_CONFIG or /etc/postfix. Throws std::runtime_error when `given` does not exist.
 [[nodiscard]] ConfigLocation find_config(const std::optional<std::string>& given,
                                          const master::Environment& environment);
 

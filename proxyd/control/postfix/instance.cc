@@ -16,7 +16,7 @@ namespace {
 
 const std::vector<std::string> environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
 
-// A signal that the terminal sends to ours (Ctrl-C) does not reach it: what it has begun, it ends.
+// The program has a process group of its own, so that Ctrl-C on the terminal does not interrupt it.
 postfix::ProgramRun run(std::vector<std::string> words, bool join_errors = false) {
     postfix::Program program{std::move(words), environment, join_errors};
     program.own_group = true;
@@ -35,9 +35,9 @@ PostfixInstance::PostfixInstance(const std::string& config_directory, const post
     if (command_directory_.empty()) command_directory_ = "/usr/sbin";
 }
 
-// `postfix status` would write a line to the mail log each time.
+// Asks master(8): `postfix status` would write a line to the mail log each time.
 bool PostfixInstance::is_running() const {
-    // It makes a session of its own, which no leader of a process group can.
+    // It makes a session of its own. The leader of a process group cannot do that.
     const auto done =
         postfix::run_program({{daemon_directory_ + "/master", "-c", config_directory_, "-t"}, environment});
     if (done.status < 0) {
@@ -64,7 +64,7 @@ std::string PostfixInstance::edit(const std::string& master_cf,
     const ScratchDirectory scratch;
     (void)scratch.write("main.cf", "");
     auto text = master_cf;
-    // postconf would write the next entry onto an unfinished line.
+    // postconf would append the next entry to an unfinished line.
     if (!text.empty() && !text.ends_with('\n')) text += '\n';
     const auto path = scratch.write("master.cf", text);
     std::vector<std::string> words = {command("postconf"), "-c", scratch.path(), "-M", "-e"};

@@ -1,4 +1,4 @@
-// One Postfix on this machine, as its own commands show and change it.
+// One Postfix on this machine, read and changed with its own commands.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ class PostfixInstance {
   public:
     PostfixInstance(const std::string& config_directory, const postfix::MainCf& main_cf);
 
-    // Throws std::runtime_error when it cannot be told.
+    // Throws std::runtime_error when master(8) cannot be asked.
     [[nodiscard]] bool is_running() const;
 
     // Returns "", or why it failed.
@@ -23,16 +23,16 @@ class PostfixInstance {
     [[nodiscard]] std::string edit(const std::string& master_cf,
                                    const std::vector<std::string>& entries) const;
 
-    // Those of the stock server, as `postconf -m` lists them; none when it cannot be told.
+    // The table types of the stock server, as listed by `postconf -m`; none when that fails.
     [[nodiscard]] std::vector<std::string> table_types() const;
 
-    // Where its programs ask for proxy: tables.
+    // The socket at which its programs ask for proxy: tables.
     [[nodiscard]] const std::string& proxymap_socket() const { return proxymap_socket_; }
 
-    // Of its clients' requests, and of its stock server.
+    // The layout of its clients' requests and of its stock server.
     [[nodiscard]] protocol::Layout layout() const { return layout_; }
 
-    // How long master(8) waits before it starts a program again that failed: "60s".
+    // The time that master(8) waits before it restarts a failed program: "60s".
     [[nodiscard]] const std::string& throttle_time() const { return throttle_time_; }
 
   private:
@@ -46,7 +46,7 @@ class PostfixInstance {
     protocol::Layout layout_;
 };
 
-// What changes between two versions of a file that is shown as `path`, as `diff -u` prints it.
+// The output of `diff -u` for two versions of a file, which it calls `path`.
 [[nodiscard]] std::string unified_diff(const std::string& path, const std::string& before,
                                        const std::string& after);
 

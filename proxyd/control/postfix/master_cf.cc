@@ -34,8 +34,8 @@ std::vector<std::string> words_of(std::string_view text) {
     return words;
 }
 
-// What is behind "-o" in a word that has it, also behind other letters: "-vo"; "" when its value is the next
-// word.
+// The text after "-o" in a word, also after other letters: "-vo"; "" when the value is the next word; no
+// value without "-o".
 std::optional<std::string_view> behind_o(std::string_view word) {
     if (!word.starts_with('-')) return std::nullopt;
     const auto letter = word.find_first_not_of(master::flag_letters, 1);

@@ -21,19 +21,18 @@ struct MasterService {
     std::vector<std::pair<std::string, std::string>> overrides;  // of -o, as written
 };
 
-// Lines that are no service are left out: master(8) is the one to complain.
+// Lines that are no service are left out: master(8) reports them.
 [[nodiscard]] std::vector<MasterService> read_services(std::string_view master_cf);
 
-// The entry of this name and of type unix, or nullptr. Of several the last, which is the one that master(8)
-// uses.
+// The entry of this name and of type unix, or nullptr. Of several entries the last, as master(8) uses it.
 [[nodiscard]] const MasterService* find_service(const std::vector<MasterService>& services,
                                                 std::string_view name);
 
-// The entry that Postfix programs ask, or nullptr.
+// The entry of the service that Postfix programs ask, or nullptr.
 [[nodiscard]] const MasterService* find_proxymap(const std::vector<MasterService>& services);
 
-// The line of `-o name=value` in the entry that begins at `line`, which it may continue on others; `line`
-// when it is not found.
+// The line of `-o name=value` in the entry that begins at `line` and may continue on others; `line` when it
+// is not found.
 [[nodiscard]] int line_of_option(std::string_view master_cf, int line, std::string_view name);
 
 }  // namespace proxyd::control

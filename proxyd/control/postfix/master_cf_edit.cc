@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::string_view blanks = " \t\r\n";
 
-// A physical line, with its end; `key` names the entry that it belongs to, and is "" for comments, empty
-// lines and others that are no part of an entry.
+// A physical line with its line end. `key` names its entry; "" for comments, empty lines and other lines
+// outside an entry.
 struct Line {
     std::string text;
     std::string key;

@@ -20,11 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The process that made it comes next, then "-" and a random part.
+// The process id of its maker follows, then "-" and a random part.
 constexpr std::string_view prefix = "proxyctl-";
 
-// A directory for temporary files may be shared with containers, whose processes are not seen here. None of
-// ours runs for so long.
+// Containers may share the directory for temporary files, and their processes are not visible here. No
+// process of ours runs for this long.
 constexpr time_t abandoned_after = 3600;
 
 bool is_abandoned(const fs::path& path) {

@@ -1,11 +1,12 @@
-// A directory for files that other programs are given.
+// A temporary directory for files that other programs read or edit.
 #pragma once
 
 #include <string>
 
 namespace proxyd::control {
 
-// Removed with what is in it. What killed processes of this user have left is removed with the next one.
+// The destructor removes the directory with its files. The constructor removes directories that killed
+// processes of this user have left.
 class ScratchDirectory {
   public:
     // Throws std::runtime_error.

@@ -41,13 +41,13 @@ std::string expand_or_nothing(const postfix::MainCf& main_cf, std::string_view t
 // The tables that an expanded value asks for.
 using TablesIn = std::function<std::vector<std::string>(std::string_view value)>;
 
-// The tables of unionmap:{...} and pipemap:{...} stand in braces.
+// The tables of unionmap:{...} and pipemap:{...} are in braces.
 std::string_view without_composite(std::string_view text) {
     const auto table = TableName::parse(text);
     return !table.proxied && protocol::is_composite_type(table.type) ? table.name : text;
 }
 
-// Without proxy:, of these types.
+// Collects the tables of these types that are named without proxy:.
 void collect_direct(std::string_view value, const std::vector<std::string_view>& types,
                     std::vector<std::string>& tables) {
     for (const auto& token : config::split_list_with_braces(value)) {
@@ -64,7 +64,7 @@ void collect_direct(std::string_view value, const std::vector<std::string_view>&
     }
 }
 
-// As proxy:/path, without a type.
+// Collects the tables named as proxy:/path, without a type.
 void collect_typeless(std::string_view value, std::vector<std::string>& tables) {
     for (const auto& token : config::split_list_with_braces(value)) {
         const auto table = TableName::parse(without_composite(token));
@@ -78,7 +78,7 @@ void collect_typeless(std::string_view value, std::vector<std::string>& tables) 
     }
 }
 
-// The restrictions that have the table behind them; one that is empty when there are none.
+// The restrictions before the table; one empty string when there are none.
 std::vector<std::string> restrictions_before(std::string_view value, std::string_view table) {
     std::vector<std::string> found;
     std::string plain(value);
@@ -160,7 +160,7 @@ std::vector<TableUse> find_table_uses(const postfix::MainCf& main_cf, const conf
                                       const std::string& master_cf_path,
                                       const std::vector<MasterService>& services) {
     auto rules = postfix::token_rules(main_cf.mail_version());
-    // A name counts as used also where this release would not take its place for an approval.
+    // A name counts as used even where this release would not approve it.
     rules.braces = true;
     rules.nested_maps = true;
     return search_everywhere(main_cf, file, master_cf_path, services, [&rules](std::string_view value) {
@@ -228,8 +228,8 @@ std::string place_of_read_maps(const std::string& config_directory, std::string_
 std::string how_to_approve(const std::string& config_directory, const std::string& option_place,
                            std::string_view table) {
     if (!option_place.empty()) {
-        return fmt::format("-o proxy_read_maps in {} goes before main.cf: add proxy:{} there", option_place,
-                           table);
+        return fmt::format("-o proxy_read_maps in {} takes precedence over main.cf: add proxy:{} there",
+                           option_place, table);
     }
     const auto postconf = config_directory == default_config_directory
                               ? std::string("postconf")

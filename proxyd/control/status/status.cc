@@ -65,7 +65,7 @@ std::string time_text(long long seconds) {
     return days > 0 ? fmt::format("{} d {}", days, clock) : clock;
 }
 
-// Why it does not answer as it should, where master.cf shows that.
+// The reason why the stock server does not answer correctly, as far as master.cf shows it.
 std::string fault_of_relay(const json& relay) {
     if (!relay["present"].get<bool>()) return {};
     const auto program = relay["runs"].get<std::string>();
@@ -89,7 +89,7 @@ void print_postfix(const json& status, std::ostream& out) {
         out << (status["postfix_running"].get<bool>() ? "Postfix is running\n" : "Postfix is not running\n");
     }
     const auto service = status["relay"]["service"].get<std::string>();
-    if (!enabled) return;  // then nothing is asked of it
+    if (!enabled) return;  // then the stock server is not asked
     if (service.empty()) {
         out << "tables of other types are not served (relay_service is empty)\n";
     } else if (service.starts_with('/')) {
@@ -177,7 +177,7 @@ json find_status(const std::optional<std::string>& socket, const ConfigLocation&
         if (finding.gravity == Gravity::error) status["mistakes"].push_back(format(finding));
     }
     status["throttle_time"] = postfix.throttle_time();
-    // Only root may ask Postfix; others are told so by the socket.
+    // Only root may ask Postfix. Other users get an error at the socket.
     if (geteuid() == 0) status["postfix_running"] = postfix.is_running();
     if (status.value("postfix_running", true)) {
         add_answerer(status, postfix.proxymap_socket());
@@ -202,10 +202,10 @@ int print_status(const json& status, std::ostream& out) {
         out << fmt::format("{}: who answers is unknown ({})\n", socket, problem);
         return 1;
     }
-    out << fmt::format(
-        "{}: {}{}\n", socket,
-        answers == "another" ? "another server than proxyd answers, such as proxymap(8)" : "nobody answers",
-        problem.empty() || answers == "another" ? "" : " (" + problem + ")");
+    out << fmt::format("{}: {}{}\n", socket,
+                       answers == "another" ? "another server than proxyd answers, such as proxymap(8)"
+                                            : "no server answers",
+                       problem.empty() || answers == "another" ? "" : " (" + problem + ")");
     if (answers == "nobody" && status.value("postfix_running", false)) {
         out << fmt::format(
             "the mail log says why; master(8) waits {} before it starts a service again that failed, which "

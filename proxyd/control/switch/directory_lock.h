@@ -1,4 +1,4 @@
-// Keeps two proxyctl from changing the same configuration at once.
+// Keeps two proxyctl processes from changing the same configuration at once.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@ namespace proxyd::control {
 
 class DirectoryLock {
   public:
-    // Locks the directory until the object goes, or the process ends however it may. Does not wait. Where the
-    // file system has no locks, or there is no such directory, it goes without. Others should not be able to
-    // open the directory: whoever can may lock it, and hold up everybody.
+    // Locks the directory until destruction or the end of the process. Does not wait. There is no lock when
+    // the file system has none, or when there is no such directory. Other users should not be able to open
+    // the directory: they could lock it and block everyone.
     explicit DirectoryLock(const std::string& directory);
     ~DirectoryLock();
     DirectoryLock(const DirectoryLock&) = delete;

@@ -18,7 +18,7 @@ void require(bool success, const std::string& what) {
     if (!success) throw std::system_error(errno, std::generic_category(), what);
 }
 
-// Removed if it has not taken its place.
+// Removed if it has not replaced the old file.
 class NewFile {
   public:
     explicit NewFile(const std::string& path)

@@ -7,8 +7,8 @@
 
 namespace proxyd::control {
 
-// While it exists, SIGINT, SIGTERM and SIGHUP do not end the process; those that have come do not later
-// either. One that is ignored anyway, as with nohup(1), stays so. For the only thread of a process.
+// While it exists, SIGINT, SIGTERM and SIGHUP do not end the process. The destructor drops signals that have
+// come. An ignored signal, as with nohup(1), stays ignored. For processes with one thread.
 class HeldSignals {
   public:
     // Throws std::system_error.
@@ -17,13 +17,13 @@ class HeldSignals {
     HeldSignals(const HeldSignals&) = delete;
     HeldSignals& operator=(const HeldSignals&) = delete;
 
-    // Whether one has come.
+    // Whether a signal has come.
     [[nodiscard]] bool came() const { return wait(std::chrono::milliseconds(0)); }
 
-    // The same, after `time` or as soon as one comes.
+    // The same, but waits for a signal, for `time` at most.
     [[nodiscard]] bool wait(std::chrono::milliseconds time) const;
 
-    // Readable once one has come. Not to be read.
+    // A descriptor that is readable once a signal has come. The caller must not read from it.
     [[nodiscard]] int descriptor() const { return fd_; }
 
   private:

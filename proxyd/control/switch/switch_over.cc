@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <filesystem>
 #include <ostream>
 #include <stdexcept>
@@ -15,9 +14,6 @@
 #include "backends/table_types.h"
 #include "proxyd/control/check/check.h"
 #include "proxyd/control/check/service_check.h"
-#include "proxyd/control/client/query.h"
-#include "proxyd/control/client/server_identity.h"
-#include "proxyd/control/client/trial_lookup.h"
 #include "proxyd/control/postfix/master_cf.h"
 #include "proxyd/control/postfix/master_cf_edit.h"
 #include "proxyd/control/switch/directory_lock.h"
@@ -25,14 +21,6 @@
 
 namespace proxyd::control {
 namespace {
-
-// Processes from before a reload may go on accepting for a moment.
-constexpr std::chrono::seconds proof_limit{15};
-constexpr std::chrono::milliseconds proof_interval{200};
-
-// For the way back, which is done whatever comes out.
-constexpr std::chrono::seconds stock_limit{5};
-constexpr std::chrono::milliseconds greeting_limit{2000};
 
 PostfixInstance instance_at(const ConfigLocation& place) {
     if (!place.has_main_cf || place.options_given) {
@@ -47,7 +35,7 @@ void require_root(bool dry_run) {
     if (!dry_run && geteuid() != 0) throw std::runtime_error("this changes master.cf: run it as root");
 }
 
-// Postfix's own programs, which are to edit this, would lose what is behind one.
+// postconf edits this text, and would lose the text after a null byte.
 void refuse_null_byte(const std::string& path, const std::string& text) {
     const auto at = text.find('\0');
     if (at == std::string::npos) return;
@@ -61,8 +49,8 @@ std::string changed_meanwhile(const std::string& path) {
                        path);
 }
 
-// For the whole of a change: the record of one must not be taken for that of another. The directory of the
-// socket is that of root and mail_owner alone, the configuration directory is open to all.
+// Holds the lock for the whole change, so that the record of one change is not taken for that of another.
+// Only root and mail_owner can open the directory of the socket; the configuration directory is open to all.
 template <typename Change>
 int alone(const std::string& path, const std::string& socket, Change change) {
     const DirectoryLock lock(std::filesystem::path(socket).parent_path().string());
@@ -128,7 +116,7 @@ int SwitchOver::enable_locked(bool dry_run) {
         return 0;
     }
     const HeldSignals signals;
-    // The record comes first: whatever happens then, there is a way back.
+    // The record is written first, so that the change can be undone at any time.
     if (!runs_proxyd(original)) write_record(original, wanted);
     if (!replace_unchanged(master_cf_path_, original, wanted)) {
         if (!runs_proxyd(original)) forget_record();
@@ -155,7 +143,7 @@ void SwitchOver::show_change(const std::string& original, const std::string& wan
 
 int SwitchOver::prove_again() {
     const HeldSignals signals;
-    const auto fault = prove(signals);
+    const auto fault = takeover_proof().proxyd_fault(databases_ == Databases::asked, signals);
     if (fault.empty()) return 0;
     out_ << fault << (signals.came() ? "\n" : "; `postfix reload` may be missing\n");
     return 1;
@@ -171,7 +159,7 @@ int SwitchOver::take_effect(const std::string& original, const std::string& want
     std::string fault;
     try {
         fault = postfix_.reload();
-        if (fault.empty()) fault = prove(signals);
+        if (fault.empty()) fault = takeover_proof().proxyd_fault(databases_ == Databases::asked, signals);
     } catch (const std::exception& error) {
         fault = error.what();
     }
@@ -255,7 +243,8 @@ int SwitchOver::disable_locked(bool dry_run) {
     return prove_stock(signals) ? 0 : 1;
 }
 
-// What is still proxyd's after the record has been followed; `before` is that of the record.
+// Gives entries that still run proxyd back to the stock server, after the record has been applied. `before`
+// is the text in the record.
 std::string SwitchOver::stock_text(const std::string& master_cf, const std::string& before,
                                    const std::vector<std::string>& relays) const {
     const auto entries = entries_for_stock(master_cf, relays);
@@ -278,7 +267,7 @@ void SwitchOver::forget_record() const {
     std::filesystem::remove(with_path_, ignored);
 }
 
-// In a process of its own: the check gives up its privileges for good.
+// Runs the check in a process of its own, because it gives up its privileges for good.
 bool SwitchOver::passes_check(const ConfigLocation& prospect) {
     out_.flush();
     const pid_t child = fork();
@@ -300,39 +289,8 @@ bool SwitchOver::passes_check(const ConfigLocation& prospect) {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-// Returns "", or why it is not proxyd that answers, and rightly.
-std::string SwitchOver::prove(const HeldSignals& signals) {
-    const auto& socket = postfix_.proxymap_socket();
-    const auto end = std::chrono::steady_clock::now() + proof_limit;
-    std::string fault;
-    do {
-        ProxymapConnection connection(socket, "", {});
-        connection.give_up_when_readable(signals.descriptor());
-        try {
-            const auto found = identify_server(connection, socket);
-            if (found.kind == ServerKind::proxyd) {
-                const auto lookup = databases_ == Databases::asked
-                                        ? look_up(connection, tables_.reading_tables, postfix_.layout())
-                                        : "no lookup was tried";
-                out_ << fmt::format("{}: proxyd {} answers (process {}); {}\n", socket,
-                                    found.status.value("version", ""), found.status.value("process", 0),
-                                    lookup);
-                return {};
-            }
-            fault = fmt::format(
-                "{}: {} ({})", socket,
-                found.kind == ServerKind::another ? "it is not proxyd that answers" : "nobody answers",
-                found.problem);
-        } catch (const QueryError& error) {
-            if (!signals.came()) return fmt::format("proxyd answers, but a lookup fails: {}", error.what());
-        }
-        if (signals.wait(proof_interval)) return "interrupted";
-    } while (std::chrono::steady_clock::now() < end);
-    return fault;
-}
-
-// Tells whether the stock server answers. master(8) may not have started it yet: it makes a service wait
-// whose program failed, through a reload too.
+// Reports whether the stock server answers. master(8) may not have started it yet: after a failure it delays
+// the restart of a service, even through a reload.
 bool SwitchOver::prove_stock(const HeldSignals& signals) {
     if (signals.came()) {
         out_ << "interrupted: whether the stock server answers has not been looked at\n";
@@ -343,45 +301,14 @@ bool SwitchOver::prove_stock(const HeldSignals& signals) {
         out_ << fmt::format("{} has no entry for proxymap, as before proxyd was enabled\n", master_cf_path_);
         return true;
     }
-    const auto fault = stock_fault(std::chrono::steady_clock::now() + stock_limit, signals);
+    const auto fault = takeover_proof().stock_fault(signals);
     if (fault.empty()) return true;
     out_ << fault << '\n';
     return false;
 }
 
-// Returns "", or why it is not the stock server that answers. That a lookup fails is no fault of its: a
-// database may be down.
-std::string SwitchOver::stock_fault(std::chrono::steady_clock::time_point end, const HeldSignals& signals) {
-    const auto& socket = postfix_.proxymap_socket();
-    const auto left = [end] {
-        return std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-    };
-    while (left().count() > 0) {
-        ProxymapConnection connection(socket, "", {});
-        connection.give_up_at(end);
-        const auto kind = identify_server(connection, socket, std::min(left(), greeting_limit)).kind;
-        // Before Postfix 3.6 it does not greet.
-        if (kind != ServerKind::proxyd && connection.is_open()) {
-            try {
-                const auto lookup = look_up(connection, tables_.reading_tables, postfix_.layout());
-                out_ << fmt::format("{}: the stock server answers; {}\n", socket, lookup);
-                return {};
-            } catch (const QueryError& error) {
-                if (kind == ServerKind::another) {
-                    out_ << fmt::format("{}: the stock server answers; warning: a lookup fails: {}\n", socket,
-                                        error.what());
-                    return {};
-                }
-            }
-        }
-        if (signals.wait(std::min(left(), proof_interval)))
-            return "interrupted, the stock server has not answered yet";
-    }
-    return fmt::format(
-        "the stock server has not answered within {} s: lookups may wait up to {} (service_throttle_time: "
-        "master(8) waits before it starts a service again that failed); `postfix stop; postfix start` ends "
-        "that; see the mail log",
-        stock_limit.count(), postfix_.throttle_time());
+TakeoverProof SwitchOver::takeover_proof() {
+    return {postfix_, tables_.reading_tables, out_};
 }
 
 }  // namespace proxyd::control

@@ -1,7 +1,6 @@
-// `proxyctl enable` and `disable`: Postfix's lookups to proxyd, and back to the stock server.
+// `proxyctl enable` and `disable`: switch Postfix's lookups to proxyd, and back to the stock server.
 #pragma once
 
-#include <chrono>
 #include <iosfwd>
 #include <string>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "proxyd/control/postfix/config_location.h"
 #include "proxyd/control/postfix/instance.h"
 #include "proxyd/control/switch/held_signals.h"
+#include "proxyd/control/switch/takeover_proof.h"
 #include "proxyd/master/environment.h"
 
 namespace proxyd::control {
@@ -21,10 +21,10 @@ class SwitchOver {
     // Throws std::runtime_error when `place` is not that of a Postfix. The references outlive the object.
     SwitchOver(const ConfigLocation& place, const master::Environment& environment, std::ostream& out);
 
-    // Both return the exit status, and throw std::runtime_error for what keeps them from beginning. With
-    // `dry_run` they only show what they would change. With Databases::left_alone enable() neither connects
-    // to them nor looks anything up. A signal that would end the process while master.cf
-    // and the running Postfix do not agree has enable() go back and disable() come to its end; both return 1.
+    // Both return the exit status, and throw std::runtime_error when they cannot begin. With `dry_run` they
+    // only show what they would change. With Databases::left_alone enable() neither connects to databases nor
+    // looks anything up. When a signal to end comes while master.cf and the running Postfix differ, enable()
+    // rolls back and disable() completes; both return 1.
     [[nodiscard]] int enable(bool dry_run, Databases databases);
     [[nodiscard]] int disable(bool dry_run);
 
@@ -37,14 +37,12 @@ class SwitchOver {
     [[nodiscard]] bool passes_check(const ConfigLocation& prospect);
     [[nodiscard]] int refuse_enabling(const std::string& original, const std::string& wanted, bool dry_run);
     void show_change(const std::string& original, const std::string& wanted);
-    [[nodiscard]] std::string prove(const HeldSignals& signals);
+    [[nodiscard]] TakeoverProof takeover_proof();
     [[nodiscard]] int prove_again();
     [[nodiscard]] int take_effect(const std::string& original, const std::string& wanted,
                                   const HeldSignals& signals);
     [[nodiscard]] std::string idle_text() const;
     [[nodiscard]] bool prove_stock(const HeldSignals& signals);
-    [[nodiscard]] std::string stock_fault(std::chrono::steady_clock::time_point end,
-                                          const HeldSignals& signals);
     void write_record(const std::string& original, const std::string& wanted) const;
     void roll_back(const std::string& original, const std::string& wanted, const HeldSignals& signals);
     void forget_record() const;
@@ -56,7 +54,7 @@ class SwitchOver {
     PostfixInstance postfix_;
     CheckResult tables_;  // of a check without connecting
     std::string master_cf_path_;
-    // What enable() found, and what it made of that: from these disable() knows what to give back.
+    // master.cf before and after enable(). disable() compares these files to restore the entries.
     std::string before_path_;
     std::string with_path_;
 };
