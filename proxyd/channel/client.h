@@ -27,8 +27,9 @@ class AskError : public std::runtime_error {
     AskFault fault_;
 };
 
-// Returns the reply to one request. Blocks for seconds at most. Throws AskError when no process listens at
-// `path`, when the daemon refuses or does not answer, and when the command failed.
+// Returns the reply to one request. Waits at most 5 s for each piece that is sent or received. Throws
+// AskError when no process listens at `path`, when the daemon refuses or does not answer, and when the
+// command failed.
 [[nodiscard]] nlohmann::json ask(const std::string& path, const nlohmann::json& request);
 
 // Parses the line of a reply and returns its members without "ok". Throws AskError as above.

@@ -17,7 +17,8 @@
 
 namespace proxyd {
 
-// Read as root, before the privileges are dropped.
+// Under master(8) it is read as root, before the privileges are dropped; a daemon on its own reads it as its
+// user.
 struct Site {
     std::string config_directory;
     std::string options_path;                        // of proxyd.cf, whether it exists or not

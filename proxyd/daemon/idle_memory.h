@@ -22,7 +22,7 @@ class IdleMemory {
     std::function<std::uint64_t()> served_;
     std::uint64_t seen_ = 0;
     bool returned_ = false;    // since the last request
-    bool large_ones_ = false;  // have come since the memory was given back
+    bool large_ones_ = false;  // came in the last interval
     std::unique_ptr<Timer> timer_;
 };
 

@@ -16,8 +16,8 @@ inline constexpr std::size_t text_limit = 2000;
 // control character or one that changes the direction or the lines of the text.
 [[nodiscard]] std::string printable(std::string_view text, bool keep_utf8);
 
-// Text for people to read on a terminal, perhaps of several lines. Line breaks and tabs stay; every other
-// byte that is not printable becomes `?`.
+// Text for people to read on a terminal, perhaps of several lines. Line feeds and tabs stay; every other byte
+// that is not printable, the carriage return included, becomes `?`.
 [[nodiscard]] std::string plain_text(std::string_view text);
 
 // At most the first `limit` bytes of printable text, without a cut UTF-8 sequence.
