@@ -54,7 +54,7 @@ class SwitchTest(SwitchScene):
         out = self.run_proxyctl("enable")
         self.assertRegex(out, r"(?m)^\+proxymap .* proxyd$")
         self.assertRegex(out, rf"{self.postfix.socket()}: proxyd \d+\.\d+\.\d+ answers \(process \d+\); "
-                              rf"a lookup in {self.aliases} found nothing")
+                              rf"a lookup in {self.aliases} did not find the test address, as expected")
         self.assertEqual(self.entry("proxymap"), f"proxymap unix - - n - 1 proxyd {arguments}".strip())
         stock_options = arguments.removesuffix(" -v")
         self.assertEqual(self.entry("proxymap-stock"),
@@ -160,7 +160,8 @@ class SwitchTest(SwitchScene):
     def test_the_way_back_is_proven(self):
         self.run_proxyctl("enable")
         self.assertRegex(self.run_proxyctl("disable"), rf"proxyd is disabled\n.*/private/proxymap: the stock server "
-                                                       rf"answers; a lookup in {self.aliases} found nothing")
+                                                       rf"answers; a lookup in {self.aliases} did not find the test "
+                                                       "address, as expected")
 
     def test_a_postfix_that_asks_for_no_sql_table(self):
         with open(f"{self.postfix.config}/main.cf", encoding="utf-8") as file:
