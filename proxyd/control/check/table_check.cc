@@ -87,7 +87,7 @@ void TableCheck::add_backend(const std::string& type, std::unique_ptr<table::Tab
 }
 
 const TableTypeFacts& TableCheck::type_of(std::string_view table) const {
-    return types_.find(protocol::type_of(table))->second;
+    return types_.at(std::string(protocol::type_of(table)));
 }
 
 std::string TableCheck::where(const table::TableParameters& parameters) const {

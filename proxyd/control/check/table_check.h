@@ -96,7 +96,7 @@ class TableCheck {
     EventLoop loop_;
     Resolver resolver_;
     table::TableSet tables_;
-    std::map<std::string, TableTypeFacts, std::less<>> types_;  // by name
+    std::map<std::string, TableTypeFacts> types_;  // by name
     std::set<std::string> seen_;
     std::vector<Usable> usable_;
     std::vector<TableUse> domain_tables_;
