@@ -1,9 +1,9 @@
 #include "backends/table/composite_lookup.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -17,11 +17,15 @@ using protocol::Status;
 
 namespace {
 
+// The source is the first member's that had to look beyond the table itself. A stale part makes the whole
+// stale.
 LookupResult joined(const std::vector<LookupResult>& results) {
     LookupResult all{Status::nokey, ""};
     for (const auto& result : results) {
+        if (result.status != Status::ok && result.status != Status::nokey)
+            return {result.status, "", result.source, result.failure};
+        if (result.source == Source::stale || all.source == Source::table) all.source = result.source;
         if (result.status == Status::nokey) continue;
-        if (result.status != Status::ok) return {result.status, ""};
         if (all.status == Status::ok) all.value += ',';
         all.status = Status::ok;
         all.value += result.value;
@@ -29,68 +33,86 @@ LookupResult joined(const std::vector<LookupResult>& results) {
     return all;
 }
 
-// Asks all members at once: their results are joined in the order of the list.
-void lookup_all(const CompositeTable& list, const MemberLookup& ask, std::string_view key, KeyRules rules,
-                Deadline deadline, LookupCallback callback) {
-    struct Gathered {
-        std::vector<LookupResult> results;
-        std::size_t missing;
-        LookupCallback callback;
-    };
-    const auto count = list.members.size();
-    const auto gathered =
-        std::make_shared<Gathered>(Gathered{std::vector<LookupResult>(count), count, std::move(callback)});
-    for (std::size_t i = 0; i < count; ++i) {
-        ask(list.members[i], key, rules, deadline, [gathered, i](LookupResult result) {
-            gathered->results[i] = std::move(result);
-            if (--gathered->missing == 0) gathered->callback(joined(gathered->results));
-        });
-    }
-}
+}  // namespace
 
 // The rest of a chain.
-struct Chain {
-    std::vector<std::string> members;
-    std::size_t next = 0;
-    MemberLookup ask;
+struct CompositeLookup::Chain {
+    const std::vector<Table*>& members;
     KeyRules rules;
     Deadline deadline;
     LookupCallback callback;
+    std::size_t next = 0;
 };
 
-void lookup_rest(const std::shared_ptr<Chain>& chain, const std::string& key) {
-    const auto& member = chain->members[chain->next++];
-    chain->ask(member, key, chain->rules, chain->deadline, [chain](LookupResult result) {
-        if (result.status != Status::ok || chain->next == chain->members.size()) {
-            chain->callback(std::move(result));
-        } else {
-            lookup_rest(chain, result.value);
-        }
-    });
+CompositeLookup::CompositeLookup(std::string name, CompositeTable::Kind kind, std::vector<Table*> members)
+    : name_(std::move(name)), kind_(kind), members_(std::move(members)) {}
+
+void CompositeLookup::open() {
+    for (auto* member : members_) member->open();
 }
 
-}  // namespace
+std::chrono::milliseconds CompositeLookup::timeout() {
+    std::chrono::milliseconds longest{0};
+    for (auto* member : members_) longest = std::max(longest, member->timeout());
+    return longest;
+}
 
-void lookup_list(const std::string& name, const CompositeTable& list, const MemberLookup& ask,
-                 std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) {
+std::size_t CompositeLookup::flush(std::optional<std::string_view> /*key*/) {
+    // In a pipemap, the answers of earlier members decided which keys the later ones were asked for.
+    std::size_t count = 0;
+    for (auto* member : members_) count += member->flush({});
+    return count;
+}
+
+void CompositeLookup::lookup(std::string_view key, KeyRules rules, Deadline deadline,
+                             LookupCallback callback) {
     std::string folded(key);
     if (rules.utf8) {
         if (!is_utf8(key)) {
-            log().warning(name + " non-UTF-8 key",
-                          fmt::format("{}: non-UTF-8 key \"{}\" -- not found", name, excerpt(key)));
+            log().warning(name_ + " non-UTF-8 key",
+                          fmt::format("{}: non-UTF-8 key \"{}\" -- not found", name_, excerpt(key)));
             callback({Status::nokey, ""});
             return;
         }
         if (rules.fold) folded = fold_utf8(key);
     }
     const KeyRules member_rules{rules.utf8, rules.fold_in_members, rules.fold_in_members};
-    if (list.kind == CompositeTable::Kind::all) {
-        lookup_all(list, ask, folded, member_rules, deadline, std::move(callback));
+    if (kind_ == CompositeTable::Kind::all) {
+        lookup_all(folded, member_rules, deadline, std::move(callback));
     } else {
-        lookup_rest(
-            std::make_shared<Chain>(Chain{list.members, 0, ask, member_rules, deadline, std::move(callback)}),
-            folded);
+        lookup_rest(std::make_shared<Chain>(Chain{members_, member_rules, deadline, std::move(callback)}),
+                    folded);
     }
+}
+
+// Asks all members at once: their results are joined in the order of the list.
+void CompositeLookup::lookup_all(std::string_view key, KeyRules rules, Deadline deadline,
+                                 LookupCallback callback) const {
+    struct Gathered {
+        std::vector<LookupResult> results;
+        std::size_t missing;
+        LookupCallback callback;
+    };
+    const auto count = members_.size();
+    const auto gathered =
+        std::make_shared<Gathered>(Gathered{std::vector<LookupResult>(count), count, std::move(callback)});
+    for (std::size_t i = 0; i < count; ++i) {
+        members_[i]->lookup(key, rules, deadline, [gathered, i](LookupResult result) {
+            gathered->results[i] = std::move(result);
+            if (--gathered->missing == 0) gathered->callback(joined(gathered->results));
+        });
+    }
+}
+
+void CompositeLookup::lookup_rest(const std::shared_ptr<Chain>& chain, const std::string& key) {
+    auto* const member = chain->members[chain->next++];
+    member->lookup(key, chain->rules, chain->deadline, [chain](LookupResult result) {
+        if (result.status != Status::ok || chain->next == chain->members.size()) {
+            chain->callback(std::move(result));
+        } else {
+            lookup_rest(chain, result.value);
+        }
+    });
 }
 
 }  // namespace proxyd::table

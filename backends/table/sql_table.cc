@@ -60,8 +60,8 @@ struct SqlTable::Job {
           deadline(until),
           callback(std::move(done)) {}
 
-    void answer(LookupResult result) { callback(std::move(result)); }
-    void answer(Status status) { callback({status, ""}); }
+    // The end of the lookup, whatever ends it.
+    void end(Status status, std::string value = {}) { callback({status, std::move(value), source, failure}); }
 
     std::shared_ptr<const SqlTable> table;
     std::string key;
@@ -70,6 +70,8 @@ struct SqlTable::Job {
     Deadline deadline;
     LookupCallback callback;
     AnswerCache::Question question;  // to the database
+    Source source = Source::table;   // of the result, as far as the lookup has come
+    std::optional<pool::FailureClass> failure{};
 };
 
 SqlTable::SqlTable(Loop& loop, std::string name, SqlDefinition definition, TableSettings settings,
@@ -90,22 +92,25 @@ SqlTable::SqlTable(Loop& loop, std::string name, SqlDefinition definition, Table
 
 void SqlTable::lookup(std::string_view key, KeyRules rules, Deadline deadline,
                       LookupCallback callback) const {
-    if (!is_utf8(key)) {
+    const bool valid = is_utf8(key);
+    std::string folded = !valid || !rules.fold ? std::string(key)
+                         : rules.utf8          ? fold_utf8(key)
+                                               : fold_ascii(key);
+    const auto job =
+        std::make_shared<Job>(shared_from_this(), std::move(folded), rules, deadline, std::move(callback));
+    if (!valid) {
         if (rules.utf8) {
             log().warning(topic_ + " non-UTF-8 key",
                           fmt::format("{}: non-UTF-8 key \"{}\" -- not found", name_, excerpt(key)));
         }
-        callback({Status::nokey, ""});
+        job->end(Status::nokey);
         return;
     }
-    std::string folded = !rules.fold ? std::string(key) : rules.utf8 ? fold_utf8(key) : fold_ascii(key);
-    if (folded.empty()) {
+    if (job->key.empty()) {
         log().warning(topic_ + " empty key", fmt::format("{}: empty query string -- ignored", name_));
-        callback({Status::nokey, ""});
+        job->end(Status::nokey);
         return;
     }
-    const auto job =
-        std::make_shared<Job>(shared_from_this(), std::move(folded), rules, deadline, std::move(callback));
     if (definition_.domains.empty()) {
         ask(job);
     } else {
@@ -116,7 +121,7 @@ void SqlTable::lookup(std::string_view key, KeyRules rules, Deadline deadline,
 void SqlTable::filter(const std::shared_ptr<Job>& job) const {
     const auto domain = listed_domain(job->key);
     if (!domain) {
-        job->answer(Status::nokey);
+        job->end(Status::nokey);
         return;
     }
     decide(job, definition_.domains.match(definition_.domains.folded(*domain)));
@@ -125,10 +130,10 @@ void SqlTable::filter(const std::shared_ptr<Job>& job) const {
 void SqlTable::decide(const std::shared_ptr<Job>& job, const DomainMatch& match) const {
     switch (match.kind) {
         case DomainMatch::Kind::yes: ask(job); return;
-        case DomainMatch::Kind::no: job->answer(Status::nokey); return;
+        case DomainMatch::Kind::no: job->end(Status::nokey); return;
         case DomainMatch::Kind::broken:
             log().warning(topic_ + " domain", fmt::format("{}: domain: {}", name_, match.reason));
-            job->answer(Status::retry);
+            job->end(Status::retry);
             return;
         case DomainMatch::Kind::ask: break;
     }
@@ -140,22 +145,24 @@ void SqlTable::decide(const std::shared_ptr<Job>& job, const DomainMatch& match)
         }
         log().warning(topic_ + " domain",
                       fmt::format("{}: domain: {}: table lookup problem", name_, match.table));
-        job->answer(result.status == Status::config ? Status::config : Status::retry);
+        job->end(result.status == Status::config ? Status::config : Status::retry);
     });
 }
 
 void SqlTable::ask(const std::shared_ptr<Job>& job) const {
     if (!suits(job->parts, definition_.demands)) {
-        job->answer(Status::nokey);
+        job->end(Status::nokey);
         return;
     }
     if (cache_) {
         if (const auto* known = cache_->fresh(job->key, loop_.now())) {
+            job->source = Source::memory;
             deliver(*job, known->value);
             return;
         }
         job->question = cache_->question(loop_.now());
     }
+    job->source = Source::database;
     runner_->run(job->parts, job->deadline, [job](const pool::Outcome& outcome) {
         // The job keeps the table alive, and the table runs this.
         job->table->collect(*job, outcome);
@@ -172,7 +179,7 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
     const auto& rows = *outcome.rows;
     if (const auto bytes = bytes_of(rows); bytes > protocol::long_value) {
         if (!has_room_(bytes)) {
-            job.answer(Status::retry);
+            job.end(Status::retry);
             return;
         }
         if (bytes > large_answer) expect_large_answer(bytes);
@@ -195,7 +202,7 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
         log().warning(
             topic_ + " expansion limit",
             fmt::format("table {}: Expansion limit exceeded for key: '{}'", name_, excerpt(job.key)));
-        job.answer(Status::retry);
+        job.end(Status::retry);
         return;
     }
     auto value = collector.take();
@@ -209,10 +216,12 @@ void SqlTable::too_large(Job& job) const {
                   fmt::format("table {}: the answer is larger than answer_size_limit, {} -- the lookup gets "
                               "\"try again later\"; correct the query, or raise answer_size_limit",
                               name_, config::byte_count_text(settings_.answer_size_limit)));
-    job.answer(Status::retry);
+    job.failure = pool::FailureClass::too_large;
+    job.end(Status::retry);
 }
 
 void SqlTable::fail(Job& job, const pool::Failure& failure) const {
+    job.failure = failure.kind;
     if (failure.kind == pool::FailureClass::too_large) {
         too_large(job);
         return;
@@ -223,9 +232,10 @@ void SqlTable::fail(Job& job, const pool::Failure& failure) const {
         log().warning(
             fmt::format("{} {} {}", topic_, pool::name(failure.kind), causes_.number(failure.message)),
             fmt::format("table {}: lookup error: {}", name_, failure.message));
-        job.answer(Status::retry);
+        job.end(Status::retry);
         return;
     }
+    job.source = Source::stale;
     const auto age = std::chrono::duration_cast<std::chrono::seconds>(loop_.now() - known->asked);
     log().warning(topic_ + " stale",
                   fmt::format("table {}: lookup error: {} -- the last known answer is given (stale_ttl), "
@@ -237,13 +247,13 @@ void SqlTable::fail(Job& job, const pool::Failure& failure) const {
 // "": not found.
 void SqlTable::deliver(Job& job, std::string value) const {
     if (value.empty()) {
-        job.answer(Status::nokey);
+        job.end(Status::nokey);
     } else if (job.rules.utf8 && !is_utf8(value)) {
         log().warning(topic_ + " non-UTF-8 result",
                       fmt::format("table {}: key \"{}\": non-UTF-8 lookup result", name_, excerpt(job.key)));
-        job.answer(Status::config);
+        job.end(Status::config);
     } else {
-        job.answer({Status::ok, std::move(value)});
+        job.end(Status::ok, std::move(value));
     }
 }
 

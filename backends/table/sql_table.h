@@ -1,7 +1,6 @@
 // One version of one SQL table: from key to answer.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,32 +9,12 @@
 #include "backends/event/clock.h"
 #include "backends/event/loop.h"
 #include "backends/table/answer_cache.h"
+#include "backends/table/lookup.h"
 #include "backends/table/query_runner.h"
 #include "backends/table/recent_causes.h"
 #include "backends/table/sql_definition.h"
-#include "protocol/message.h"
 
 namespace proxyd::table {
-
-struct LookupResult {
-    protocol::Status status = protocol::Status::retry;
-    std::string value;  // only with Status::ok
-};
-using LookupCallback = std::function<void(LookupResult)>;
-
-// The operations on the key that the request's flags ask for.
-struct KeyRules {
-    bool utf8 = false;  // this side checks key and value, and folds by Unicode rules
-    bool fold = false;
-    bool fold_in_members = false;  // of unionmap and pipemap tables
-};
-
-// Looks a domain up in another table, for `domain` lists. Calls back exactly once.
-using NestedLookup = std::function<void(const std::string& table, std::string_view key, Deadline deadline,
-                                        LookupCallback callback)>;
-
-// Whether an answer of so many bytes may be made now. If not, it logs the reason.
-using RoomForAnswer = std::function<bool(std::size_t bytes)>;
 
 class SqlTable : public std::enable_shared_from_this<SqlTable> {
   public:

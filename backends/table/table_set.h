@@ -1,7 +1,6 @@
 // All tables that have been requested, by name; opened at first use, and kept up to date with their files.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,18 +9,13 @@
 #include <vector>
 
 #include "backends/event/loop.h"
-#include "backends/table/file_stamp.h"
+#include "backends/table/answer_cache.h"
 #include "backends/table/query_runner.h"
-#include "backends/table/sql_table.h"
+#include "backends/table/table.h"
+#include "backends/table/table_reader.h"
+#include "backends/table/watched_table.h"
 
 namespace proxyd::table {
-
-struct TableSetOptions {
-    bool utf8 = true;          // smtputf8_enable: names in domain lists fold by Unicode rules
-    MainCfValue main_cf;       // for tables whose parameters are in main.cf; empty: there is none
-    SettingsFor settings_for;  // the daemon's options, overridden by the table
-    std::string chroot{};      // the chroot directory of the process, for messages; "": none
-};
 
 // The cache of a table; the counts begin with this version of the table.
 struct CacheReport {
@@ -36,8 +30,7 @@ struct TableTrouble {
     bool available = false;  // an older version is in force
 };
 
-// A table that cannot be used answers retry and logs the reason; it is tried again when its files change. A
-// table whose new file is wrong keeps its old version. An error of one table does not affect another.
+// An error of one table does not affect another.
 class TableSet {
   public:
     TableSet(Loop& loop, TableSetOptions options);
@@ -58,24 +51,22 @@ class TableSet {
     // be.
     [[nodiscard]] bool serves(std::string_view name) const;
 
-    // Opens the table if it is new. Cheap: reads its file, never waits for a database.
+    // The table of this name; null when it cannot be looked up here. The set owns it and keeps it to the end,
+    // so names that clients make up must not get here. Reads nothing yet.
+    [[nodiscard]] Table* find(std::string_view name);
+
+    // Opens the table, which must be served here.
     void open(std::string_view name);
 
     // Calls back exactly once, at the deadline at the latest, possibly before lookup() returns. The deadline
-    // is the table's lookup_timeout from now.
+    // is the table's lookup_timeout from now. The result for a table that is not served here is retry.
     void lookup(std::string_view name, std::string_view key, KeyRules rules, LookupCallback callback);
+    void lookup(Table& table, std::string_view key, KeyRules rules, LookupCallback callback) const;
 
     // Reads a table as open() does, but does not keep it. For `proxyctl check`: errors and warnings are in
     // `parameters`.
-    struct Inspection {
-        std::shared_ptr<SqlTable> table;  // null when it cannot be used
-        std::vector<std::string> errors;  // each names file and line
-        std::vector<std::string> warnings;
-        std::vector<std::string> files;
-        std::optional<TableParameters> parameters;  // with the problems by line; none for an unknown type
-        std::vector<std::string> members;           // of a CompositeTable, which has nothing else
-    };
-    [[nodiscard]] Inspection inspect(const std::string& name);
+    using Inspection = table::Inspection;
+    [[nodiscard]] Inspection inspect(const std::string& name) const;
 
     // The databases of all types that are in use.
     [[nodiscard]] std::vector<DatabaseReport> databases() const;
@@ -101,42 +92,17 @@ class TableSet {
     void reload(TableSetOptions options);
 
   private:
-    struct Entry {
-        std::string name;
-        std::shared_ptr<SqlTable> table;  // the version in force; null: there never was a correct one
-        std::string problem;              // of the newest version, if it is not in force
-        FileStamps loaded;                // stamps when the newest version was read
-        FileStamps seen;                  // stamps at the last check
-        TimePoint looked_at{};
-        TimePoint tried_at{};
-        bool stale = false;  // to be read again, whatever the stamps are
-        int versions = 0;    // number of versions that came into force
-
-        // The topic for the log: messages from before the last good version do not hide those about the next
-        // one.
-        [[nodiscard]] std::string topic() const;
-        // The effect of the problem, for the log: the old version goes on, or there is no table.
-        [[nodiscard]] std::string trouble() const;
-    };
-
-    Entry& entry(std::string_view name);
-    void load(Entry& entry);
-    void look_for_changes(Entry& entry);
-    void lookup_until(Entry& entry, std::string_view key, KeyRules rules, Deadline deadline,
-                      LookupCallback callback);
-    void lookup_any(std::string_view name, std::string_view key, KeyRules rules, Deadline deadline,
-                    LookupCallback callback);
-    void unavailable(const Entry& entry, const LookupCallback& callback) const;
-    [[nodiscard]] std::chrono::milliseconds timeout_of(std::string_view name);
-    [[nodiscard]] TableParameters read_parameters(const std::string& name, std::vector<std::string>& files);
+    void lookup_domain(const std::string& table, std::string_view key, Deadline deadline,
+                       LookupCallback callback);
 
     Loop& loop_;
-    TableSetOptions options_;
+    bool utf8_;
     NestedLookup elsewhere_;
     // Lookups under way outlive the set.
     std::shared_ptr<RoomForAnswer> has_room_ = std::make_shared<RoomForAnswer>();
-    std::map<std::string, std::unique_ptr<TableBackend>, std::less<>> backends_;
-    std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries_;
+    TableReader reader_;
+    std::map<std::string, std::unique_ptr<WatchedTable>, std::less<>> tables_;
+    std::map<std::string, std::unique_ptr<Table>, std::less<>> composites_;
 };
 
 }  // namespace proxyd::table

@@ -157,7 +157,7 @@ class Daemon {
         status_.emplace(master::status_fd, serving.front_pid, environment_.generation);
         // End of file: master(8) has ended, or a new generation takes over after a reload.
         leave_with_front(serving, site_.options.drain_timeout);
-        worker_.server().on_served([this] {
+        worker_.server().on_ended([this](const server::AnsweredRequest&) {
             if (!status_ || status_->use_reported() || worker_.server().connection_waits()) return;
             if (status_->report_use() == master::StatusOutcome::master_gone)
                 leave(site_.options.drain_timeout);

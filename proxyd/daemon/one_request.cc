@@ -1,6 +1,7 @@
 #include "proxyd/daemon/one_request.h"
 
 #include <array>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -41,8 +42,9 @@ int answer_one_request(EventLoop& loop, server::Service& service, const protocol
         protocol::append(out, decoded.request.command, decoded.request.layout, reply);
     };
     if (decoded.outcome == protocol::Decoded::request) {
-        service.serve(decoded.request, [&](const protocol::Reply& reply) {
-            append(reply);
+        std::shared_ptr<const server::ServedTable> table;
+        service.serve(decoded.request, table, [&](const server::Answer& answer) {
+            append(answer.reply);
             loop.stop();
         });
         loop.run();

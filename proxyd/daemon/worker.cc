@@ -20,7 +20,7 @@ Worker::Worker(const Site& site, const master::DaemonArguments& arguments)
     tables_.ask_elsewhere([this](const std::string& table, std::string_view key, Deadline deadline,
                                  table::LookupCallback callback) {
         relay_.lookup(table, key, deadline, [callback = std::move(callback)](const protocol::Reply& reply) {
-            callback({reply.status, std::string(reply.value)});
+            callback({reply.status, std::string(reply.value), table::Source::relay});
         });
     });
     tables_.ask_for_room([this](std::size_t bytes) { return server_.has_room_for_reply(bytes); });

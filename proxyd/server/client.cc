@@ -23,7 +23,7 @@ using protocol::Status;
 constexpr std::chrono::milliseconds greeting_probe{100};
 
 // Clients pause for less between the lookups of one mail session.
-constexpr std::chrono::milliseconds quiet{50};
+constexpr std::chrono::milliseconds quiet_time{50};
 
 // A client that never reads its reply is closed after this many request_timeouts.
 constexpr int slow_reader_factor = 30;
@@ -72,42 +72,43 @@ void Client::start() {
         });
         greeting_timer_->start(greeting_probe);
     }
-    if (!closed_) update_interest();
+    if (!closed()) update_interest();
 }
 
 void Client::greet() {
-    if (greeted_ || closed_) return;
-    greeted_ = true;
+    if (contact_ != Contact::none || closed()) return;
+    contact_ = Contact::greeted;
     // A client that has spoken already is an older one, still running from before an upgrade.
     char byte = 0;
     if (recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
     out_ += protocol::greeting;
+    state_ = State::replying;
     write_out();
 }
 
 void Client::finish() {
     finishing_ = true;
-    if (busy_ || !out_.empty() || closed_) return;
+    if (!idle()) return;
     // A request that has arrived is still answered.
     read_requests();
-    if (!closed_ && !busy_ && in_.empty() && out_.empty()) close();
+    if (quiet()) close();
 }
 
 void Client::finish_if_quiet(TimePoint now) {
-    if (busy_ || !out_.empty() || !in_.empty() || closed_ || !answered_ || now - last_reply_ < quiet) return;
+    if (!quiet() || contact_ != Contact::answered || now - last_reply_ < quiet_time) return;
     read_requests();
-    if (!busy_ && !closed_ && in_.empty() && out_.empty() && now - last_reply_ >= quiet) close();
+    if (quiet() && now - last_reply_ >= quiet_time) close();
 }
 
 bool Client::check_time(TimePoint now) {
-    if (closed_) return false;
-    if (!reads_ && peer_has_gone(fd_)) {
+    if (closed()) return false;
+    if (input_ != Input::read && peer_has_gone(fd_)) {
         close();
         return false;
     }
-    if (unfinished_since_ == TimePoint{}) return !reads_;
+    if (unfinished_since_ == TimePoint{}) return input_ != Input::read;
     const auto limit = server_.settings().request_timeout;
-    if (!out_.empty()) {
+    if (state_ == State::replying) {
         if (now - unfinished_since_ > limit * slow_reader_factor) {
             log().warning("slow reader", "a client does not read its reply -- closing the connection");
             close();
@@ -116,20 +117,24 @@ bool Client::check_time(TimePoint now) {
         log().warning("partial request", "a client did not complete its request -- closing the connection");
         close();
     }
-    return !closed_;
+    return !closed();
 }
 
 void Client::ready(Ready what) {
-    if (closed_) return;
+    if (closed()) return;
     if (what.write) write_out();
-    if (what.read && !closed_) read_requests();
+    if (what.read && !closed()) read_requests();
+}
+
+// Buffers little more than one message: the rest stays in the kernel, and with the client.
+bool Client::reads_ahead() const {
+    return in_.size() <= server_.settings().limits.message_bytes + scratch.size();
 }
 
 void Client::read_requests() {
     server_.make_room();
-    if (closed_) return;
-    // Buffers little more than one message: the rest stays in the kernel, and with the client.
-    if (in_.size() > server_.settings().limits.message_bytes + scratch.size()) {
+    if (closed()) return;
+    if (!reads_ahead()) {
         update_interest();
         return;
     }
@@ -139,10 +144,10 @@ void Client::read_requests() {
         close();
         return;
     }
-    greeted_ = true;
+    if (contact_ == Contact::none) contact_ = Contact::greeted;
     if (got == 0) {
-        end_of_input_ = true;
-        if ((!busy_ && out_.empty() && !write_pending_) || peer_has_gone(fd_)) {
+        input_ = Input::ended;
+        if ((idle() && !write_pending_) || peer_has_gone(fd_)) {
             close();
         } else {
             update_interest();
@@ -150,13 +155,13 @@ void Client::read_requests() {
         return;
     }
     const std::string_view fresh(scratch.data(), static_cast<std::size_t>(got));
-    if (!in_.empty() || busy_ || !out_.empty()) {
+    if (!quiet()) {
         in_ += fresh;
         serve_next();
         return;
     }
     const auto consumed = serve_requests(fresh);
-    if (!closed_ && consumed < fresh.size()) in_.assign(fresh.substr(consumed));
+    if (!closed() && consumed < fresh.size()) in_.assign(fresh.substr(consumed));
     after_reply();
 }
 
@@ -167,7 +172,7 @@ void Client::serve_next() {
         return;
     }
     const auto consumed = serve_requests(in_);
-    if (closed_) return;
+    if (closed()) return;
     in_.erase(0, consumed);
     if (in_.empty() && in_.capacity() > kept_capacity) in_.shrink_to_fit();
     after_reply();
@@ -178,7 +183,7 @@ void Client::serve_next() {
 std::size_t Client::serve_requests(std::string_view buffer) {
     serving_ = true;
     std::size_t consumed = 0;
-    for (int turn = 0; !busy_ && out_.empty() && !closed_ && consumed < buffer.size(); ++turn) {
+    for (int turn = 0; idle() && consumed < buffer.size(); ++turn) {
         if (turn == requests_per_turn) {
             write_later();  // write_out() begins the next turn
             break;
@@ -198,16 +203,11 @@ void Client::serve(const protocol::DecodeResult& decoded) {
     const auto& request = decoded.request;
     switch (decoded.outcome) {
         case Decoded::request: serve_request(request); return;
+        case Decoded::too_long: finishing_ = true; [[fallthrough]];
         case Decoded::malformed:
-            reply(request.command, request.layout, Reply{Status::bad, 0, {}, {}});
-            return;
-        case Decoded::too_long:
-            finishing_ = true;
-            reply(request.command, request.layout, Reply{Status::bad, 0, {}, {}});
+            (void)reply(request.command, request.layout, Reply{Status::bad, 0, {}, {}});
             return;
         case Decoded::unknown_request:
-            answered_ = true;
-            last_reply_ = server_.loop().now();
             protocol::append_unknown_request_reply(out_);
             write_later();
             return;
@@ -221,39 +221,50 @@ void Client::serve_request(const protocol::Request& request) {
     const auto size = request.command == protocol::Command::open
                           ? 0
                           : request.table.size() + request.key.size() + request.value.size();
+    asked_at_ = server_.loop().now();
     if (!server_.memory().begin(size)) {
         log().warning("long requests",
                       "too many long requests at a time -- telling clients to try again later");
-        reply(request.command, request.layout, Reply{Status::retry, protocol::echoed_flags(request), {}, {}});
+        table_.reset();
+        end_request(request.command, request.layout,
+                    {Reply{Status::retry, protocol::echoed_flags(request), {}, {}}});
         return;
     }
-    busy_ = true;
-    server_.service().serve(request, [self = shared_from_this(), size, command = request.command,
-                                      layout = request.layout](const Reply& answer) {
-        self->busy_ = false;
-        self->server_.memory().done(size);
-        self->server_.request_served();
-        if (self->closed_) return;
-        if (command == protocol::Command::lookup && answer.status == Status::retry &&
-            self->server_.hurries()) {
-            self->close();  // the client asks the next process
-            return;
-        }
-        self->reply(command, layout, answer);
-    });
+    state_ = State::answering;
+    server_.service().serve(request, table_,
+                            [self = shared_from_this(), size, command = request.command,
+                             layout = request.layout](const Answer& answer) {
+                                self->server_.memory().done(size);
+                                self->end_request(command, layout, answer);
+                            });
 }
 
-void Client::reply(protocol::Command command, protocol::Layout layout, const Reply& answer) {
-    answered_ = true;
-    last_reply_ = server_.loop().now();
+// The end of every well-formed request, whatever has answered it.
+void Client::end_request(protocol::Command command, protocol::Layout layout, const Answer& answer) {
+    const auto now = server_.loop().now();
+    AnsweredRequest ended{table_.get(),  command,        answer.reply.status,
+                          answer.source, answer.failure, now - asked_at_};
+    if (command == protocol::Command::lookup && ended.status == Status::retry && server_.hurries()) {
+        close();  // the client asks the next process
+    } else if (!closed()) {
+        ended.status = reply(command, layout, answer.reply);
+    }
+    server_.request_ended(ended);
+}
+
+// Returns the status that the client gets.
+Status Client::reply(protocol::Command command, protocol::Layout layout, const Reply& answer) {
     const bool at_length = command == protocol::Command::lookup && answer.owned_value != nullptr &&
                            answer.value.size() > protocol::long_value;
-    if (at_length && !reply_at_length(layout, answer)) {
-        protocol::append(out_, command, layout, Reply{Status::retry, answer.flags, {}, {}});
-    } else if (!at_length) {
+    auto status = answer.status;
+    if (!at_length) {
         protocol::append(out_, command, layout, answer);
+    } else if (!reply_at_length(layout, answer)) {
+        status = Status::retry;
+        protocol::append(out_, command, layout, Reply{status, answer.flags, {}, {}});
     }
     write_later();
+    return status;
 }
 
 // False: too many bytes are on their way to other clients.
@@ -267,7 +278,13 @@ bool Client::reply_at_length(protocol::Layout layout, const Reply& answer) {
     return true;
 }
 
+// Sends the reply in out_, or, without one, serves the next requests.
 void Client::write_later() {
+    if (!out_.empty()) {
+        state_ = State::replying;
+        contact_ = Contact::answered;
+        last_reply_ = server_.loop().now();
+    }
     if (write_pending_) return;
     write_pending_ = true;
     server_.write_later(shared_from_this());
@@ -275,7 +292,7 @@ void Client::write_later() {
 
 void Client::write_now() {
     write_pending_ = false;
-    if (!closed_) write_out();
+    if (!closed()) write_out();
 }
 
 // Writes the output. Then serves the requests received meanwhile, or closes after the last one.
@@ -314,14 +331,15 @@ void Client::write_out() {
         end_long_reply();
     }
     unfinished_since_ = {};
+    if (state_ == State::replying) state_ = State::idle;
     if (watch_) serve_next();
 }
 
 // Decides the next step when requests have been served as far as possible.
 void Client::after_reply() {
-    if (closed_) return;
-    if (!busy_ && out_.empty() && !write_pending_) {
-        if (end_of_input_ || (finishing_ && in_.empty())) {
+    if (closed()) return;
+    if (idle() && !write_pending_) {
+        if (input_ == Input::ended || (finishing_ && in_.empty())) {
             close();
             return;
         }
@@ -334,13 +352,12 @@ void Client::after_reply() {
 }
 
 void Client::update_interest() {
-    if (closed_ || !watch_) return;
+    if (closed() || !watch_) return;
     report_memory();
-    const bool room = in_.size() <= server_.settings().limits.message_bytes + scratch.size();
-    const bool blocked = !out_.empty() && !write_pending_;
-    reads_ = !end_of_input_ && room;
-    watch_->want(reads_, blocked);
-    if (blocked || !reads_) server_.watch_time();
+    const bool blocked = state_ == State::replying && !write_pending_;
+    if (input_ != Input::ended) input_ = reads_ahead() ? Input::read : Input::paused;
+    watch_->want(input_ == Input::read, blocked);
+    if (blocked || input_ != Input::read) server_.watch_time();
 }
 
 void Client::report_memory() {
@@ -362,8 +379,8 @@ void Client::end_long_reply() {
 }
 
 void Client::close() {
-    if (closed_) return;
-    closed_ = true;
+    if (closed()) return;
+    state_ = State::closed;
     greeting_timer_.reset();
     watch_.reset();
     const int fd = std::exchange(fd_, -1);

@@ -1,6 +1,7 @@
 // One client connection: requests in, replies out, one at a time and in order.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -53,6 +54,23 @@ class Client : public std::enable_shared_from_this<Client> {
     [[nodiscard]] int fd() const { return fd_; }
 
   private:
+    enum class State : std::uint8_t {
+        idle,       // no complete request is here; a part of one may be
+        answering,  // a request is with the service
+        replying,   // a reply, or the greeting, is not sent to its end
+        closed,     // the descriptor is closed; an answer may still come, and is dropped
+    };
+    enum class Contact : std::uint8_t {
+        none,      // neither side has spoken
+        greeted,   // the greeting was sent, or the client has spoken first
+        answered,  // at least one request has been answered
+    };
+    enum class Input : std::uint8_t {
+        read,    // what the client sends is read at once
+        paused,  // enough has been read ahead; the end of the client is not noticed at once
+        ended,   // the client has closed its sending side
+    };
+
     void greet();
     void ready(Ready what);
     void read_requests();
@@ -60,7 +78,9 @@ class Client : public std::enable_shared_from_this<Client> {
     void serve_next();
     void serve(const protocol::DecodeResult& decoded);
     void serve_request(const protocol::Request& request);
-    void reply(protocol::Command command, protocol::Layout layout, const protocol::Reply& reply);
+    void end_request(protocol::Command command, protocol::Layout layout, const Answer& answer);
+    [[nodiscard]] protocol::Status reply(protocol::Command command, protocol::Layout layout,
+                                         const protocol::Reply& reply);
     [[nodiscard]] bool reply_at_length(protocol::Layout layout, const protocol::Reply& answer);
     void write_later();
     void write_out();
@@ -69,29 +89,33 @@ class Client : public std::enable_shared_from_this<Client> {
     void report_memory();
     void end_long_reply();
     void close();
+    [[nodiscard]] bool closed() const { return state_ == State::closed; }
+    [[nodiscard]] bool idle() const { return state_ == State::idle; }
+    // Whether it has nothing to do, and nothing of another request is here.
+    [[nodiscard]] bool quiet() const { return idle() && in_.empty(); }
+    [[nodiscard]] bool reads_ahead() const;
 
     Server& server_;
     int fd_;
     protocol::RequestDecoder decoder_;
-    std::string in_;              // received, not decoded yet
-    std::string out_;             // to be sent; empty: all is sent
-    std::string out_value_;       // a long value, to be sent after it
-    std::size_t out_sent_ = 0;    // bytes of out_ that are sent
-    std::size_t long_reply_ = 0;  // its size, counted by the server until it is sent
-    bool counted_ = false;        // the server counts its memory, because it holds much
+    std::shared_ptr<const ServedTable> table_;  // of the last request
+    std::string in_;                            // received, not decoded yet
+    std::string out_;                           // to be sent; empty: all is sent
+    std::string out_value_;                     // a long value, to be sent after it
+    std::size_t out_sent_ = 0;                  // bytes of out_ that are sent
+    std::size_t long_reply_ = 0;                // its size, counted by the server until it is sent
     std::unique_ptr<FdWatch> watch_;
     std::unique_ptr<Timer> greeting_timer_;
+    TimePoint asked_at_{};  // when the request under way was complete
     TimePoint last_reply_{};
     TimePoint unfinished_since_{};  // a partial request or an unsent reply; zero: none
-    bool greeted_ = false;
-    bool busy_ = false;           // a request is being answered
+    State state_ = State::idle;
+    Contact contact_ = Contact::none;
+    Input input_ = Input::read;
+    bool finishing_ = false;      // takes no request after those that have arrived
     bool serving_ = false;        // inside serve_requests()
-    bool answered_ = false;       // at least one request
     bool write_pending_ = false;  // the server will call write_now()
-    bool end_of_input_ = false;
-    bool reads_ = true;  // false: the end of the client is not noticed at once
-    bool finishing_ = false;
-    bool closed_ = false;
+    bool counted_ = false;        // the server counts its memory, because it holds much
 };
 
 }  // namespace proxyd::server

@@ -1,14 +1,10 @@
 #include "proxyd/server/server.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "backends/report/log.h"
 #include "proxyd/logging/plural.h"
@@ -16,10 +12,6 @@
 namespace proxyd::server {
 namespace {
 
-// A flood of connections must leave time for the connected clients.
-constexpr int accepts_per_turn = 64;
-
-constexpr std::chrono::milliseconds accept_pause{100};
 constexpr std::chrono::seconds time_check_interval{1};
 
 // For the buffers of all clients together. This many requests of the greatest length always fit.
@@ -30,10 +22,6 @@ std::size_t memory_limit(const ServerSettings& settings) {
     return std::max(most_memory, most_long_requests * settings.limits.message_bytes);
 }
 
-// While draining: how often to look for quiet clients, and how long before the end to stop waiting for quiet.
-constexpr std::chrono::milliseconds drain_step{20};
-constexpr std::chrono::seconds drain_end_game{2};
-
 }  // namespace
 
 Server::Server(Loop& loop, Service& service, ServerSettings settings)
@@ -41,25 +29,18 @@ Server::Server(Loop& loop, Service& service, ServerSettings settings)
       service_(service),
       settings_(settings),
       memory_(memory_limit(settings)),
-      accept_timer_(loop.make_timer([this] {
-          for (auto& listener : listeners_) listener.watch->want(true, false);
-      })),
-      time_timer_(loop.make_timer([this] { check_times(); })),
-      drain_timer_(loop.make_timer([this] { drain_more(); })) {}
+      sockets_(loop, {[this] { return has_room_for_client(); }, [this](int fd) { add_client(fd); }}),
+      drain_(loop, {[this](Drain::Clients which) { return close_clients(which); },
+                    [this](std::size_t left) { drain_finished(left); }}),
+      time_timer_(loop.make_timer([this] { check_times(); })) {}
 
 Server::~Server() {
     clients_.clear();
-    close_listeners();
 }
 
 void Server::change(const ServerSettings& settings) {
     settings_ = settings;
     memory_.set_limit(memory_limit(settings));
-}
-
-void Server::listen(int fd) {
-    listeners_.push_back({fd, loop_.watch(fd, [this, fd](Ready) { accept_clients(fd); })});
-    listeners_.back().watch->want(true, false);
 }
 
 void Server::add_client(int fd) {
@@ -68,46 +49,12 @@ void Server::add_client(int fd) {
     client->start();
 }
 
-void Server::accept_clients(int fd) {
-    for (int i = 0; i < accepts_per_turn; ++i) {
-        if (clients_.size() >= settings_.most_clients) {
-            log().warning("clients",
-                          fmt::format("{} clients are connected, which leaves descriptors for databases "
-                                      "and no more -- further ones wait",
-                                      clients_.size()));
-            pause_accepting();
-            return;
-        }
-        const int client = accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (client >= 0) {
-            add_client(client);
-            continue;
-        }
-        switch (errno) {
-            case EAGAIN:        // another process was quicker, or there are no more
-            case ECONNABORTED:  // the client has gone already
-            case EINTR: return;
-            default:
-                log().warning("accept", fmt::format("cannot accept a connection: {} -- trying again in {} ms",
-                                                    std::strerror(errno), accept_pause.count()));
-                pause_accepting();
-                return;
-        }
-    }
-}
-
-bool Server::connection_waits() const {
-    for (const auto& listener : listeners_) {
-        pollfd waiting{listener.fd, POLLIN, 0};
-        if (poll(&waiting, 1, 0) > 0) return true;
-    }
+bool Server::has_room_for_client() const {
+    if (clients_.size() < settings_.most_clients) return true;
+    log().warning("clients", fmt::format("{} clients are connected, which leaves descriptors for databases "
+                                         "and no more -- further ones wait",
+                                         clients_.size()));
     return false;
-}
-
-// Without descriptors or memory the listen socket stays readable. The pause keeps the loop from spinning.
-void Server::pause_accepting() {
-    for (auto& listener : listeners_) listener.watch->want(false, false);
-    accept_timer_->start(accept_pause);
 }
 
 void Server::client_closed(int fd) {
@@ -187,50 +134,28 @@ void Server::check_times() {
 }
 
 void Server::drain(Duration limit, std::function<void()> drained) {
-    accept_timer_->stop();
-    for (auto& listener : listeners_) listener.watch.reset();
+    sockets_.stop();
     drained_ = std::move(drained);
-    drain_ends_ = loop_.now() + limit;
-    drain_timer_->start(Duration::zero());
+    drain_.start(limit);
 }
 
-void Server::close_listeners() {
-    for (auto& listener : listeners_) {
-        listener.watch.reset();
-        ::close(listener.fd);
-    }
-    listeners_.clear();
-}
-
-void Server::hurry(Duration limit) {
-    hurries_ = true;
-    drain_ends_ = std::min(drain_ends_, loop_.now() + limit);
-}
-
-// Closes quiet clients. Near the end of the time it finishes the others, too.
-void Server::drain_more() {
-    if (!drained_) return;
-    // The loop has by now told the kernel to stop watching the sockets. Closing alone would not do that:
-    // other processes (master, the service manager) hold the same sockets open, and each connection that
-    // waits there would keep us awake.
-    close_listeners();
+// Closes the sockets, too: the loop has by now told the kernel to stop watching them.
+std::size_t Server::close_clients(Drain::Clients which) {
+    sockets_.close();
     const auto now = loop_.now();
-    const bool last_chance = drain_ends_ - now <= drain_end_game;
     for (const auto& client : all_clients()) {
-        if (last_chance) {
+        if (which == Drain::Clients::all) {
             client->finish();
         } else {
             client->finish_if_quiet(now);
         }
     }
-    if (clients_.empty() || now >= drain_ends_) {
-        if (!clients_.empty()) {
-            log().warning(plural(clients_.size(), "client") + " got no reply in time -- closing");
-        }
-        loop_.defer(std::exchange(drained_, nullptr));
-        return;
-    }
-    drain_timer_->start(drain_step);
+    return clients_.size();
+}
+
+void Server::drain_finished(std::size_t left) {
+    if (left > 0) log().warning(plural(left, "client") + " got no reply in time -- closing");
+    loop_.defer(std::exchange(drained_, nullptr));
 }
 
 std::vector<std::shared_ptr<Client>> Server::all_clients() const {

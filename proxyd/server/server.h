@@ -1,4 +1,4 @@
-// The listen sockets and the clients of the daemon.
+// The clients of the daemon.
 #pragma once
 
 #include <chrono>
@@ -15,6 +15,8 @@
 #include "protocol/request_decoder.h"
 #include "proxyd/server/client.h"
 #include "proxyd/server/client_memory.h"
+#include "proxyd/server/drain.h"
+#include "proxyd/server/listen_sockets.h"
 #include "proxyd/server/service.h"
 
 namespace proxyd::server {
@@ -35,7 +37,7 @@ class Server {
     Server& operator=(const Server&) = delete;
 
     // Accepts clients from a listening, non-blocking descriptor, which the server takes over.
-    void listen(int fd);
+    void listen(int fd) { sockets_.add(fd); }
 
     // Takes over a connected client.
     void add_client(int fd);
@@ -45,15 +47,15 @@ class Server {
     void drain(Duration limit, std::function<void()> drained);
 
     // Whether a connection waits to be accepted at this moment.
-    [[nodiscard]] bool connection_waits() const;
+    [[nodiscard]] bool connection_waits() const { return sockets_.connection_waits(); }
 
     // Shortens a drain to `limit` from now, because all of Postfix or the machine may be stopping. A lookup
     // that fails gets no reply: its client is closed, and asks the next process.
-    void hurry(Duration limit);
-    [[nodiscard]] bool hurries() const { return hurries_; }
+    void hurry(Duration limit) { drain_.hurry(limit); }
+    [[nodiscard]] bool hurries() const { return drain_.hurries(); }
 
-    // Called after each answered request.
-    void on_served(std::function<void()> callback) { served_ = std::move(callback); }
+    // Called at the end of each request, with its facts; they are readable only while the callback runs.
+    void on_ended(std::function<void(const AnsweredRequest&)> callback) { ended_ = std::move(callback); }
 
     void change(const ServerSettings& settings);
 
@@ -69,9 +71,9 @@ class Server {
     [[nodiscard]] Loop& loop() { return loop_; }
     [[nodiscard]] Service& service() { return service_; }
     [[nodiscard]] const ServerSettings& settings() const { return settings_; }
-    void request_served() {
+    void request_ended(const AnsweredRequest& request) {
         ++served_count_;
-        if (served_) served_();
+        if (ended_) ended_(request);
     }
     void client_closed(int fd);
     [[nodiscard]] ClientMemory& memory() { return memory_; }
@@ -86,15 +88,10 @@ class Server {
     void watch_time();
 
   private:
-    struct Listener {
-        int fd;
-        std::unique_ptr<FdWatch> watch;
-    };
-    void accept_clients(int fd);
-    void pause_accepting();
-    void close_listeners();
+    [[nodiscard]] bool has_room_for_client() const;
     void check_times();
-    void drain_more();
+    [[nodiscard]] std::size_t close_clients(Drain::Clients which);
+    void drain_finished(std::size_t left);
     void write_replies();
     [[nodiscard]] std::vector<std::shared_ptr<Client>> all_clients() const;
 
@@ -102,16 +99,13 @@ class Server {
     Service& service_;
     ServerSettings settings_;
     ClientMemory memory_;
-    std::vector<Listener> listeners_;
+    ListenSockets sockets_;
+    Drain drain_;
     std::unordered_map<int, std::shared_ptr<Client>> clients_;
     std::vector<std::shared_ptr<Client>> writers_;  // with replies to be sent
-    std::unique_ptr<Timer> accept_timer_;
     std::unique_ptr<Timer> time_timer_;
-    std::unique_ptr<Timer> drain_timer_;
-    TimePoint drain_ends_{};
-    bool hurries_ = false;
     std::function<void()> drained_;
-    std::function<void()> served_;
+    std::function<void(const AnsweredRequest&)> ended_;
     std::uint64_t served_count_ = 0;
     Lifetime lifetime_;  // for work deferred past the server's end
 };

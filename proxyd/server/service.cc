@@ -39,77 +39,93 @@ Service::Service(table::TableSet& tables, relay::Relay& relay, postfix::Approved
 void Service::change(postfix::ApprovedTables approved, ServiceSettings settings) {
     approved_ = std::move(approved);
     settings_ = std::move(settings);
+    for (const auto& [name, table] : served_) table->outdated = true;
+    served_.clear();
 }
 
-void Service::serve(const Request& request, ReplyCallback reply) {
+// Null: the table is not approved. Clients cannot fill the memory with names: approved ones are few.
+std::shared_ptr<const ServedTable> Service::find(std::string_view table) {
+    if (const auto found = served_.find(table); found != served_.end()) return found->second;
+    if (!approved_.contains(table)) return nullptr;
+    auto served = std::make_shared<ServedTable>(ServedTable{std::string(table), tables_.find(table)});
+    return served_.emplace(served->name, std::move(served)).first->second;
+}
+
+void Service::serve(const Request& request, std::shared_ptr<const ServedTable>& table,
+                    AnswerCallback answer) {
+    // Clients ask one table again and again.
+    if (!table || table->outdated || table->name != request.table) {
+        const auto parsed = TableName::parse(request.table);
+        table = parsed.has_type ? find(parsed.text) : nullptr;
+    }
     const bool writes = request.command == Command::update || request.command == Command::remove;
     if (writes && settings_.access == postfix::Access::read) {
         log().warning(fmt::format("refusing {}", request.table),
                       fmt::format("refusing {} {} request on non-proxywrite service", excerpt(request.table),
                                   protocol::name(request.command)));
-        reply(Reply{Status::deny, 0, {}, {}});
+        answer({Reply{Status::deny, 0, {}, {}}});
         return;
     }
-    const auto parsed = TableName::parse(request.table);
-    const auto table = parsed.text;
-    if (!parsed.has_type) {
-        reply(Reply{Status::bad, 0, {}, {}});
+    if (!table) {
+        if (const auto parsed = TableName::parse(request.table); parsed.has_type) {
+            deny(parsed.text, answer);
+        } else {
+            answer({Reply{Status::bad, 0, {}, {}}});
+        }
         return;
     }
-    if (!approved_.contains(table)) {
-        deny(table, reply);
-        return;
-    }
-    if (!tables_.serves(table)) {
+    if (table->table == nullptr) {
         auto relayed = request;
-        relayed.table = table;
-        relay_.ask(relayed, std::move(reply));
+        relayed.table = table->name;
+        relay_.ask(relayed, [answer = std::move(answer)](const Reply& reply) {
+            answer({reply, table::Source::relay});
+        });
         return;
     }
     switch (request.command) {
-        case Command::open: open(request, table, reply); return;
-        case Command::lookup: lookup(request, table, std::move(reply)); return;
+        case Command::open: open(request, *table, answer); return;
+        case Command::lookup: lookup(request, *table, std::move(answer)); return;
         case Command::update:
         case Command::remove:
         case Command::sequence: break;
     }
     // SQL tables can neither be changed nor listed.
     log().warning(
-        fmt::format("{} {}", protocol::name(request.command), table),
-        fmt::format("table {}: {} is not supported", excerpt(table), protocol::name(request.command)));
-    reply(Reply{Status::retry, protocol::echoed_flags(request), {}, {}});
+        fmt::format("{} {}", protocol::name(request.command), table->name),
+        fmt::format("table {}: {} is not supported", excerpt(table->name), protocol::name(request.command)));
+    answer({Reply{Status::retry, protocol::echoed_flags(request), {}, {}}});
 }
 
 // Always succeeds: a fault of the table shows in its lookups, as a soft error. Even an unusable table is
 // announced as one of fixed strings. Otherwise a client would ask only for full addresses, even after the
 // table has been corrected, and miss its entries for domains.
-void Service::open(const Request& request, std::string_view table, const ReplyCallback& reply) {
+void Service::open(const Request& request, const ServedTable& table, const AnswerCallback& answer) {
     const bool newer = request.layout == Layout::instance_flags;
     Flags flags = newer ? request.instance_flags : request.flags;
     if (settings_.access == postfix::Access::write) {
         flags |= flag::pattern;
         if (newer) flags |= flag::surrogate;
     } else {
-        tables_.open(table);
+        table.table->open();
         flags |= flag::fixed;
     }
     if (newer && settings_.smtputf8 && (request.instance_flags & flag::utf8_request) != 0)
         flags |= flag::utf8_active;
-    reply(Reply{Status::ok, flags, {}, {}});
+    answer({Reply{Status::ok, flags, {}, {}}});
 }
 
-void Service::lookup(const Request& request, std::string_view table, ReplyCallback reply) {
+void Service::lookup(const Request& request, const ServedTable& table, AnswerCallback answer) {
     if (settings_.access == postfix::Access::write) {
-        log().warning(
-            fmt::format("write {}", table),
-            fmt::format("table {} cannot be opened for writing: SQL tables are read-only", excerpt(table)));
-        reply(Reply{Status::retry, request.flags, {}, {}});
+        log().warning(fmt::format("write {}", table.name),
+                      fmt::format("table {} cannot be opened for writing: SQL tables are read-only",
+                                  excerpt(table.name)));
+        answer({Reply{Status::retry, request.flags, {}, {}}});
         return;
     }
-    const auto flags = request.flags;
-    tables_.lookup(table, request.key, key_rules(request, settings_.smtputf8),
-                   [flags, reply = std::move(reply)](table::LookupResult result) {
-                       reply(Reply{result.status, flags, {}, result.value, &result.value});
+    tables_.lookup(*table.table, request.key, key_rules(request, settings_.smtputf8),
+                   [flags = request.flags, answer = std::move(answer)](table::LookupResult result) {
+                       answer({Reply{result.status, flags, {}, result.value, &result.value}, result.source,
+                               result.failure});
                    });
 }
 
@@ -124,11 +140,11 @@ std::string Service::approval_advice(std::string_view table) const {
                        settings_.approval_hint);
 }
 
-void Service::deny(std::string_view table, const ReplyCallback& reply) const {
+void Service::deny(std::string_view table, const AnswerCallback& answer) const {
     log().warning(fmt::format("unapproved {}", table),
                   fmt::format("request for unapproved table: \"{}\"", excerpt(table)));
     log().warning(fmt::format("approve {}", table), approval_advice(table));
-    reply(Reply{Status::deny, 0, {}, {}});
+    answer({Reply{Status::deny, 0, {}, {}}});
 }
 
 }  // namespace proxyd::server

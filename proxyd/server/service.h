@@ -2,12 +2,16 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
+#include <string>
 #include <string_view>
 
 #include "backends/relay/relay.h"
 #include "backends/table/table_set.h"
 #include "protocol/message.h"
 #include "proxyd/postfix/approved_tables.h"
+#include "proxyd/server/answer.h"
 
 namespace proxyd::server {
 
@@ -18,8 +22,6 @@ struct ServiceSettings {
     std::string approval_hint = "main.cf:proxy_read_maps";
 };
 
-using ReplyCallback = relay::ReplyCallback;
-
 class Service {
   public:
     // The tables and the relay outlive the service.
@@ -27,22 +29,27 @@ class Service {
             ServiceSettings settings);
 
     // Calls back exactly once; perhaps before serve() returns. The request's views need not live longer than
-    // the call.
-    void serve(const protocol::Request& request, ReplyCallback reply);
+    // the call. `table` is the one of the client's last request, or null; it becomes that of this request, or
+    // null when clients may not ask it.
+    void serve(const protocol::Request& request, std::shared_ptr<const ServedTable>& table,
+               AnswerCallback answer);
 
     // After a reload.
     void change(postfix::ApprovedTables approved, ServiceSettings settings);
 
   private:
-    void open(const protocol::Request& request, std::string_view table, const ReplyCallback& reply);
-    void lookup(const protocol::Request& request, std::string_view table, ReplyCallback reply);
-    void deny(std::string_view table, const ReplyCallback& reply) const;
+    [[nodiscard]] std::shared_ptr<const ServedTable> find(std::string_view table);
+    void open(const protocol::Request& request, const ServedTable& table, const AnswerCallback& answer);
+    void lookup(const protocol::Request& request, const ServedTable& table, AnswerCallback answer);
+    void deny(std::string_view table, const AnswerCallback& answer) const;
     [[nodiscard]] std::string approval_advice(std::string_view table) const;
 
     table::TableSet& tables_;
     relay::Relay& relay_;
     postfix::ApprovedTables approved_;
     ServiceSettings settings_;
+    // The approved tables that clients have asked.
+    std::map<std::string, std::shared_ptr<ServedTable>, std::less<>> served_;
 };
 
 // The treatment of the key that the request's flags ask for, and whether this side does the UTF-8 work.

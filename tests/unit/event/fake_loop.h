@@ -21,12 +21,20 @@ class FakeLoop final : public Loop {
     [[nodiscard]] std::unique_ptr<Timer> make_timer(std::function<void()> callback) override {
         return std::make_unique<FakeTimer>(*this, std::move(callback));
     }
-    [[nodiscard]] std::unique_ptr<FdWatch> watch(int, std::function<void(Ready)>) override { return nullptr; }
+    [[nodiscard]] std::unique_ptr<FdWatch> watch(int fd, std::function<void(Ready)> callback) override {
+        return std::make_unique<FakeWatch>(*this, fd, std::move(callback));
+    }
     void defer(std::function<void()> work) override { deferred_.push_back(std::move(work)); }
     [[nodiscard]] bool take_heavy_turn() override { return true; }
     void post(std::function<void()> work) override {
         const std::lock_guard lock(posted_mutex_);
         posted_.push_back(std::move(work));
+    }
+
+    // The descriptor, which is watched, can be read or written: an event.
+    void ready(int fd, Ready what) {
+        const auto callback = watched_.at(fd);
+        event([&] { (*callback)(what); });
     }
 
     // One event: runs `work`, then what was deferred in it.
@@ -86,6 +94,21 @@ class FakeLoop final : public Loop {
         When when_{};
     };
 
+    class FakeWatch final : public FdWatch {
+      public:
+        FakeWatch(FakeLoop& loop, int fd, std::function<void(Ready)> callback) : loop_(loop), fd_(fd) {
+            loop_.watched_[fd] = std::make_shared<std::function<void(Ready)>>(std::move(callback));
+        }
+        ~FakeWatch() override { loop_.watched_.erase(fd_); }
+        FakeWatch(const FakeWatch&) = delete;
+        FakeWatch& operator=(const FakeWatch&) = delete;
+        void want(bool, bool) override {}
+
+      private:
+        FakeLoop& loop_;
+        int fd_;
+    };
+
     void run_deferred() {
         {
             const std::lock_guard lock(posted_mutex_);
@@ -103,6 +126,7 @@ class FakeLoop final : public Loop {
     std::uint64_t sequence_ = 0;
     std::uint64_t fired_ = 0;
     std::map<When, Callback> due_;
+    std::map<int, std::shared_ptr<std::function<void(Ready)>>> watched_;
     std::deque<std::function<void()>> deferred_;
     std::mutex posted_mutex_;
     std::vector<std::function<void()>> posted_;

@@ -37,29 +37,59 @@ TEST(CompositeTable, IsNothingElse) {
     }
 }
 
-class CompositeLookup : public testing::Test {
+using Entries = std::map<std::string, LookupResult, std::less<>>;
+
+// A member that notes what it was asked.
+class FakeTable final : public Table {
+  public:
+    FakeTable(std::string name, const Entries& entries, std::vector<std::string>& asked)
+        : name_(std::move(name)), entries_(entries), asked_(asked) {}
+
+    void open() override { asked_.push_back("open " + name_); }
+    std::chrono::milliseconds timeout() override {
+        return std::chrono::milliseconds(10 * static_cast<long>(entries_.size()));
+    }
+    void lookup(std::string_view key, KeyRules rules, Deadline, LookupCallback callback) override {
+        asked_.push_back(name_ + " " + std::string(key) + (rules.fold ? " folded" : ""));
+        const auto found = entries_.find(key);
+        callback(found == entries_.end() ? LookupResult{Status::nokey, ""} : found->second);
+    }
+    std::size_t flush(std::optional<std::string_view> key) override { return key ? 1 : entries_.size(); }
+
+  private:
+    std::string name_;
+    const Entries& entries_;
+    std::vector<std::string>& asked_;
+};
+
+class CompositeLookupTest : public testing::Test {
   protected:
+    CompositeLookup make(std::string_view table) {
+        const auto list = CompositeTable::parse(table);
+        std::vector<Table*> found;
+        for (const auto& member : list->members) {
+            auto& fake = fakes[member];
+            if (!fake) fake = std::make_unique<FakeTable>(member, tables[member], asked);
+            found.push_back(fake.get());
+        }
+        return {std::string(table), list->kind, found};
+    }
     LookupResult lookup(std::string_view table, std::string_view key, KeyRules rules = {}) {
-        const MemberLookup ask = [this](const std::string& member, std::string_view member_key,
-                                        KeyRules member_rules, Deadline, LookupCallback callback) {
-            asked.push_back(member + " " + std::string(member_key) + (member_rules.fold ? " folded" : ""));
-            const auto found = tables[member].find(std::string(member_key));
-            callback(found == tables[member].end() ? LookupResult{Status::nokey, ""} : found->second);
-        };
+        auto composite = make(table);
         std::optional<LookupResult> result;
-        lookup_list(std::string(table), *CompositeTable::parse(table), ask, key, rules, {},
-                    [&](LookupResult got) { result = std::move(got); });
+        composite.lookup(key, rules, {}, [&](LookupResult got) { result = std::move(got); });
         return result.value();
     }
 
-    std::map<std::string, std::map<std::string, LookupResult>> tables = {
+    std::map<std::string, Entries> tables = {
         {"t:a", {{"k", {Status::ok, "x,y"}}, {"c", {Status::config, ""}}, {"x", {Status::ok, "loop"}}}},
         {"t:b", {{"k", {Status::ok, "z"}}, {"x,y", {Status::ok, "end"}}, {"e", {Status::retry, ""}}}},
     };
+    std::map<std::string, std::unique_ptr<FakeTable>> fakes;
     std::vector<std::string> asked;
 };
 
-TEST_F(CompositeLookup, AUnionJoinsWhatIsFound) {
+TEST_F(CompositeLookupTest, AUnionJoinsWhatIsFound) {
     EXPECT_EQ(lookup("unionmap:{t:a,t:b}", "k").value, "x,y,z");
     EXPECT_EQ(lookup("unionmap:{t:b,t:a}", "k").value, "z,x,y");
     EXPECT_EQ(lookup("unionmap:{t:a,t:b}", "x").value, "loop");
@@ -68,7 +98,7 @@ TEST_F(CompositeLookup, AUnionJoinsWhatIsFound) {
     EXPECT_EQ(lookup("unionmap:{t:a,t:b}", "c").status, Status::config);
 }
 
-TEST_F(CompositeLookup, AChainAsksForWhatWasFound) {
+TEST_F(CompositeLookupTest, AChainAsksForWhatWasFound) {
     EXPECT_EQ(lookup("pipemap:{t:a,t:b}", "k").value, "end");
     EXPECT_THAT(asked, ElementsAre("t:a k", "t:b x,y"));
     EXPECT_EQ(lookup("pipemap:{t:a,t:b}", "nobody").status, Status::nokey);
@@ -76,7 +106,7 @@ TEST_F(CompositeLookup, AChainAsksForWhatWasFound) {
     EXPECT_EQ(lookup("pipemap:{t:b,t:a}", "e").status, Status::retry);
 }
 
-TEST_F(CompositeLookup, KeysFoldAtTheTopAsTheRequestSaysAndBelowAsTheInstanceDoes) {
+TEST_F(CompositeLookupTest, KeysFoldAtTheTopAsTheRequestSaysAndBelowAsTheInstanceDoes) {
     EXPECT_EQ(lookup("unionmap:{t:a}", "K").status, Status::nokey);
     EXPECT_EQ(lookup("unionmap:{t:a}", "K", {false, true, false}).status, Status::nokey);
     EXPECT_EQ(lookup("unionmap:{t:a}", "K", {true, false, false}).status, Status::nokey);
@@ -85,6 +115,25 @@ TEST_F(CompositeLookup, KeysFoldAtTheTopAsTheRequestSaysAndBelowAsTheInstanceDoe
     EXPECT_EQ(lookup("pipemap:{t:a,t:b}", "k", {true, false, true}).value, "end");
     EXPECT_THAT(asked, ElementsAre("t:a k folded", "t:b x,y folded"));
     EXPECT_EQ(lookup("unionmap:{t:a}", "\xff", {true, true, true}).status, Status::nokey);
+}
+
+TEST_F(CompositeLookupTest, ItIsOpenedTimedAndFlushedByItsMembers) {
+    auto composite = make("unionmap:{t:a,t:b,t:none}");
+    composite.open();
+    EXPECT_THAT(asked, ElementsAre("open t:a", "open t:b", "open t:none"));
+    EXPECT_EQ(composite.timeout(), std::chrono::milliseconds(30)) << "the longest of its members";
+    EXPECT_EQ(composite.flush("k"), 6U) << "all answers of all members, whatever the key";
+}
+
+TEST_F(CompositeLookupTest, ThePartsTellWhereTheResultComesFrom) {
+    tables["t:a"]["s"] = {Status::ok, "1", Source::database};
+    tables["t:b"]["s"] = {Status::ok, "2", Source::stale};
+    EXPECT_EQ(lookup("unionmap:{t:a,t:b}", "s").source, Source::stale);
+    EXPECT_EQ(lookup("unionmap:{t:none,t:a}", "s").source, Source::database);
+    EXPECT_EQ(lookup("unionmap:{t:none}", "s").source, Source::table);
+    tables["t:a"]["f"] = {Status::retry, "", Source::database, pool::FailureClass::lost};
+    EXPECT_EQ(lookup("unionmap:{t:b,t:a}", "f").failure, pool::FailureClass::lost);
+    EXPECT_EQ(lookup("pipemap:{t:a,t:b}", "f").failure, pool::FailureClass::lost);
 }
 
 }  // namespace
