@@ -2,17 +2,17 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
+#include "backends/event/callback.h"
 #include "backends/event/loop.h"
 #include "protocol/message.h"
 
 namespace proxyd::relay {
 
 // The reply's views are readable only while the callback runs.
-using ReplyCallback = std::function<void(const protocol::Reply&)>;
+using ReplyCallback = Callback<void(const protocol::Reply&)>;
 
 struct Job {
     Job(const protocol::Request& asked, ReplyCallback done)

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "backends/event/callback.h"
 #include "backends/event/clock.h"
 #include "backends/pool/failure.h"
 #include "protocol/message.h"
@@ -29,7 +30,7 @@ struct LookupResult {
     Source source = Source::table;
     std::optional<pool::FailureClass> failure{};  // why the database gave no answer
 };
-using LookupCallback = std::function<void(LookupResult)>;
+using LookupCallback = Callback<void(LookupResult)>;
 
 // The operations on the key that the request's flags ask for.
 struct KeyRules {

@@ -1,9 +1,11 @@
 #include "proxyd/daemon/one_request.h"
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <unistd.h>
 
@@ -32,6 +34,12 @@ void write_all(std::string_view text) {
     }
 }
 
+struct OneRequester final : server::Requester {
+    explicit OneRequester(std::function<void(const protocol::Reply&)> done) : answered_(std::move(done)) {}
+    void answered(const server::Answer& answer) override { answered_(answer.reply); }
+    std::function<void(const protocol::Reply&)> answered_;
+};
+
 }  // namespace
 
 int answer_one_request(EventLoop& loop, server::Service& service, const protocol::Limits& limits) {
@@ -43,10 +51,11 @@ int answer_one_request(EventLoop& loop, server::Service& service, const protocol
     };
     if (decoded.outcome == protocol::Decoded::request) {
         std::shared_ptr<const server::ServedTable> table;
-        service.serve(decoded.request, table, [&](const server::Answer& answer) {
-            append(answer.reply);
-            loop.stop();
-        });
+        service.serve(decoded.request, table,
+                      std::make_shared<OneRequester>([&](const protocol::Reply& reply) {
+                          append(reply);
+                          loop.stop();
+                      }));
         loop.run();
     } else if (decoded.outcome == protocol::Decoded::unknown_request) {
         protocol::append_unknown_request_reply(out);

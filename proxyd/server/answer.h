@@ -1,7 +1,6 @@
 // The answer to one request, and what is known of it when it has ended.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 
@@ -24,7 +23,15 @@ struct Answer {
     table::Source source = table::Source::table;  // of a lookup's result
     std::optional<pool::FailureClass> failure{};  // why the database gave no answer
 };
-using AnswerCallback = std::function<void(const Answer&)>;
+
+// Who asks. It gets exactly one answer to each request, whose views are readable only during the call.
+class Requester {
+  public:
+    virtual void answered(const Answer& answer) = 0;
+
+  protected:
+    ~Requester() = default;
+};
 
 // A request that has ended.
 struct AnsweredRequest {

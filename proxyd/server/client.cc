@@ -221,33 +221,31 @@ void Client::serve_request(const protocol::Request& request) {
     const auto size = request.command == protocol::Command::open
                           ? 0
                           : request.table.size() + request.key.size() + request.value.size();
-    asked_at_ = server_.loop().now();
+    asked_ = {request.command, request.layout, size, server_.loop().now()};
     if (!server_.memory().begin(size)) {
         log().warning("long requests",
                       "too many long requests at a time -- telling clients to try again later");
         table_.reset();
-        end_request(request.command, request.layout,
-                    {Reply{Status::retry, protocol::echoed_flags(request), {}, {}}});
+        end_request({Reply{Status::retry, protocol::echoed_flags(request), {}, {}}});
         return;
     }
     state_ = State::answering;
-    server_.service().serve(request, table_,
-                            [self = shared_from_this(), size, command = request.command,
-                             layout = request.layout](const Answer& answer) {
-                                self->server_.memory().done(size);
-                                self->end_request(command, layout, answer);
-                            });
+    server_.service().serve(request, table_, shared_from_this());
+}
+
+void Client::answered(const Answer& answer) {
+    server_.memory().done(asked_.size);
+    end_request(answer);
 }
 
 // The end of every well-formed request, whatever has answered it.
-void Client::end_request(protocol::Command command, protocol::Layout layout, const Answer& answer) {
-    const auto now = server_.loop().now();
-    AnsweredRequest ended{table_.get(),  command,        answer.reply.status,
-                          answer.source, answer.failure, now - asked_at_};
-    if (command == protocol::Command::lookup && ended.status == Status::retry && server_.hurries()) {
+void Client::end_request(const Answer& answer) {
+    AnsweredRequest ended{table_.get(),  asked_.command, answer.reply.status,
+                          answer.source, answer.failure, server_.loop().now() - asked_.complete_at};
+    if (asked_.command == protocol::Command::lookup && ended.status == Status::retry && server_.hurries()) {
         close();  // the client asks the next process
     } else if (!closed()) {
-        ended.status = reply(command, layout, answer.reply);
+        ended.status = reply(asked_.command, asked_.layout, answer.reply);
     }
     server_.request_ended(ended);
 }

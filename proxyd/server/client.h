@@ -14,7 +14,7 @@ namespace proxyd::server {
 
 class Server;
 
-class Client : public std::enable_shared_from_this<Client> {
+class Client final : public Requester, public std::enable_shared_from_this<Client> {
   public:
     // Takes over the descriptor.
     Client(Server& server, int fd);
@@ -48,6 +48,9 @@ class Client : public std::enable_shared_from_this<Client> {
     // Call after it was closed: frees its buffers, even while an answer for it is under way.
     void free_buffers();
 
+    // For Service: the answer to the request under way.
+    void answered(const Answer& answer) override;
+
     // Sends the replies that Server::write_later() has scheduled.
     void write_now();
 
@@ -78,7 +81,7 @@ class Client : public std::enable_shared_from_this<Client> {
     void serve_next();
     void serve(const protocol::DecodeResult& decoded);
     void serve_request(const protocol::Request& request);
-    void end_request(protocol::Command command, protocol::Layout layout, const Answer& answer);
+    void end_request(const Answer& answer);
     [[nodiscard]] protocol::Status reply(protocol::Command command, protocol::Layout layout,
                                          const protocol::Reply& reply);
     [[nodiscard]] bool reply_at_length(protocol::Layout layout, const protocol::Reply& answer);
@@ -106,7 +109,13 @@ class Client : public std::enable_shared_from_this<Client> {
     std::size_t long_reply_ = 0;                // its size, counted by the server until it is sent
     std::unique_ptr<FdWatch> watch_;
     std::unique_ptr<Timer> greeting_timer_;
-    TimePoint asked_at_{};  // when the request under way was complete
+    // The request under way, as far as its answer needs it.
+    struct {
+        protocol::Command command{};
+        protocol::Layout layout{};
+        std::size_t size = 0;  // bytes that the server counts
+        TimePoint complete_at{};
+    } asked_;
     TimePoint last_reply_{};
     TimePoint unfinished_since_{};  // a partial request or an unsent reply; zero: none
     State state_ = State::idle;

@@ -52,7 +52,7 @@ std::shared_ptr<const ServedTable> Service::find(std::string_view table) {
 }
 
 void Service::serve(const Request& request, std::shared_ptr<const ServedTable>& table,
-                    AnswerCallback answer) {
+                    std::shared_ptr<Requester> requester) {
     // Clients ask one table again and again.
     if (!table || table->outdated || table->name != request.table) {
         const auto parsed = TableName::parse(request.table);
@@ -63,28 +63,28 @@ void Service::serve(const Request& request, std::shared_ptr<const ServedTable>& 
         log().warning(fmt::format("refusing {}", request.table),
                       fmt::format("refusing {} {} request on non-proxywrite service", excerpt(request.table),
                                   protocol::name(request.command)));
-        answer({Reply{Status::deny, 0, {}, {}}});
+        requester->answered({Reply{Status::deny, 0, {}, {}}});
         return;
     }
     if (!table) {
         if (const auto parsed = TableName::parse(request.table); parsed.has_type) {
-            deny(parsed.text, answer);
+            deny(parsed.text, *requester);
         } else {
-            answer({Reply{Status::bad, 0, {}, {}}});
+            requester->answered({Reply{Status::bad, 0, {}, {}}});
         }
         return;
     }
     if (table->table == nullptr) {
         auto relayed = request;
         relayed.table = table->name;
-        relay_.ask(relayed, [answer = std::move(answer)](const Reply& reply) {
-            answer({reply, table::Source::relay});
+        relay_.ask(relayed, [requester = std::move(requester)](const Reply& reply) {
+            requester->answered({reply, table::Source::relay});
         });
         return;
     }
     switch (request.command) {
-        case Command::open: open(request, *table, answer); return;
-        case Command::lookup: lookup(request, *table, std::move(answer)); return;
+        case Command::open: open(request, *table, *requester); return;
+        case Command::lookup: lookup(request, *table, std::move(requester)); return;
         case Command::update:
         case Command::remove:
         case Command::sequence: break;
@@ -93,13 +93,13 @@ void Service::serve(const Request& request, std::shared_ptr<const ServedTable>& 
     log().warning(
         fmt::format("{} {}", protocol::name(request.command), table->name),
         fmt::format("table {}: {} is not supported", excerpt(table->name), protocol::name(request.command)));
-    answer({Reply{Status::retry, protocol::echoed_flags(request), {}, {}}});
+    requester->answered({Reply{Status::retry, protocol::echoed_flags(request), {}, {}}});
 }
 
 // Always succeeds: a fault of the table shows in its lookups, as a soft error. Even an unusable table is
 // announced as one of fixed strings. Otherwise a client would ask only for full addresses, even after the
 // table has been corrected, and miss its entries for domains.
-void Service::open(const Request& request, const ServedTable& table, const AnswerCallback& answer) {
+void Service::open(const Request& request, const ServedTable& table, Requester& requester) {
     const bool newer = request.layout == Layout::instance_flags;
     Flags flags = newer ? request.instance_flags : request.flags;
     if (settings_.access == postfix::Access::write) {
@@ -111,21 +111,21 @@ void Service::open(const Request& request, const ServedTable& table, const Answe
     }
     if (newer && settings_.smtputf8 && (request.instance_flags & flag::utf8_request) != 0)
         flags |= flag::utf8_active;
-    answer({Reply{Status::ok, flags, {}, {}}});
+    requester.answered({Reply{Status::ok, flags, {}, {}}});
 }
 
-void Service::lookup(const Request& request, const ServedTable& table, AnswerCallback answer) {
+void Service::lookup(const Request& request, const ServedTable& table, std::shared_ptr<Requester> requester) {
     if (settings_.access == postfix::Access::write) {
         log().warning(fmt::format("write {}", table.name),
                       fmt::format("table {} cannot be opened for writing: SQL tables are read-only",
                                   excerpt(table.name)));
-        answer({Reply{Status::retry, request.flags, {}, {}}});
+        requester->answered({Reply{Status::retry, request.flags, {}, {}}});
         return;
     }
     tables_.lookup(*table.table, request.key, key_rules(request, settings_.smtputf8),
-                   [flags = request.flags, answer = std::move(answer)](table::LookupResult result) {
-                       answer({Reply{result.status, flags, {}, result.value, &result.value}, result.source,
-                               result.failure});
+                   [flags = request.flags, requester = std::move(requester)](table::LookupResult result) {
+                       requester->answered({Reply{result.status, flags, {}, result.value, &result.value},
+                                            result.source, result.failure});
                    });
 }
 
@@ -140,11 +140,11 @@ std::string Service::approval_advice(std::string_view table) const {
                        settings_.approval_hint);
 }
 
-void Service::deny(std::string_view table, const AnswerCallback& answer) const {
+void Service::deny(std::string_view table, Requester& requester) const {
     log().warning(fmt::format("unapproved {}", table),
                   fmt::format("request for unapproved table: \"{}\"", excerpt(table)));
     log().warning(fmt::format("approve {}", table), approval_advice(table));
-    answer({Reply{Status::deny, 0, {}, {}}});
+    requester.answered({Reply{Status::deny, 0, {}, {}}});
 }
 
 }  // namespace proxyd::server

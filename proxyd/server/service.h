@@ -28,20 +28,21 @@ class Service {
     Service(table::TableSet& tables, relay::Relay& relay, postfix::ApprovedTables approved,
             ServiceSettings settings);
 
-    // Calls back exactly once; perhaps before serve() returns. The request's views need not live longer than
-    // the call. `table` is the one of the client's last request, or null; it becomes that of this request, or
+    // Answers exactly once; perhaps before serve() returns. The request's views need not live longer than the
+    // call. `table` is the one of the client's last request, or null; it becomes that of this request, or
     // null when clients may not ask it.
     void serve(const protocol::Request& request, std::shared_ptr<const ServedTable>& table,
-               AnswerCallback answer);
+               std::shared_ptr<Requester> requester);
 
     // After a reload.
     void change(postfix::ApprovedTables approved, ServiceSettings settings);
 
   private:
     [[nodiscard]] std::shared_ptr<const ServedTable> find(std::string_view table);
-    void open(const protocol::Request& request, const ServedTable& table, const AnswerCallback& answer);
-    void lookup(const protocol::Request& request, const ServedTable& table, AnswerCallback answer);
-    void deny(std::string_view table, const AnswerCallback& answer) const;
+    void open(const protocol::Request& request, const ServedTable& table, Requester& requester);
+    void lookup(const protocol::Request& request, const ServedTable& table,
+                std::shared_ptr<Requester> requester);
+    void deny(std::string_view table, Requester& requester) const;
     [[nodiscard]] std::string approval_advice(std::string_view table) const;
 
     table::TableSet& tables_;
