@@ -12,19 +12,19 @@ from .ports import reserve_port
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
-    """What goes wrong, for the connections there are and for new ones, until heal().
+    """The kind of fault that a proxy inflicts on its connections, old and new, until heal().
 
-    delay      what either side says arrives `amount` seconds late
-    drip       it arrives byte for byte, with `amount` seconds after each
-    stall      it arrives when the fault ends
-    blackhole  it never arrives
-    drop       all connections are reset, once; new ones are well
-    cut        a connection is closed after `amount` more bytes of the server, in the middle of a message or not
-    reset      the same, with a reset instead of an orderly end
-    garbage    after `amount` more bytes of the server, what is no message stands between two of its messages
-    refuse     all connections are reset, and no new ones are accepted
+    delay      all bytes arrive `amount` seconds late
+    drip       bytes arrive one by one, `amount` seconds apart
+    stall      bytes arrive when the fault ends
+    blackhole  bytes never arrive
+    drop       all connections are reset once; new connections work
+    cut        a connection is closed after `amount` more bytes from the server, at any place in a message
+    reset      the same, with a TCP reset instead of a close
+    garbage    after `amount` more bytes from the server, garbage is inserted between two messages
+    refuse     all connections are reset, and new ones are refused
 
-    Connections on which something was swallowed or spoilt are reset when the fault ends.
+    When the fault ends, the proxy resets the connections that have lost or garbled bytes.
     """
 
     kind: str
@@ -32,17 +32,17 @@ class Fault:
 
 
 class PostgresFrames:
-    """Where messages end in what a PostgreSQL server says."""
+    """Finds the ends of messages in the bytes that a PostgreSQL server sends."""
 
     KIND = "pgsql"
 
     def __init__(self):
-        self._held = b""  # the head of a message whose length is not known yet
-        self._left = 0  # bytes of the message whose head has passed
+        self._held = b""  # the start of a message, too short to hold its length
+        self._left = 0  # bytes that are still missing of the current message
         self._started = False
 
     def ends(self, data):
-        """The offsets in the next bytes at which a message ends."""
+        """The offsets in `data` at which a message ends."""
         found = []
         position = 0
         while position < len(data):
@@ -64,7 +64,7 @@ class PostgresFrames:
         return found
 
     def _length(self, head):
-        """Of the message that begins so, in bytes; None when more of it must be known."""
+        """The length in bytes of the message that begins with `head`; None if `head` is too short to tell."""
         if not self._started and head == b"N":
             return 1  # no TLS
         self._started = True
@@ -76,8 +76,8 @@ class PostgresFrames:
         return choice.choice((
             bytes(64),
             b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
-            b"D\0\0\0\x02" + noise,  # shorter than its own length field
-            b"\xff" + (len(noise) + 4).to_bytes(4, "big") + noise,  # whole, but of no type that there is
+            b"D\0\0\0\x02" + noise,  # shorter than its length field says
+            b"\xff" + (len(noise) + 4).to_bytes(4, "big") + noise,  # complete, but of an unknown type
         ))
 
 
@@ -91,11 +91,12 @@ class MysqlFrames(PostgresFrames):
 
     @staticmethod
     def garbage(choice):
-        # The client library does not look at the numbers of packets: a whole one with noise in it could be a row.
+        # The client library ignores sequence numbers: it could take a complete packet of noise for a row.
         return choice.choice((
-            b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",  # the length of 5 MB that nobody will say
+            # The first bytes read as a packet length of 5 MB. The rest of that packet never comes.
+            b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
             b"\xff\xff\xff\xff" + choice.randbytes(choice.randrange(1, 200)),
-            b"\x03\0\0\x01\xfc\xff\xff",  # shorter than the length of its first part
+            b"\x03\0\0\x01\xfc\xff\xff",  # shorter than its first field says
         ))
 
 
@@ -103,9 +104,9 @@ _FRAMES = {frames.KIND: frames for frames in (PostgresFrames, MysqlFrames)}
 
 
 class ChaosProxy:
-    """Listens on a loopback port of its own, in a thread of its own; every method may be called from any thread.
+    """Listens on its own loopback port in its own thread. Every method may be called from any thread.
 
-    `accepted` connections so far; `most` of them were held by the client at a time.
+    `accepted` counts all connections; `most` is the highest number that the client held at the same time.
     """
 
     def __init__(self, kind, target_port, seed=0):
@@ -113,7 +114,7 @@ class ChaosProxy:
         self.accepted = 0
         self.most = 0
         self.fault = None
-        self.healed = None  # set when the present fault ends
+        self.healed = None  # set when the current fault ends
         self.choice = random.Random(seed)
         self.new_frames = _FRAMES[kind]
         self.target_port = target_port
@@ -128,7 +129,7 @@ class ChaosProxy:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
     def inflict(self, fault):
-        """Begins a fault, in the place of the one there is."""
+        """Begins a fault, which replaces the current one."""
         self._run(self._change(fault))
 
     def heal(self):
@@ -172,7 +173,7 @@ class ChaosProxy:
             self._server.close()
         for link in list(self._links):
             link.reset()
-        # So that each link's coroutine comes to its end.
+        # Cancelled tasks let each link's coroutine end.
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -180,25 +181,26 @@ class ChaosProxy:
 
 
 class _Link:
-    """One connection of a client, and the one to the server behind it."""
+    """One connection from a client, and the connection to the server behind it."""
 
     def __init__(self, proxy, reader, writer):
         self._proxy = proxy
         self._client = (reader, writer)
         self._server = None
         self._frames = proxy.new_frames()
-        self._said = 0  # bytes of the server since the fault began
+        self._said = 0  # bytes from the server since the fault began
         self._swallowed = False
         self._spoilt = False
 
     def held_by_client(self):
-        """Whether the client has not closed it. The kernel knows before we have read that far."""
+        """Whether the client has not closed the connection. The kernel knows before the proxy reads it."""
         handle = self._client[1].get_extra_info("socket")
         try:
             state = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
         except OSError:
             return False
-        # /usr/include/netinet/tcp.h: established, and the two states in which only we have closed
+        # /usr/include/netinet/tcp.h: ESTABLISHED, and FIN_WAIT1 and FIN_WAIT2, in which only the proxy has
+        # closed.
         return state in (1, 4, 5)
 
     def fault_changed(self, fault):
@@ -223,7 +225,7 @@ class _Link:
             await asyncio.gather(self._pump(self._client[0], self._server[1], self._from_client),
                                  self._pump(self._server[0], self._client[1], self._from_server))
         except OSError:
-            pass  # one side is gone
+            pass  # one side has closed
         finally:
             self._close()
 

@@ -5,7 +5,7 @@ import socket
 
 
 def ask(service_socket, command, **members):
-    """The reply to a request, as a dictionary."""
+    """Sends a request to the control socket; returns the reply as a dictionary."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(10)
         connection.connect(f"{service_socket}.control")

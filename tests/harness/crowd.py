@@ -1,4 +1,4 @@
-"""Many clients in one thread, each with one question at a time."""
+"""Many clients in one thread. Each has one request under way at a time."""
 
 import asyncio
 import threading
@@ -8,10 +8,11 @@ from . import proxymap_client
 
 
 class Crowd:
-    """Asks without a pause until finish(). `question(client, turn)` is the key, and the value or None for not found.
+    """Clients that ask without a pause until finish().
 
-    `right` counts what came as expected, `retries` what is to be asked later, `wrong` has the rest; `longest` is the
-    longest wait for any of them, in seconds.
+    `question(client, turn)` returns a key and its value; None means that the key is not in the table.
+    `right` counts the expected answers, `retries` the RETRY replies; `wrong` holds all other replies.
+    `longest` is the longest time until any reply, in seconds.
     """
 
     def __init__(self, path, table, question, clients=100):

@@ -1,4 +1,4 @@
-"""What a private PostgreSQL and a private MariaDB have in common, and a session to ask them things."""
+"""The common part of the private PostgreSQL and MariaDB servers, and a session that runs queries."""
 
 import contextlib
 import os
@@ -13,23 +13,24 @@ from .waiting import wait_until
 
 
 class DatabaseMissing(RuntimeError):
-    """The server's programs are not installed, or there is no user to run them as."""
+    """The server's programs are not installed, or no user exists to run them as."""
 
 
 class DatabaseServer:
-    """A server of its own: data directory, sockets, loopback port. A subclass says which programs, and how they talk.
+    """A private server with its own data directory, sockets and loopback port. Subclasses name the programs.
 
-    USER may do everything with PASSWORD, over the port; SUPERUSER needs no password on the socket. `options` are those
-    of the server program, without dashes: "max-connections=20".
+    USER has all rights and connects over TCP with PASSWORD. SUPERUSER needs no password on the socket.
+    `options` are options of the server program, without dashes: "max-connections=20".
     """
 
     NAME = None
-    KIND = None  # the type of the tables that Postfix finds in it
+    KIND = None  # the type of the Postfix tables that use this server
     SUPERUSER = None
     USER = None
     PASSWORD = None
-    _ACCOUNTS = ()  # of the system; a server refuses to run as root, and the first that exists runs it
-    _STOP_SIGNALS = {}  # by the modes of stop()
+    # A server refuses to run as root. The first of these system accounts that exists runs it.
+    _ACCOUNTS = ()
+    _STOP_SIGNALS = {}  # by mode of stop()
 
     def __init__(self, workspace, name, options=()):
         self.port = reserve_port()
@@ -51,7 +52,7 @@ class DatabaseServer:
 
     @classmethod
     def _account(cls):
-        """Who the server runs as; None to stay who we are."""
+        """The account that runs the server; None if it runs as the current user."""
         if os.geteuid() != 0:
             return None
         for name in cls._ACCOUNTS:
@@ -65,45 +66,45 @@ class DatabaseServer:
     def _run(arguments, **keywords):
         return subprocess.run(arguments, cwd="/", env=_ENVIRONMENT, check=keywords.pop("check", False), **keywords)
 
-    # What a subclass says
+    # The part that a subclass implements
 
     def _install_arguments(self):
-        """The command that makes the data directory."""
+        """The command that creates the data directory."""
         raise NotImplementedError
 
     def _server_arguments(self):
-        """The command that is the server, options left out."""
+        """The command that runs the server, without the options."""
         raise NotImplementedError
 
     def _server_options(self):
         raise NotImplementedError
 
     def client_arguments(self, database=None):
-        """The command that reads statements and prints bare rows, columns between tabs."""
+        """The command that reads statements and prints plain rows, with tabs between columns."""
         raise NotImplementedError
 
     def connections_query(self, database):
-        """A statement that counts the connections to a database, the asking one left out."""
+        """A statement that counts the connections to a database, except its own."""
         raise NotImplementedError
 
     def _create_statement(self, name, encoding):
-        """Makes a database; encoding None: UTF-8."""
+        """The statement that creates a database. With encoding None the database uses UTF-8."""
         raise NotImplementedError
 
     def terminate_backends(self, database):
-        """Cuts all client connections to a database; returns how many there were."""
+        """Ends all client connections to a database; returns how many there were."""
         raise NotImplementedError
 
-    # Its life
+    # Start and stop
 
     @property
     def running(self):
         return self._process is not None and self._process.poll() is None
 
     def start(self, options=(), ready=None):
-        """Returns when the server accepts connections, or ready() is true; at once if it is running.
+        """Returns when the server accepts connections or ready() is true. A running server stays as it is.
 
-        `options` are for this time only.
+        `options` apply to this start only.
         """
         if self.running:
             return self
@@ -122,7 +123,7 @@ class DatabaseServer:
         return self._run(self.client_arguments(), input=b"SELECT 1", capture_output=True).returncode == 0
 
     def stop(self, mode="immediate"):
-        """mode: immediate (connections are cut, as in a crash) or fast (clients are told)."""
+        """mode: "immediate" cuts the connections, as a crash does; "fast" tells the clients first."""
         for session in self._sessions:
             session.close()
         self._sessions.clear()
@@ -141,8 +142,8 @@ class DatabaseServer:
 
     @contextlib.contextmanager
     def frozen(self):
-        """All its processes stand still, as those of a machine that is paused."""
-        self._process.send_signal(signal.SIGSTOP)  # it first, so that no more of them come into being
+        """Stops all its processes with SIGSTOP, as if the machine were paused."""
+        self._process.send_signal(signal.SIGSTOP)  # the first process first, so that it starts no others
         pids = [self._process.pid, *processes.children(self._process.pid)]
         try:
             for pid in pids:
@@ -156,7 +157,7 @@ class DatabaseServer:
         with open(self.log_file, "rb") as file:
             return file.read()[-size:].decode(errors="replace")
 
-    # What is asked of it
+    # Statements and sessions
 
     def sql(self, text, database=None):
         """Runs statements; returns the rows as lists of strings."""
@@ -166,25 +167,25 @@ class DatabaseServer:
         return [line.split("\t") for line in done.stdout.decode(errors="replace").splitlines()]
 
     def create_database(self, name, text="", encoding=None):
-        """Makes a database and runs statements in it; returns its name. The encoding is UTF-8 unless named."""
+        """Creates a database and runs statements in it; returns its name. The default encoding is UTF-8."""
         self.sql(self._create_statement(name, encoding))
         if text:
             self.sql(text, name)
         return name
 
     def connections(self, database):
-        """How many connections to a database there are."""
+        """The number of connections to a database."""
         return int(self.sql(self.connections_query(database))[0][0])
 
     def session(self, database=None):
-        """A session that stays open, for frequent questions."""
+        """A session that stays open, for frequent queries."""
         session = Session(self.client_arguments(database))
         self._sessions.append(session)
         return session
 
 
 class Session:
-    """One client program kept running; one question at a time."""
+    """One client program that keeps running and takes one statement at a time."""
 
     _MARK = "--end-of-answer--"
 
@@ -193,7 +194,7 @@ class Session:
         self._lock = threading.Lock()
 
     def ask(self, statement):
-        """One statement without its semicolon; returns the rows as lists of strings."""
+        """Runs one statement, given without its semicolon; returns the rows as lists of strings."""
         with self._lock:
             self._process.stdin.write(f"{statement};\nSELECT '{self._MARK}';\n".encode())
             self._process.stdin.flush()
@@ -208,11 +209,11 @@ class Session:
 
     def close(self):
         with self._lock:
-            with contextlib.suppress(BrokenPipeError):  # refused by the server
+            with contextlib.suppress(BrokenPipeError):  # the server refused the connection
                 self._process.stdin.close()
             self._process.wait(10.0)
             self._process.stdout.close()
 
 
-# Nothing of the caller's: neither settings of a client library nor a home directory with option files.
+# A clean environment: no settings of a client library, and no home directory with option files.
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/nonexistent"}

@@ -1,4 +1,4 @@
-"""Where messages and answers begin and end, in what a database server and its client say."""
+"""Finds where messages and answers begin and end in the bytes of a database server and its client."""
 
 import dataclasses
 from collections import deque
@@ -6,7 +6,7 @@ from collections import deque
 
 @dataclasses.dataclass(frozen=True)
 class Message:
-    """One message as it was sent. `kind` is a word or a letter, "" before the client is let in."""
+    """One message as it was sent. `kind` is a word or a letter; it is "" before the client is logged in."""
 
     kind: str
     data: bytes
@@ -14,9 +14,10 @@ class Message:
 
 
 class PostgresDialogue:
-    """Kinds are the letters of PostgreSQL's protocol, version 3. No TLS.
+    """`kind` is a letter of PostgreSQL's protocol, version 3. TLS is not supported.
 
-    The answer to a query begins with BindComplete; the sync behind it is none of it.
+    The answer to a query begins with BindComplete. It does not include the ReadyForQuery of the sync after
+    it.
     """
 
     BEGINS = "2"
@@ -25,7 +26,7 @@ class PostgresDialogue:
         self._client = b""
         self._server = b""
         self._let_in = False  # the client's start-up message has passed
-        self._ready = False  # the server's first ReadyForQuery has
+        self._ready = False  # the server's first ReadyForQuery has passed
 
     def from_client(self, data):
         self._client += data
@@ -37,7 +38,7 @@ class PostgresDialogue:
                 break
             kind = self._client[:1].decode("latin-1") if self._ready else ""
             message, self._client = self._client[:size], self._client[size:]
-            # 1234,5679 and 1234,5680 ask for encryption.
+            # The codes 1234,5679 and 1234,5680 ask for encryption.
             self._let_in = self._let_in or message[4:6] != b"\x04\xd2"
             messages.append(Message(kind, message))
         return messages
@@ -57,11 +58,11 @@ class PostgresDialogue:
 
 
 class MysqlDialogue:
-    """Kinds are "query", "prepare", "execute" and "command" of the client, "ok", "error", "count", "column", "end" and
-    "row" of the server. Neither TLS nor compression.
+    """`kind` is "query", "prepare", "execute" or "command" for the client, and "ok", "error", "count",
+    "column", "end" or "row" for the server. TLS and compression are not supported.
     """
 
-    BEGINS = None  # whatever comes first
+    BEGINS = None  # any kind begins an answer
 
     _COMMANDS = {0x03: "query", 0x16: "prepare", 0x17: "execute"}
     _WITHOUT_ANSWER = (0x01, 0x18, 0x19)  # quit, long data, close of a statement
@@ -74,7 +75,8 @@ class MysqlDialogue:
         self._let_in = False
         self._capabilities = None
         self._asked = deque()
-        self._awaited = deque()  # kinds of packets that are still to come before rows do, or the answer ends
+        # The kinds of packets that must come before the rows do, or before the answer ends.
+        self._awaited = deque()
         self._rows = False
 
     @staticmethod

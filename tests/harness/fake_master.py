@@ -1,4 +1,4 @@
-"""Starts a daemon as master(8) does, so that a test can see what it does with what it is given."""
+"""Starts a daemon as master(8) does, so that tests control its descriptors and environment."""
 
 import fcntl
 import os
@@ -12,9 +12,9 @@ TAKEN, AVAILABLE = 0, 1
 
 
 class FakeMaster:
-    """One daemon process with a status channel and a listening socket of its own.
+    """One daemon process with its own status channel and listening socket.
 
-    `environment` is what master would pass on, the configuration directory aside.
+    `environment` is the environment that master(8) passes on, except for the configuration directory.
     """
 
     def __init__(self, binary, arguments, config, queue, socket_path, environment=None):
@@ -26,7 +26,7 @@ class FakeMaster:
         self.listener.setblocking(False)
         os.chmod(socket_path, 0o666)
         flow_read, flow_write = os.pipe()
-        # Copies with high numbers, so that no descriptor is overwritten before it was copied to its place.
+        # The copies get high numbers, so that no descriptor is overwritten before it is copied to its place.
         sources = [os.dup(fd) for fd in (flow_read, flow_write, theirs.fileno(), self.listener.fileno())]
         high = [self._above(fd) for fd in sources]
 
@@ -59,7 +59,7 @@ class FakeMaster:
         return [struct.unpack("=iIi", data[start:start + 12]) for start in range(0, len(data), 12)]
 
     def vanish(self):
-        """What a daemon sees when master is gone: the end of its status channel."""
+        """Closes the status channel, as it looks to the daemon when master(8) is gone."""
         self.status.close()
 
     def close(self):

@@ -8,7 +8,7 @@ from .ports import reserve_port
 
 
 class SilentServer:
-    """Accepts connections on a loopback port and never says a word."""
+    """Accepts connections on a loopback port and never sends a byte."""
 
     def __init__(self):
         self._connections = []
@@ -32,7 +32,7 @@ class SilentServer:
         """Called in the listener's thread for each connection."""
 
     def close(self):
-        # shutdown() wakes the thread; close() alone would leave it waiting.
+        # shutdown() wakes the thread; close() alone would leave it blocked.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for connection in self._connections:
@@ -52,7 +52,7 @@ class RefusingMysql(SilentServer):
 
 
 class SilentSocketmap(SilentServer):
-    """A socketmap server that takes requests and answers none."""
+    """A socketmap server that reads requests and never replies."""
 
     @property
     def table(self):
@@ -60,7 +60,7 @@ class SilentSocketmap(SilentServer):
 
 
 class _DyingServer(SilentServer):
-    """Talks in a thread for each connection, and is gone afterwards."""
+    """Serves each connection in a thread of its own, and closes it in the middle."""
 
     def serve(self, connection):
         threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
@@ -70,14 +70,14 @@ class _DyingServer(SilentServer):
             try:
                 self.talk(connection)
             except OSError:
-                pass  # the client went first
+                pass  # the client closed first
 
     def talk(self, connection):
         raise NotImplementedError
 
 
 class DyingPostgres(_DyingServer):
-    """Speaks PostgreSQL's protocol up to the first query; answers that with an error and is gone before the sync."""
+    """Speaks PostgreSQL's protocol up to the first query. Sends an error and closes before the sync."""
 
     def talk(self, connection):
         while True:
@@ -89,7 +89,7 @@ class DyingPostgres(_DyingServer):
         ready = self._message(b"Z", b"I")
         connection.sendall(self._message(b"R", bytes(4)) + self._message(b"S", b"standard_conforming_strings\0on\0") +
                            ready)
-        connection.recv(65536)  # the sync that shows that the connection works
+        connection.recv(65536)  # the sync of the connection check
         connection.sendall(ready)
         connection.recv(65536)
         connection.sendall(self._message(b"E", b"SERROR\0C22001\0Mtoo long\0\0"))
@@ -100,7 +100,7 @@ class DyingPostgres(_DyingServer):
 
 
 class DyingMysql(_DyingServer):
-    """Speaks MySQL's protocol up to the first SELECT; sends one row for an answer and is gone before its end."""
+    """Speaks MySQL's protocol up to the first SELECT. Sends one row and closes in the middle."""
 
     _GREETING = (b"\x0a5.5.5-10.11.0-MariaDB\0" + bytes(4) + b"saltsalt\0"
                  b"\x09\xa2\x2d\x02\0\x0a\0\x15" + bytes(10) + b"saltsaltsalt\0mysql_native_password\0")
@@ -125,9 +125,9 @@ class DyingMysql(_DyingServer):
 
 
 class FakeNameServer:
-    """Knows every name, as that of 127.0.0.1, until it hangs. Listens on an address of the loopback network of its own.
+    """A name server that resolves every name to 127.0.0.1, until it hangs.
 
-    Needs root. A command behind the words of `before` asks it, and nobody else.
+    It listens on its own loopback address and needs root. Only a command that `before` precedes uses it.
     """
 
     def __init__(self, workspace):
@@ -154,9 +154,9 @@ class FakeNameServer:
 
     @staticmethod
     def _answer(request):
-        end = request.index(b"\0", 12) + 5  # of the question: a name, its type and class
+        end = request.index(b"\0", 12) + 5  # the end of the question: a name, its type and class
         ask_ipv4 = request[end - 4:end - 2] == b"\0\1"
-        # The name is that of the question, at offset 12; type A, class IN, to be kept for 0 s.
+        # The name of the question, as a pointer to offset 12; type A, class IN, TTL 0.
         record = b"\xc0\x0c\0\1\0\1" + bytes(4) + b"\0\4" + socket.inet_aton("127.0.0.1")
         counts = b"\0\1" + (b"\0\1" if ask_ipv4 else b"\0\0") + bytes(4)
         return request[:2] + b"\x81\x80" + counts + request[12:end] + (record if ask_ipv4 else b"")

@@ -1,4 +1,4 @@
-"""Stands between a client and a server, and lets some connections stand still."""
+"""A forwarder between a client and a server. It can silence some connections."""
 
 import asyncio
 import threading
@@ -7,13 +7,13 @@ from .ports import reserve_port
 
 
 class Forwarder:
-    """Listens on a loopback port of its own, in a thread of its own; its methods may be called from any thread."""
+    """Listens on its own loopback port in its own thread. Its methods may be called from any thread."""
 
     def __init__(self, target_port):
         self.port = reserve_port()
         self._target_port = target_port
-        self._of = 0  # of so many connections one is silent; 0: of all none
-        self._links = {}  # the event that lets a connection go on, by its number
+        self._of = 0  # every so many connections one is silent; 0: none is
+        self._links = {}  # by number of the connection: the event that lets it continue
         self._accepted = 0
         self._server = None
         self._loop = asyncio.new_event_loop()
@@ -25,7 +25,7 @@ class Forwarder:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
     def silence(self, one_of=1):
-        """One of so many connections, old and new, passes nothing on until heal()."""
+        """Silences one connection in `one_of`, old and new, until heal()."""
         self._run(self._change(one_of))
 
     def heal(self):
@@ -60,7 +60,7 @@ class Forwarder:
             server = await asyncio.open_connection("127.0.0.1", self._target_port)
             await asyncio.gather(self._pump(reader, server[1], event), self._pump(server[0], writer, event))
         except OSError:
-            pass  # one side is gone
+            pass  # one side has closed
         finally:
             del self._links[number]
             writer.close()

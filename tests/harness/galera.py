@@ -15,31 +15,31 @@ _COPYING = ("wsrep_sst_rsync", "rsync")
 
 
 class GaleraNode(Mariadb):
-    """One of them. It begins with nothing, and gets its data from the others when it joins them."""
+    """One node of the cluster. It starts empty and gets its data from the others when it joins."""
 
     NAME = "MariaDB with Galera"
-    group_port = None  # where the others reach it; set before the first start
+    group_port = None  # the port for the other nodes; set before the first start
 
     def __init__(self, workspace, name):
         self._first = False
         super().__init__(workspace, name)
-        self._prepared = True  # by the first one
+        self._prepared = True  # the first node has prepared the data
         self._transfer_ports = reserve_port(), reserve_port()
-        # With it the programs that copy data, whose working directory is that of the server.
+        # The janitor ends the programs that copy data, too: they share the server's working directory.
         workspace.janitor.note(f"queue {self.data}")
 
     def _install_arguments(self):
         return ["/bin/mkdir", self.data]
 
     def join(self, ports):
-        """Tells it where all nodes are reached, itself included."""
+        """Tells the node the addresses of all nodes, including its own."""
         self._options += [f"wsrep-cluster-address=gcomm://{','.join(f'127.0.0.1:{port}' for port in ports)}"]
 
     def _server_options(self):
         incremental, whole = self._transfer_ports
         provider = {"gmcast.listen_addr": f"tcp://127.0.0.1:{self.group_port}", "base_port": self.group_port,
                     "base_host": "127.0.0.1", "ist.recv_addr": f"127.0.0.1:{incremental}", "gcache.size": "8M",
-                    # So that the others go on without it after two seconds.
+                    # The other nodes continue without this one after two seconds.
                     "evs.suspect_timeout": "PT2S", "evs.inactive_timeout": "PT4S", "evs.keepalive_period": "PT0.5S"}
         return [*(option for option in super()._server_options() if option != "skip-log-bin"),
                 "wsrep-on=ON", "binlog-format=ROW", "innodb-autoinc-lock-mode=2", f"wsrep-provider={_PROVIDER}",
@@ -59,24 +59,24 @@ class GaleraNode(Mariadb):
         return self._status("ready") == "ON" and self._status("local_state_comment") == "Synced"
 
     def sees(self):
-        """How many nodes there are, as far as it knows."""
+        """The number of nodes that this node sees in the cluster."""
         return int(self._status("cluster_size"))
 
     def lost_the_others(self):
-        """It accepts connections, and no queries: the others, if there are any, may have other data by now."""
+        """Accepts connections but no queries: the other nodes may have newer data."""
         return self._status("ready") == "OFF"
 
     def refuse(self, refuse=True):
-        """Has it refuse queries as one does that is not in step with the others."""
+        """Makes the node refuse queries, as a node does that is not in sync with the others."""
         self.sql(f"SET GLOBAL wsrep_reject_queries = {'ALL' if refuse else 'NONE'}")
 
     def go_on_alone(self):
-        """Makes it the one that the others join, after it has lost them."""
+        """Makes the node the primary component, after it has lost the others. Other nodes can join it."""
         self.sql("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=1'")
 
 
 class FirstGaleraNode(GaleraNode):
-    """The one that has the data that the others get."""
+    """The node with the first data. The other nodes copy it."""
 
     def __init__(self, workspace, name):
         super().__init__(workspace, name)
@@ -87,7 +87,7 @@ class FirstGaleraNode(GaleraNode):
 
 
 class GaleraCluster:
-    """Three nodes that have found each other."""
+    """Three nodes that have joined each other."""
 
     def __init__(self, workspace):
         if not os.access(_PROVIDER, os.R_OK):
@@ -109,7 +109,7 @@ class GaleraCluster:
         return self
 
     def stop(self, node):
-        """As in a crash; returns when the two others go on without it."""
+        """Kills the node; returns when the other two continue without it."""
         node.stop("immediate")
         wait_until(lambda: all(other.sees() == 2 for other in self.nodes if other is not node),
                    "the others go on without it", 15.0, 0.05)

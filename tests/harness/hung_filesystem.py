@@ -1,4 +1,4 @@
-"""A file system that does not answer, as one of the network whose server is gone."""
+"""A file system that does not answer, like a network file system whose server is gone."""
 
 import ctypes
 import os
@@ -7,11 +7,11 @@ _DETACH = 2  # MNT_DETACH
 
 
 class HungFilesystemMissing(RuntimeError):
-    """The kernel, or the container that this runs in, gives us none."""
+    """The kernel or the container does not allow such a mount."""
 
 
 class HungFilesystem:
-    """Mounted at a directory of its own. Whoever looks at a file in it waits, until close(), or until it is killed."""
+    """Mounted at its own directory. Access to a file in it hangs until close() or until SIGKILL."""
 
     def __init__(self, workspace, name):
         self.directory = workspace.directory(name)
@@ -20,7 +20,7 @@ class HungFilesystem:
             self._device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
             raise HungFilesystemMissing(f"/dev/fuse: {error}") from error
-        # Nobody reads the requests.
+        # No process reads the requests.
         options = f"fd={self._device},rootmode=40000,user_id=0,group_id=0,allow_other"
         if self._library.mount(b"hung", self.directory.encode(), b"fuse", 0, options.encode()) != 0:
             os.close(self._device)

@@ -1,13 +1,13 @@
-"""Cleans up after a test program that could not do it itself (killed by a time limit, for example).
+"""Cleans up after a test program that could not clean up itself, for example because a time limit killed it.
 
-Run as a program, it reads lines from its standard input, which is a pipe from the test program:
+As a program it reads lines from its standard input, which is a pipe from the test program:
 
     pid N        end this process
-    queue DIR    end the processes whose working directory this is (a Postfix instance)
+    queue DIR    end all processes with this working directory (a Postfix instance)
     tree DIR     remove this directory
     done         nothing is left to do
 
-When the pipe closes without "done", it does what the lines say.
+It does what the lines say when the pipe closes without "done".
 """
 
 import os

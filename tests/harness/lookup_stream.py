@@ -1,4 +1,4 @@
-"""Clients that ask without a pause, and what they were told."""
+"""Clients that ask without a pause, and the answers that they got."""
 
 import threading
 import time
@@ -9,9 +9,9 @@ from .waiting import wait_until
 
 
 class LookupStream:
-    """Clients that ask without a pause until finish(); every answer that is not the right one is kept.
+    """Clients that ask without a pause until finish(). All wrong answers are kept.
 
-    The right one is the key, or what `value` makes of it.
+    The right answer is the key, or value(key) if `value` is given.
     """
 
     def __init__(self, path, table, clients, value=lambda key: key):
@@ -50,7 +50,7 @@ class LookupStream:
             client.close()
 
     def wait_for_progress(self, lookups=50):
-        """Until as many more lookups have been answered."""
+        """Returns when `lookups` more lookups have been answered."""
         goal = self.answered + lookups
         wait_until(lambda: self.answered >= goal or self.wrong, f"{lookups} more lookups answered", 30.0)
 

@@ -1,4 +1,4 @@
-"""A copy of this machine to change: the same files, but what is written stays in memory and goes with it."""
+"""A copy of this machine for tests: the same files, but all changes stay in memory and end with the copy."""
 
 import os
 import subprocess
@@ -20,11 +20,11 @@ exec cat
 
 
 class MachineCopyMissing(RuntimeError):
-    """The kernel, or the container that this runs in, gives us no copy."""
+    """The kernel or the container does not allow a copy."""
 
 
 class MachineCopy:
-    """Its processes end, and its files vanish, with close(), and with the test program."""
+    """close() and the end of the test program end its processes and discard its files."""
 
     def __init__(self, workspace):
         self._place = workspace.directory("machine-copy")
@@ -38,12 +38,12 @@ class MachineCopy:
         (self._first,) = processes.children(self._holder.pid)
 
     def close(self):
-        """What runs in it is killed."""
+        """Kills all processes that run in the copy."""
         self._holder.communicate()
         wait_until(lambda: not processes.is_alive(self._first), "the processes of the copy end")
 
     def run(self, *arguments, text=None, check=True):
-        """Runs a program there; returns its status and output."""
+        """Runs a program in the copy; returns its status and output."""
         done = subprocess.run(
             ["nsenter", "--target", str(self._first), "--mount", "--pid", f"--root={self.path('/')}",
              f"--wd={self.path('/')}", *arguments],
@@ -54,7 +54,7 @@ class MachineCopy:
         return done.returncode, done.stdout + done.stderr
 
     def path(self, path):
-        """Where its file can be found from here."""
+        """The path from outside to a file of the copy."""
         return f"/proc/{self._first}/root{self._place}/root{path}"
 
     def read(self, path):
@@ -68,6 +68,6 @@ class MachineCopy:
         os.chown(self.path(path), 0, group)
 
     def changed(self):
-        """Paths of the files that are not those of this machine."""
+        """Paths of the files that differ from those of this machine."""
         top = f"/proc/{self._first}/root{self._place}/changed"
         return {os.path.join(parent, name).removeprefix(top) for parent, _, names in os.walk(top) for name in names}

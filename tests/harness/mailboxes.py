@@ -4,7 +4,7 @@ DATABASE, READER = "mail", "reader"
 MAILBOXES = 1000
 KEY, VALUE = "user7@domain7.example", b"box7@store.example"
 
-# By type of table; {} is the name of a table in the database. A password is not asked for, or this one.
+# By table type; {} is the name of a table in the database. PostgreSQL does not ask for the password.
 PASSWORD = "unused"
 _READER = {"pgsql": f"CREATE ROLE {READER} LOGIN", "mysql": f"CREATE USER {READER}@'%' IDENTIFIED BY '{PASSWORD}'"}
 _GRANT = {"pgsql": f"GRANT SELECT ON {{}} TO {READER}", "mysql": f"GRANT SELECT ON {{}} TO {READER}@'%'"}
@@ -16,7 +16,7 @@ def address(number):
 
 
 def sql():
-    """Makes the table `mailbox`."""
+    """The statements that create the table `mailbox`."""
     rows = ", ".join(f"('{address(n)}', 'box{n}@store.example')" for n in range(1, MAILBOXES + 1))
     return ("CREATE TABLE mailbox (address varchar(200) PRIMARY KEY, destination varchar(200));"
             f"INSERT INTO mailbox VALUES {rows};")
@@ -27,7 +27,7 @@ def query(table="mailbox"):
 
 
 def fill(database):
-    """Makes the database and the role in a server that runs; returns the server."""
+    """Creates the database and the role in a running server; returns the server."""
     database.create_database(DATABASE, sql())
     database.sql(f"{_READER[database.KIND]}; {grant(database)}", DATABASE)
     return database
@@ -42,6 +42,6 @@ def revoke(database, table="mailbox"):
 
 
 def table_parameters(ports, table="mailbox"):
-    """Of a table file that asks servers on these ports of the loopback address."""
+    """The parameters of a table that asks servers on these loopback ports."""
     return {"hosts": " ".join(f"127.0.0.1:{port}" for port in ports), "user": READER, "password": PASSWORD,
             "dbname": DATABASE, "query": query(table)}

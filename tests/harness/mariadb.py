@@ -35,11 +35,11 @@ class Mariadb(DatabaseServer):
         return [_PROGRAMS["server"], "--no-defaults"]
 
     def _server_options(self):
-        # In a shared tmpdir a server that starts removes the temporary tables of those that run.
+        # A server that starts removes all temporary tables in its tmpdir, so servers must not share one.
         return [f"datadir={self.data}", f"tmpdir={self.temporary}", f"pid-file={self.base}/server.pid",
                 f"socket={self.socket}", f"port={self.port}", "bind-address=127.0.0.1", "skip-name-resolve",
                 "skip-log-bin",
-                # Commits survive the end of the server's process, which is all the tests bring about.
+                # The tests only kill the server's process; commits survive that without a flush to disk.
                 "innodb-flush-log-at-trx-commit=2", "innodb-buffer-pool-size=64M", "innodb-log-file-size=16M",
                 "performance-schema=OFF", "max-connections=150", "max-connect-errors=1000000",
                 "character-set-server=utf8mb4"]
@@ -66,7 +66,7 @@ class Mariadb(DatabaseServer):
 
     def terminate_backends(self, database):
         ids = [row[0] for row in self.sql(f"SELECT id {self._connections(database)}")]
-        # --force: one that has gone in the meantime is no error.
+        # --force: a connection that has ended meanwhile is no error.
         self._run([*self.client_arguments(), "--force"], input="".join(f"KILL {one};\n" for one in ids).encode(),
                   capture_output=True)
         return len(ids)

@@ -1,4 +1,4 @@
-"""A proxy between a client and its database server that knows their messages, and does wrong to whole ones."""
+"""A proxy that tampers with whole messages between a client and its database server."""
 
 import asyncio
 import dataclasses
@@ -11,15 +11,16 @@ from .ports import reserve_port
 
 @dataclasses.dataclass(frozen=True)
 class Misdeed:
-    """What is done to some of the units that pass.
+    """What the proxy does with some of the units that pass. A unit is one message or one whole answer.
 
-    swallow  it does not arrive
-    repeat   it arrives twice, one behind the other
-    late     it arrives behind the next one, or much later where none follows
-    replay   the one before arrives in its place
-    garble   of those that arrive together, it is replaced by the next
+    swallow  the unit does not arrive
+    repeat   the unit arrives twice in a row
+    late     the unit arrives after the next one, or much later if no other follows
+    replay   the unit before it arrives in its place
+    garble   of units that arrive together, the next one replaces it
 
-    `what` is a kind of message as in dialogues.py, or "answer": all messages of one. `of_client`: what the client says.
+    `what` is a kind of message as in dialogues.py, or "answer" for all messages of an answer.
+    `of_client` selects the messages that the client sends.
     """
 
     act: str
@@ -38,7 +39,7 @@ class _Unit:
 
 
 class MiddleMan:
-    """Listens on a loopback port of its own, in a thread of its own. `done` counts what was done wrong."""
+    """Listens on its own loopback port in its own thread. `done` counts the misdeeds."""
 
     LATE = 0.1  # seconds
 
@@ -74,14 +75,14 @@ class MiddleMan:
             await asyncio.gather(_Side(self, dialogue, True).pump(reader, others[1]),
                                  _Side(self, dialogue, False).pump(others[0], writer))
         except OSError:
-            pass  # one side is gone
+            pass  # one side has closed
         finally:
             self._links.discard(writer)
             writer.close()
             others[1].close()
 
     def drop(self):
-        """Ends all connections, from any thread."""
+        """Ends all connections. May be called from any thread."""
         self._run(self._drop())
 
     async def _drop(self):
@@ -110,9 +111,9 @@ class _Side:
         self._of_client = of_client
         self._split = dialogue.from_client if of_client else dialogue.from_server
         self._begins = dialogue.BEGINS
-        self._answer = None  # the messages of the answer that has begun
-        self._held = None  # a unit that is late
-        self._before = None  # the last unit of the kind that misdeeds are about
+        self._answer = None  # the messages of the current, incomplete answer
+        self._held = None  # a unit that is held back
+        self._before = None  # the previous unit of the kind that the misdeed names
 
     async def pump(self, reader, writer):
         while data := await reader.read(65536):
@@ -130,7 +131,7 @@ class _Side:
             writer.write(unit.data)
 
     def _units(self, messages):
-        """Single messages, or whole answers when misdeeds are about those."""
+        """Single messages, or whole answers if the misdeed is about answers."""
         misdeed = self._man.misdeed
         whole = misdeed is not None and misdeed.what == "answer" and not self._of_client
         units = []

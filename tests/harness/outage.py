@@ -1,4 +1,4 @@
-"""What scenarios share in which databases get into trouble while clients are asking."""
+"""The common part of scenarios in which databases fail while clients ask."""
 
 import contextlib
 import time
@@ -11,13 +11,13 @@ from .waiting import wait_until
 
 
 class Outage(scenario.Scenario):
-    """Tables of mailboxes in database servers, a proxyd in front of them, and clients that notice everything."""
+    """Mailbox tables in database servers, a proxyd in front of them, and clients that check every answer."""
 
     HASTY = 1.0  # lookup_timeout of the table `hasty`, in seconds
 
     @classmethod
     def set_up_tables(cls, kind, ports, **more):
-        """`more` are names of further tables, and what they select from in the same database."""
+        """`more` maps names of further tables to the SQL that they select from, in the same database."""
         tables = TableFiles(cls.workspace.directory("tables"))
         for name, source in {"mailbox": "mailbox", **more}.items():
             tables.add(kind, name, **mailboxes.table_parameters(ports, source))
@@ -25,7 +25,7 @@ class Outage(scenario.Scenario):
         cls.tables = tables
 
     def setUp(self):
-        """Each test has a proxyd of its own, which has no connections yet."""
+        """Each test starts its own proxyd, which has no connections yet."""
         self.proxyd = StandAlone(self.workspace, scenario.tested().binary, self.id().rsplit(".", 1)[1],
                                  tables=self.tables.names).start().wait_for_socket()
         self.addCleanup(self.proxyd.stop)
@@ -36,7 +36,7 @@ class Outage(scenario.Scenario):
 
     @contextlib.contextmanager
     def streams(self, name="mailbox", clients=4):
-        """Clients that are being answered when the body begins, and again before they end."""
+        """Clients that get answers before the body begins, and again before they end."""
         with contextlib.ExitStack() as stack:
             asking = [stack.enter_context(self.client(name)) for _ in range(clients)]
             self.wait_for_answers(asking)
@@ -52,7 +52,7 @@ class Outage(scenario.Scenario):
         self.assertEqual([client.others[:1] for client in clients if client.others], [])
 
     def assert_deadline_kept(self, hasty):
-        """A client of the table `hasty` was told to try again later, and not before its deadline."""
+        """A client of the table `hasty` has got RETRY, and not before the deadline."""
         self.assertEqual({reply.status for reply in hasty.others}, {proxymap_client.RETRY})
         took = [done - begun for begun, done, right in hasty.lookups if not right]
         self.assertGreater(min(took), self.HASTY * 0.8, "a lookup was not held until its deadline")

@@ -1,4 +1,4 @@
-"""A client that asks for the same key at a steady pace, and keeps what it got."""
+"""A client that asks for the same key at a steady pace and records the answers."""
 
 import threading
 import time
@@ -8,14 +8,15 @@ from .proxymap_client import PostfixLikeClient
 
 
 class PacedClient:
-    """Asks until finish(), one lookup after the other, at most `per_second` of them; right is OK with `value`.
+    """Asks until finish(), one lookup after the other, at most `per_second` of them. OK with `value` is
+    right.
 
-    `lookups` are (when begun, when done, whether right), the times those of time.monotonic().
+    `lookups` has a tuple for each lookup: start, end, and whether it was right. Times are time.monotonic().
     """
 
     def __init__(self, path, table, key, value, per_second=500, timeout=30.0, flags=proxymap_client.DAEMON):
         self.lookups = []
-        self.others = []  # what came in place of the right answers
+        self.others = []  # all replies and errors that are not right
         self._ask = lambda client: client.lookup(table, key, flags)
         self._value = value
         self._pause = 1.0 / per_second
@@ -39,7 +40,7 @@ class PacedClient:
             self.lookups.append((begun, time.monotonic(), right))
             if not right:
                 self.others.append(reply)
-            # What was missed while an answer took long is not made up for.
+            # A long wait for an answer is not followed by a burst of lookups.
             due = max(due + self._pause, time.monotonic() - self._pause)
             time.sleep(max(0.0, due - time.monotonic()))
         client.close()
@@ -64,7 +65,7 @@ class PacedClient:
         return max(done - begun for begun, done, _ in self.lookups)
 
     def first_right_after(self, moment):
-        """Seconds from a moment to the first right answer after it; None: there was none."""
+        """Seconds from `moment` to the first right answer after it; None if there was none."""
         return next((done - moment for _, done, right in list(self.lookups) if right and done >= moment), None)
 
     def percentile(self, share):

@@ -11,7 +11,7 @@ _PROGRAM = "/usr/sbin/pgbouncer"
 
 
 class Pgbouncer:
-    """Hands out server connections per transaction; stop() is that of a crash."""
+    """Pools server connections per transaction. stop() is like a crash."""
 
     def __init__(self, workspace, postgres, pool_size=3):
         if not os.access(_PROGRAM, os.X_OK):

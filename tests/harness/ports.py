@@ -6,14 +6,14 @@ import random
 import socket
 
 _LOCK_DIRECTORY = "/tmp/proxyd-test-ports"
-# Below the kernel's usual range for outgoing connections, so no client socket takes a port between our look and the
-# server's bind.
+# The range is below the kernel's usual range for outgoing connections, so that no client socket takes a port
+# between the check and the server's bind().
 _FIRST, _LAST = 20000, 32000
 _held = []
 
 
 def reserve_port():
-    """A free port of 127.0.0.1. It stays reserved (by a lock on a file) until this process ends."""
+    """A free port of 127.0.0.1. A lock on a file reserves it until this process ends."""
     os.makedirs(_LOCK_DIRECTORY, mode=0o777, exist_ok=True)
     for _ in range(500):
         port = random.SystemRandom().randint(_FIRST, _LAST)

@@ -1,4 +1,4 @@
-"""A private Postfix: the installed daemons under a configuration, queue and log of their own."""
+"""A private Postfix: the installed daemons with their own configuration, queue and log."""
 
 import grp
 import os
@@ -12,11 +12,11 @@ from . import processes
 from .ports import reserve_port
 from .waiting import wait_until
 
-# The installed Postfix, or another one: its directories of daemons and of commands.
+# The directories of daemons and commands, of the installed Postfix or of another one.
 STOCK_DAEMONS = os.environ.get("PROXYD_TEST_POSTFIX_DAEMONS", "/usr/lib/postfix/sbin")
 COMMANDS = os.environ.get("PROXYD_TEST_POSTFIX_COMMANDS", "/usr/sbin")
 
-# What proxyd asks of tables that it does not serve itself.
+# The service that proxyd asks for tables that it does not serve itself.
 STOCK_SERVICE = "proxymap-stock unix - - n - - proxymap -n proxymap"
 
 _MASTER_CF = """\
@@ -56,23 +56,23 @@ _QUEUE = {
 
 
 class PostfixMissing(RuntimeError):
-    """No Postfix is installed, or we may not run one."""
+    """Postfix is not installed, or this user may not run it."""
 
 
 def mail_owner():
-    """(uid, gid) of the user Postfix daemons run as."""
+    """(uid, gid) of the user that Postfix daemons run as."""
     entry = pwd.getpwnam("postfix")
     return entry.pw_uid, entry.pw_gid
 
 
 def age(path):
-    """Dates a file back: Postfix sleeps up to two seconds over a file that was just written."""
+    """Dates a file back: Postfix waits up to two seconds before it reads a file that was just written."""
     past = time.time() - 100
     os.utime(path, (past, past))
 
 
 class Postfix:
-    """An instance. `server` says which program answers as proxymap: see server.Server.
+    """A Postfix instance. `server` names the program that serves proxymap: see server.Server.
 
     main_cf: parameters beyond the minimum; proxyd_cf: the text of proxyd.cf, for proxyd;
     services: more master.cf lines; chroot: the chroot column of the proxymap services.
@@ -175,7 +175,7 @@ class Postfix:
         self._write(f"{self.config}/master.cf", lines + "".join(f"{line}\n" for line in self._services))
 
     def add_services(self, *lines):
-        """More master.cf lines. Takes effect with reload()."""
+        """Adds master.cf lines. Takes effect with reload()."""
         self._services += lines
         self.write_master_cf()
 
@@ -199,7 +199,7 @@ class Postfix:
         return done
 
     def start(self):
-        # The directories are ours and right: skip Postfix's integrity check.
+        # This file makes Postfix skip its integrity check; the directories are known to be right.
         with open(f"{self.queue}/quick-start", "w", encoding="ascii"):
             pass
         self.command("start")
@@ -207,10 +207,11 @@ class Postfix:
         return self
 
     def reload(self):
-        """`postfix reload`, and waits until master has read its configuration again."""
+        """Runs `postfix reload`; returns when master(8) has read its configuration again."""
         before = self.log().count("reload -- version")
         def reloaded():
-            # A signal that comes just when master has logged the one before is lost: so it is sent again.
+            # Master loses a signal that arrives just after it has logged the previous one, so the signal is
+            # sent again.
             if time.monotonic() >= sent[-1] + 3:
                 self.command("reload")
                 sent.append(time.monotonic())
@@ -221,7 +222,7 @@ class Postfix:
         wait_until(reloaded, "master logs the reload")
 
     def reload_and_settle(self):
-        """reload(), and waits until the processes with the old configuration are gone."""
+        """Runs reload(); returns when all processes with the old configuration have ended."""
         before = set(self.pids(self.server.command))
         self.reload()
         wait_until(lambda: not before & set(self.pids()), "the processes of before the reload end", 20.0)
@@ -235,17 +236,17 @@ class Postfix:
         return pid if processes.is_alive(pid) and processes.command_line(pid)[:1] != [] else None
 
     def pids(self, command=None):
-        """Processes of this instance; with a command, those that master runs under that master.cf command."""
+        """Processes of this instance; with `command`, those that master.cf starts with that command."""
         found = processes.working_in(self.queue)
         if command is not None:
             found = [pid for pid in found if os.path.basename((processes.command_line(pid) or [""])[0]) == command]
         return found
 
     def proxymap_pids(self):
-        """The processes that answer for the proxymap service (those of proxywrite and others left out).
+        """The processes that serve proxymap, without those of proxywrite and others.
 
-        proxyd has another process in front of each, which only watches; it is left out, too, also while it watches one
-        that a reload has left.
+        Each proxyd process has a watching process in front of it, which is left out. A watching process stays
+        after a reload as long as the old serving process runs.
         """
         names = {None, "proxymap"}
         pids = [pid for pid in self.pids(self.server.command) if _option(processes.command_line(pid), "-n") in names]
@@ -253,7 +254,7 @@ class Postfix:
         return [pid for pid in pids if pid not in in_front and processes.name(pid) != "proxyd-front"]
 
     def stop(self):
-        """Ends master and every process of the instance; used at the end, whatever the state."""
+        """Ends master(8) and all processes of the instance, in whatever state they are."""
         if self.master_pid() in processes.working_in(self.queue):
             processes.send_signal(self.master_pid(), signal.SIGTERM)
         try:
@@ -263,7 +264,7 @@ class Postfix:
                 processes.send_signal(pid, signal.SIGKILL)
             wait_until(lambda: not self.pids(), "the killed processes of Postfix are gone", 5.0)
 
-    # What is asked of it
+    # The log and postmap
 
     def socket(self, service="proxymap"):
         return f"{self.queue}/private/{service}"
@@ -276,7 +277,7 @@ class Postfix:
             return ""
 
     def log_position(self):
-        """Where the log ends now, for log_since()."""
+        """The current end of the log, for log_since()."""
         try:
             return os.path.getsize(self.log_file)
         except FileNotFoundError:
@@ -291,7 +292,7 @@ class Postfix:
             return ""
 
     def wait_for_log(self, pattern, since=0, timeout=10.0):
-        """The match of a regular expression in what was logged since a position."""
+        """Waits for a regular expression in the log since a position; returns the match."""
         return wait_until(lambda: re.search(pattern, self.log_since(since), re.MULTILINE), f"log says {pattern!r}",
                           timeout)
 

@@ -17,7 +17,7 @@ def binary_directory():
 
 
 class Postgres(DatabaseServer):
-    """See DatabaseServer. Everybody is trusted, so that any password does."""
+    """See DatabaseServer. The server trusts all clients, so that any password works."""
 
     NAME = "PostgreSQL"
     KIND = "pgsql"
@@ -39,7 +39,7 @@ class Postgres(DatabaseServer):
 
     def _server_options(self):
         return ["listen-addresses=127.0.0.1", f"port={self.port}", f"unix-socket-directories={self.socket_directory}",
-                # Commits survive the end of the server's processes, which is all the tests bring about.
+                # The tests only kill the server's processes; commits survive that without fsync.
                 "fsync=off", "full-page-writes=off", "max-connections=100", "shared-buffers=32MB", "autovacuum=off",
                 "log-min-messages=warning", "log-line-prefix=%m [%p] %q%u@%d "]
 
@@ -64,19 +64,20 @@ class Postgres(DatabaseServer):
 
 
 class Standby(Postgres):
-    """A copy of another one that follows it; it can be read from."""
+    """A standby that follows another server. It accepts reads."""
 
     def __init__(self, workspace, primary, name="standby"):
         self._primary = primary
+        # PostgreSQL refuses limits below those of the primary, so the standby uses the same options.
         # pylint: disable-next=protected-access
-        super().__init__(workspace, name, primary._options)  # limits below those of the other will not do
+        super().__init__(workspace, name, primary._options)
 
     def _install_arguments(self):
         return [f"{self.bin}/pg_basebackup", "-h", self._primary.socket_directory, "-p", str(self._primary.port),
                 "-U", self.SUPERUSER, "-D", self.data, "-R", "-X", "stream", "-c", "fast", "--no-sync"]
 
     def start_closed(self):
-        """It follows the other one, and answers clients as a server does that is starting up."""
+        """Starts the standby so that it replays but refuses clients, as a server does that is starting up."""
         self.start(["hot-standby=off"], self._refuses)
 
     def _refuses(self):

@@ -1,4 +1,4 @@
-"""What /proc tells about processes, and ending them by their id."""
+"""Reads /proc, and ends processes by their id."""
 
 import os
 import re
@@ -17,7 +17,7 @@ def is_alive(pid):
 
 
 def parent(pid):
-    """The process id of the parent; None when there is no such process."""
+    """The process id of the parent; None if the process does not exist."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
             return int(stat.read().rpartition(")")[2].split()[1])
@@ -26,12 +26,12 @@ def parent(pid):
 
 
 def children(pid):
-    """Ids of the processes whose parent this is."""
+    """Ids of the child processes."""
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and parent(int(entry)) == pid]
 
 
 def name(pid):
-    """The name that the process has given itself; "" when it is gone."""
+    """The name that the process has given itself; "" if the process is gone."""
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
             return file.read().removesuffix("\n")
@@ -40,7 +40,7 @@ def name(pid):
 
 
 def command_line(pid):
-    """The arguments, or [] when the process is gone."""
+    """The command line arguments; [] if the process is gone."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             return [argument.decode(errors="replace") for argument in file.read().split(b"\0")[:-1]]
@@ -49,7 +49,7 @@ def command_line(pid):
 
 
 def working_in(directory):
-    """Ids of the processes whose working directory is `directory`, zombies left out."""
+    """Ids of the processes with this working directory, except zombies."""
     directory = os.path.realpath(directory)
     found = []
     for entry in os.listdir("/proc"):
@@ -64,14 +64,14 @@ def working_in(directory):
 
 
 def cpu_seconds(pid):
-    """User and system time the process has used."""
+    """User and system time of the process, in seconds."""
     with open(f"/proc/{pid}/stat", "rb") as stat:
         fields = stat.read().rsplit(b")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def descriptors(pid, without=None):
-    """How many files and sockets the process has open, save those of the file `without`."""
+    """The number of open descriptors of the process, except those of the file `without`."""
     count = 0
     for number in os.listdir(f"/proc/{pid}/fd"):
         try:
@@ -87,21 +87,21 @@ def resident_bytes(pid):
 
 
 def peak_resident_bytes(pid):
-    """The most that it ever had."""
+    """The highest resident size that the process has had."""
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         (line,) = (line for line in file if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
 
 
 def memory_mib(pids):
-    """Their proportional set sizes: what they share counts once."""
+    """The sum of the proportional set sizes; shared memory counts once."""
     total = 0
     for pid in pids:
         try:
             with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
                 total += int(re.search(r"^Pss:\s+(\d+) kB", file.read(), re.MULTILINE).group(1))
         except (OSError, AttributeError):
-            continue  # it has just ended
+            continue  # has just ended
     return total / 1024
 
 
@@ -113,7 +113,7 @@ def send_signal(pid, number):
 
 
 def end(pid, timeout=5.0):
-    """SIGTERM, and SIGKILL when that does not help."""
+    """Sends SIGTERM, then SIGKILL if the process does not end in time."""
     send_signal(pid, signal.SIGTERM)
     deadline = time.monotonic() + timeout
     while is_alive(pid) and time.monotonic() < deadline:

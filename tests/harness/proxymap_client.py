@@ -1,7 +1,7 @@
-"""A raw client of the proxymap protocol: bytes out, bytes in, nothing hidden.
+"""A raw client of the proxymap protocol. It sends and returns the bytes as they are.
 
-A message is a list of name and value strings, each ended by a NUL byte, and one more NUL byte at the end. In tests a
-message is written with the broken bar for NUL: "status¦0¦flags¦16¦¦".
+A message is a list of names and values. Each is a string that ends with a NUL byte, and one more NUL byte
+ends the message. Tests write the broken bar for NUL: "status¦0¦flags¦16¦¦".
 """
 
 import select
@@ -17,16 +17,16 @@ OK, NOKEY, RETRY, BAD, DENY, CONFIG = range(6)
 # Flag words as Postfix programs send them.
 FIXED = 16
 PATTERN = 32
-FOLD_FIX_LOCK = 16448  # SMTPUTF8 switched off in the client
+FOLD_FIX_LOCK = 16448  # a client with SMTPUTF8 switched off
 UTF8_REQUEST = 524288
 DAEMON = 524352  # a daemon of Postfix up to 3.10 with SMTPUTF8 switched on
-DAEMON_INSTANCE = 540736  # what a daemon of Postfix 3.11 opens a table with
-DAEMON_LOOKUP = 1589328  # and asks with
-IMPLEMENTATION_FLAGS = 262192  # the ones a server decides on
+DAEMON_INSTANCE = 540736  # a daemon of Postfix 3.11, in its open request
+DAEMON_LOOKUP = 1589328  # the same daemon, in its lookups
+IMPLEMENTATION_FLAGS = 262192  # the flags that the server decides on
 
 
 class Closed(ConnectionError):
-    """The server closed the connection where a reply was due; `received` holds what came before."""
+    """The server closed the connection instead of replying. `received` holds the bytes that came before."""
 
     def __init__(self, received=b""):
         super().__init__(f"connection closed after {received!r}")
@@ -40,12 +40,12 @@ def to_bytes(value):
 
 
 def wire(text):
-    """Bytes of a message written with ¦ for NUL; bytes pass through."""
+    """The bytes of a message that is written with ¦ for NUL. Bytes pass through unchanged."""
     return text if isinstance(text, bytes) else to_bytes(text).replace("¦".encode(), b"\0")
 
 
 def shown(message):
-    """The readable form of a message's bytes."""
+    """The readable form of a message."""
     return message.decode("utf-8", "backslashreplace").replace("\0", "¦")
 
 
@@ -60,7 +60,7 @@ def open_request(table, flags=0, layout="flags"):
 
 
 def lookup_request(table, key, flags=FOLD_FIX_LOCK, instance_flags=None):
-    """With instance_flags, in the layout of Postfix 3.11; without, in the older one."""
+    """A lookup request: with instance_flags in the layout of Postfix 3.11, else in the older one."""
     attributes = [("request", "lookup"), ("table", table)]
     if instance_flags is not None:
         attributes.append(("instance_flags", instance_flags))
@@ -68,7 +68,7 @@ def lookup_request(table, key, flags=FOLD_FIX_LOCK, instance_flags=None):
 
 
 def message_end(buffer):
-    """Where the first message in it ends; 0: not in it."""
+    """The end offset of the first message in the buffer; 0 if the message is incomplete."""
     position = 0
     while True:
         name_end = buffer.find(b"\0", position)
@@ -99,7 +99,7 @@ class Reply:
 
 
 class Connection:
-    """One connection to a proxymap socket. Waits at most `timeout` seconds for anything."""
+    """One connection to a proxymap socket. No call waits longer than `timeout` seconds."""
 
     def __init__(self, path, greeting=True, timeout=20.0):
         self.timeout = timeout
@@ -146,7 +146,7 @@ class Connection:
         self._buffer += chunk
 
     def receive_message(self, timeout=None):
-        """The bytes of one message. Closed at end of file, TimeoutError when nothing complete comes in time."""
+        """Returns one message. Raises Closed at end of file, TimeoutError if it is not complete in time."""
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         while True:
             end = message_end(self._buffer)
@@ -164,7 +164,7 @@ class Connection:
         return Reply(self.receive_message(timeout))
 
     def ask(self, message, timeout=None):
-        """Sends a request, returns its reply."""
+        """Sends a request; returns its reply."""
         self.send(message)
         return self.receive(timeout)
 
@@ -175,11 +175,11 @@ class Connection:
         return self.ask(lookup_request(table, key, flags, instance_flags), timeout)
 
     def readable(self, timeout=0.0):
-        """True when bytes or the end of file are there to be read."""
+        """True if bytes or the end of file can be read."""
         return bool(self._buffer) or bool(select.select([self.socket], [], [], timeout)[0])
 
     def closed_within(self, seconds):
-        """True when the server closes within that time; bytes that come before are dropped."""
+        """True if the server closes within that time. Bytes that come before are dropped."""
         deadline = time.monotonic() + seconds
         while not self._eof:
             remaining = deadline - time.monotonic()
@@ -193,10 +193,12 @@ class Connection:
 
 
 class PostfixLikeClient:
-    """Asks as Postfix's own client does: one request at a time, one connection, kept until the server closes it.
+    """Asks as Postfix's own client does: one request at a time, on one connection, until the server closes
+    it.
 
-    Before a request, a connection that has become readable is replaced at once and silently. When a request fails on
-    a connection, the client waits a second, connects again and repeats it; `repeats` counts that.
+    Before a request, the client silently replaces a connection that has become readable. When a request fails
+    on a connection, the client waits a second, connects again and repeats the request; `repeats` counts
+    these.
     """
 
     def __init__(self, path, timeout=60.0, greeting=True):

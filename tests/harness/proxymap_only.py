@@ -1,4 +1,4 @@
-"""A private Postfix with little more than its proxymap service, for measurements."""
+"""A private Postfix with little more than its proxymap service, for benchmarks."""
 
 from .postfix import Postfix
 
@@ -9,7 +9,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class ProxymapOnly(Postfix):
-    """A Postfix that runs nothing but its proxymap service and its log."""
+    """A Postfix that runs only its proxymap service and its log."""
 
     def write_master_cf(self):
         self._write(f"{self.config}/master.cf",

@@ -1,4 +1,4 @@
-"""Runs a command beside a private database server; what run_with_postgres.py and run_with_mariadb.py share."""
+"""Runs a command beside a private database server, for run_with_postgres.py and run_with_mariadb.py."""
 
 import os
 import signal
@@ -11,7 +11,8 @@ from .database_server import DatabaseMissing
 from .scenario import SKIPPED
 from .workspace import Workspace
 
-# Only the server's parent can wait for it, so start and stop go through this program, over a socket.
+# Only its parent process can wait for the server, so this program starts and stops it for the command, over a
+# socket.
 _CTL = """\
 #!{python}
 import socket, sys
@@ -50,7 +51,7 @@ def _serve(listener, server):
 
 
 def _make_ctl(workspace, server):
-    """Starts to listen for orders; returns the path of the program that gives them."""
+    """Starts to listen for orders; returns the path of the program that sends them."""
     path = f"{workspace.path}/control"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
@@ -64,7 +65,7 @@ def _make_ctl(workspace, server):
 
 
 def run_beside(server_class, environment, usage):
-    """Runs the command of sys.argv, with environment(server, ctl program) beyond ours; returns its exit status."""
+    """Runs the command in sys.argv with environment(server, ctl program) added; returns its exit status."""
     if len(sys.argv) < 2:
         sys.exit(usage)
     workspace = Workspace("database")

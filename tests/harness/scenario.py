@@ -1,4 +1,4 @@
-"""What the test programs share: the choice of the server, the base of the test cases, the way they are run."""
+"""The common part of the test programs: choice of the server, base class of test cases, main()."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ def tested():
 
 
 def not_with_stock(reason):
-    """Leaves a test out when the tests are tried against the stock server, which behaves differently here."""
+    """Skips a test when the tests run against the stock server, which behaves differently here."""
 
     def decorate(function):
         def wrapper(self, *arguments):
@@ -36,7 +36,7 @@ def not_with_stock(reason):
 
 
 class Scenario(unittest.TestCase):
-    """Test cases that share servers. A subclass starts them in `set_up_servers`, in the class's own workspace."""
+    """Test cases that share servers. Subclasses start them in `set_up_servers`, in the class's workspace."""
 
     longMessage = True
     maxDiff = None
@@ -65,7 +65,7 @@ class Scenario(unittest.TestCase):
 
 
 def main():
-    """Runs the tests of the calling program. Arguments: --server, the rest as for unittest."""
+    """Runs the tests of the calling program. Arguments: --server, and those of unittest."""
     global _chosen
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--server", choices=("proxyd", "stock"), default=os.environ.get("PROXYD_TEST_SERVER", "proxyd"))

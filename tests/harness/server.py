@@ -1,4 +1,4 @@
-"""Which program is tested: proxyd, or the stock proxymap to check the tests themselves."""
+"""The tested program: proxyd, or the stock proxymap when the tests themselves are checked."""
 
 import glob
 import os
@@ -24,7 +24,7 @@ STOCK = Server("stock", f"{STOCK_DAEMONS}/proxymap")
 
 
 def proxyd():
-    """proxyd as PROXYD_BINARY names it, or else the newest one under build/."""
+    """The proxyd that PROXYD_BINARY names, or else the newest one under build*/."""
     binary = os.environ.get("PROXYD_BINARY")
     if not binary:
         root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

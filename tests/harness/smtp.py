@@ -4,7 +4,7 @@ import smtplib
 
 
 class SmtpSession:
-    """One session with an smtpd. Replies are (code, text)."""
+    """One session with an smtpd. A reply is a tuple (code, text)."""
 
     def __init__(self, host, port, sender="sender@outside.example", timeout=60.0):
         self._client = smtplib.SMTP(host, port, local_hostname="client.outside.example", timeout=timeout)
@@ -19,13 +19,13 @@ class SmtpSession:
         self.close()
 
     def rcpt(self, recipient):
-        """The reply to RCPT TO; MAIL FROM is sent when it was not yet."""
+        """The reply to RCPT TO. Sends MAIL FROM first if it has not been sent yet."""
         if not self._in_transaction:
             code, text = self._client.mail(self._sender)
             if code != 250:
                 return code, text.decode(errors="replace")
             self._in_transaction = True
-        # Not smtplib's rcpt(), which would change a strange address.
+        # smtplib's rcpt() would change an unusual address.
         code, text = self._client.docmd(f"RCPT TO:<{recipient}>")
         return code, text.decode(errors="replace")
 

@@ -10,9 +10,9 @@ from .waiting import wait_until
 
 
 class StandAlone:
-    """Files in a directory of the workspace; start() runs the daemon.
+    """Its files are in a directory of the workspace; start() runs the daemon.
 
-    `options` are further lines of proxyd.cf, `tables` further ones that may be asked for.
+    `options` are further lines of proxyd.cf, `tables` further tables that clients may ask for.
     """
 
     KEY, VALUE = "info@example.com", b"anna@example.com"
@@ -48,7 +48,7 @@ class StandAlone:
         return ["--listen", self.socket, "--config", self.config]
 
     def start(self, environment=None, before=()):
-        """Runs the daemon, behind the words of a command `before` it."""
+        """Runs the daemon. The words in `before` precede its command line."""
         with open(self.log_file, "ab") as file:
             self.process = subprocess.Popen(  # pylint: disable=consider-using-with
                 [*before, self.binary, *self.arguments()], env={"PATH": os.environ["PATH"], **(environment or {})},
@@ -59,7 +59,7 @@ class StandAlone:
 
     @property
     def pid(self):
-        """The process that serves: the one that was started only stands in front of it, if it is watched."""
+        """The process that serves. With a watchdog, the started process only watches it."""
         return wait_until(self._serving, "proxyd serves")
 
     def _serving(self):

@@ -20,11 +20,11 @@ class TableFiles:
         return self.add_text(kind, name, text)
 
     def connection(self, kind):
-        """The lines of the defaults, for texts that are made by hand."""
+        """The connection parameters as lines, for table files that are written by hand."""
         return "".join(f"{parameter} = {value}\n" for parameter, value in self._defaults[kind].items())
 
     def add_text(self, kind, name, text):
-        """Writes a table file as it is; text may be bytes, or None for a file that does not exist."""
+        """Writes the text of a table file. The text may be bytes; with None the file does not exist."""
         table = self.name(kind, name)
         if table not in self.names:
             self.names.append(table)

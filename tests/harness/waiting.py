@@ -4,11 +4,11 @@ import time
 
 
 class TimedOut(AssertionError):
-    """What was waited for did not happen in time."""
+    """The condition did not become true in time."""
 
 
 def wait_until(condition, what, timeout=10.0, interval=0.02):
-    """Calls condition() until it returns something true, and returns that; TimedOut after `timeout` seconds."""
+    """Calls condition() until its result is true, and returns it. Raises TimedOut after `timeout` s."""
     deadline = time.monotonic() + timeout
     while True:
         result = condition()
@@ -20,7 +20,7 @@ def wait_until(condition, what, timeout=10.0, interval=0.02):
 
 
 def stays_true(condition, what, seconds, interval=0.05):
-    """Fails as soon as condition() is false within the next `seconds`."""
+    """Fails if condition() is false at any time in the next `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not condition():

@@ -1,4 +1,4 @@
-"""The temporary directory of one test program, with everything that runs in it."""
+"""The temporary directory of one test program, and all servers that run in it."""
 
 import contextlib
 import os
@@ -10,13 +10,15 @@ from .janitor import Janitor
 
 
 class Workspace:
-    """A directory under /tmp that every user can enter; servers register how they are stopped.
+    """A directory under /tmp that every user can enter. Servers register a function that stops them.
 
-    close() stops them in reverse order and removes the directory; with KEEP=1 in the environment it stays.
+    close() calls these functions in reverse order and removes the directory. With KEEP=1 in the environment
+    the directory stays.
     """
 
     def __init__(self, name):
-        os.umask(0o022)  # Postfix's users read what the tests write, whatever the umask of the caller
+        # Postfix's users must be able to read the tests' files, whatever the umask of the caller.
+        os.umask(0o022)
         self.path = tempfile.mkdtemp(prefix=f"proxyd-{name}-", dir="/tmp")
         os.chmod(self.path, 0o755)
         self.janitor = Janitor()
@@ -24,7 +26,7 @@ class Workspace:
         self._stack = contextlib.ExitStack()
 
     def directory(self, name, mode=0o755, owner=None):
-        """Makes a directory; owner is a (uid, gid) pair."""
+        """Creates a directory. `owner` is a pair (uid, gid)."""
         path = os.path.join(self.path, name)
         os.makedirs(path, exist_ok=True)
         os.chmod(path, mode)
