@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Nodes of a Galera cluster that are killed, rejoin, or accept connections without serving any query."""
+"""Nodes of a Galera cluster that are killed, rejoin, or accept connections but no queries."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from harness.galera import GaleraCluster
 from harness.outage import Outage
 from harness.waiting import wait_until
 
-_BACK = 3.0  # seconds, for what takes about one
+_BACK = 3.0  # seconds, for recoveries that take about one
 
 
 class GaleraTest(Outage):
@@ -21,7 +21,7 @@ class GaleraTest(Outage):
         cls.cluster = GaleraCluster(cls.workspace).start()
         mailboxes.fill(cls.cluster.nodes[0])
         ports = [node.port for node in cls.cluster.nodes]
-        # Slow enough to be under way when something happens.
+        # Queries take long enough to be under way when a node fails.
         cls.set_up_tables("mysql", ports, slow="(SELECT * FROM mailbox) AS mailbox JOIN (SELECT SLEEP(0.05)) AS nap")
 
     def wait_until_used(self, *nodes):
@@ -29,7 +29,7 @@ class GaleraTest(Outage):
 
     @staticmethod
     def used(node):
-        # While it is being tried a connection belongs to nobody.
+        # MariaDB does not show the user of a connection before the login.
         return int(node.sql("SELECT COUNT(*) FROM information_schema.processlist "
                             f"WHERE user = '{mailboxes.READER}' AND db = '{mailboxes.DATABASE}'")[0][0]) > 0
 

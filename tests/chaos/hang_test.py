@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A server, or half of the connections behind one address, that stands still while others serve."""
+"""A server, or half of the connections behind one address, hangs while others serve."""
 
 import contextlib
 import json
@@ -17,15 +17,16 @@ from harness.outage import Outage
 from harness.postgres import Postgres, Standby
 from harness.waiting import wait_until
 
-_HANG = 7.0  # seconds; below lookup_timeout, so that a lookup that was not asked elsewhere shows as a long wait
-_LONGEST = 3.0  # a loaded machine adds to what is below a second
+# Seconds. It is below lookup_timeout, so that a lookup that is not hedged shows up as a long wait.
+_HANG = 7.0
+_LONGEST = 3.0  # the real time is below a second; a busy machine needs more
 _CLIENTS = 16
 
 
 class Hang(Outage):
     @contextlib.contextmanager
     def expect_little_waiting(self, *tables):
-        """The body has something hang; nobody fails or waits for it."""
+        """The body makes a server hang. No lookup fails, and none waits for the hanging server."""
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(self.client(table, per_second=50)) for table in tables
                        for _ in range(_CLIENTS // len(tables))]
@@ -38,7 +39,7 @@ class Hang(Outage):
 
 class HangTest(Hang):
     server_class = Postgres
-    SLOW = "mailbox, pg_sleep(0.02)"  # enough to want several connections
+    SLOW = "mailbox, pg_sleep(0.02)"  # slow enough that the pool needs several connections
 
     @classmethod
     def set_up_servers(cls):
@@ -85,7 +86,7 @@ class UriTest(Hang):
                        f"{mailboxes.DATABASE}?target_session_attrs=any")
         writable = " ".join(f"postgresql://{mailboxes.READER}@127.0.0.1:{port}/{mailboxes.DATABASE}"
                             "?target_session_attrs=read-write" for port in ports)
-        # Slow enough to want several connections.
+        # Slow enough that the pool needs several connections.
         cls.tables.add("pgsql", "any", hosts=any_of_them, query=mailboxes.query("mailbox, pg_sleep(0.05)"))
         cls.tables.add("pgsql", "writable", hosts=writable, query=mailboxes.query())
 

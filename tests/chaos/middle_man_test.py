@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A middle man between proxyd and its database does wrong to whole messages, while clients ask for what is known.
+"""A middle man between proxyd and its database tampers with whole messages. Clients know the right answers.
 
 CHAOS_SEEDS: how many seeds, from CHAOS_SEED (1) on; CHAOS_SECONDS: how long each misdeed lasts.
-What no client can see is not here: proxyd(8) lists it.
+Misdeeds that no client can detect are not tested here; proxyd(8) lists them.
 """
 
 import os
@@ -26,7 +26,7 @@ _SECONDS = float(os.environ.get("CHAOS_SECONDS") or 0.6)
 
 _CLIENTS = 60
 _KEYS = 4000
-# A connection that is out of step may only show it by its silence: then the deadline passes.
+# A connection out of step may only show as silence. It then ends at the deadline.
 _OPTIONS = "pool_size = 6\nlookup_timeout = 1s\nconnect_timeout = 1s\n"
 
 
@@ -35,7 +35,7 @@ def _both(acts, kinds, **more):
 
 
 def _question(client, turn):
-    """Keys and values of one length; one in eight is not there."""
+    """Keys and values all have the same length. One key in eight does not exist."""
     number = (client * 37 + turn * 61) % _KEYS
     return f"key{number:05}", None if number % 8 == 0 else f"box{number:05}".encode()
 
@@ -43,10 +43,10 @@ def _question(client, turn):
 class MiddleManTest(scenario.Scenario):
     server_class = Postgres
     MESSAGES = _both(("swallow", "repeat", "late"), "2TDCZ")
-    # The formats of neighbours differ: each of these shows at once.
+    # Neighbouring answers differ in format, so that proxyd notices each of these misdeeds at once.
     ANSWERS = _both(("swallow", "repeat", "late", "replay"), ("answer",))
     ASKED = [*_both(("swallow", "repeat"), "BDES", of_client=True), Misdeed("garble", "B", True, 0.3)]
-    # They make proxyd believe in a pooler, until it ends.
+    # These make proxyd believe that it talks to a pooler, for as long as it runs.
     PREPARED = [*_both(("swallow", "repeat"), "1t", share=0.5),
                 *_both(("swallow", "repeat"), "P", of_client=True, share=0.5)]
 
@@ -73,7 +73,7 @@ class MiddleManTest(scenario.Scenario):
         return f"127.0.0.1:{self.man.port}"
 
     def suffer(self, misdeeds, anew=False):
-        """`anew`: connections are made while wrong is done, by a daemon that has met nothing yet."""
+        """`anew`: a freshly started daemon makes its connections during the misdeed."""
         for seed in range(_SEED, _SEED + _SEEDS):
             self.man.choice.seed(seed)
             for misdeed in misdeeds:
@@ -120,7 +120,7 @@ class MysqlMiddleManTest(MiddleManTest):
     PREPARED = _both(("swallow", "repeat", "late"), ("ok",), share=0.1)
 
     def test_nothing_is_sent_ahead(self):
-        """So that a router that mixes up what arrives together has nothing to mix up."""
+        """proxyd must not pipeline here: a router that reorders messages then has nothing to reorder."""
         with Crowd(self.proxyd.socket, self.table, _question, _CLIENTS) as crowd:
             self.man.misdeed = Misdeed("garble", "query", True, 1)
             wait_until(lambda: crowd.right > 20 * _CLIENTS or crowd.wrong, "answers", 20.0)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A name server that hangs: who has had an address goes on with it."""
+"""A name server hangs. proxyd goes on with the addresses that it already has."""
 
 import os
 import sys
@@ -15,8 +15,8 @@ from harness.postgres import Postgres
 from harness.stand_alone import StandAlone
 from harness.tables import TableFiles
 
-_EXPIRED = 65.0  # seconds, after which addresses are too old to serve without a question to the name server
-_BACK = 1.0  # seconds, for what takes a tenth of one
+_EXPIRED = 65.0  # seconds after which an address is too old to use without asking the name server
+_BACK = 1.0  # seconds, for recoveries that take a tenth of one
 
 
 class NameServerTest(Outage):

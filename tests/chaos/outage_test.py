@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Troubles of real servers: one that stands still, is full, loses a table, or is killed beside its replica."""
+"""Outages of real servers: one hangs, is full, loses a table, or is killed beside its replica."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ class OutageTest(Outage):
     def set_up_servers(cls):
         cls.database = mailboxes.fill(cls.server_class(cls.workspace,
                                                        options=[f"max-connections={_MAX_CONNECTIONS}"]).start())
-        # Slow enough to want connections of its own.
+        # These queries take long enough that the pool gives them connections of their own.
         nap = {"pgsql": "mailbox, pg_sleep(0.05)", "mysql": "mailbox JOIN (SELECT SLEEP(0.05)) AS nap"}
         cls.set_up_tables(cls.database.KIND, [cls.database.port], other="other", slow=nap[cls.database.KIND])
         cls.make_other()
@@ -111,9 +111,9 @@ class ReplicaTest(Outage):
     def set_up_servers(cls):
         cls.primary = mailboxes.fill(Postgres(cls.workspace).start())
         cls.replica = Standby(cls.workspace, cls.primary).start()
-        # What the primary has done is not held back for the sake of queries.
+        # The replica applies changes at once and cancels queries that are in the way.
         cls.replica.sql("ALTER SYSTEM SET max_standby_streaming_delay = 0; SELECT pg_reload_conf()")
-        # Slow enough to be under way when something happens.
+        # These queries take long enough to be under way when a server fails.
         slow = "mailbox, pg_sleep(0.05)"
         cls.set_up_tables("pgsql", [cls.primary.port, cls.replica.port], slow=slow)
         cls.tables.add("pgsql", "replica", **mailboxes.table_parameters([cls.replica.port], slow))

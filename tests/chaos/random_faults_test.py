@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Faults at random between proxyd and its database, while clients ask for what is known.
+"""Random faults between proxyd and its database. Clients know the right answers.
 
-CHAOS_SECONDS: how long, for each database; CHAOS_SEED: which faults. The seed of a run is printed.
+CHAOS_SECONDS: how long, for each database; CHAOS_SEED: which faults. A run prints its seed.
 """
 
 import contextlib
@@ -30,12 +30,12 @@ _CLIENTS = 12
 _MAILBOXES = 500
 _LOOKUP_TIMEOUT = 3.0
 _OPTIONS = f"pool_size = {_POOL_SIZE}\nlookup_timeout = {_LOOKUP_TIMEOUT:g}s\nconnect_timeout = 1s\n"
-_LATE = 1.0  # after lookup_timeout, for an answer
-_RECOVERY = 2.0  # after the last fault all lookups succeed again
-_CALM = 3.0  # time without a fault, so that this can be seen
+_LATE = 1.0  # seconds after lookup_timeout in which an answer must come
+_RECOVERY = 2.0  # seconds after the last fault from which all lookups must succeed
+_CALM = 3.0  # seconds without a fault, long enough to check the recovery
 _MEMORY_GROWTH = 8 << 20
 
-# Each makes one kind of fault from a source of chance.
+# Each function creates one kind of fault with random values.
 _FAULTS = (
     lambda choice: Fault("delay", choice.uniform(0.005, 0.5)),
     lambda choice: Fault("drip", choice.uniform(0.0005, 0.005)),
@@ -47,7 +47,7 @@ _FAULTS = (
     lambda choice: Fault("drop"),
     lambda choice: Fault("refuse"),
 )
-# Over within a second, they cost no lookup: each is answered late.
+# These faults are over within a second and cost no lookup: each answer only comes late.
 _HARMLESS = (
     lambda choice: Fault("delay", choice.uniform(0.005, 0.1)),
     lambda choice: Fault("stall"),
@@ -58,17 +58,17 @@ _HARMLESS = (
 
 
 def _some_bytes(choice):
-    """From within the handshake, the first answers, or many of them."""
+    """An offset within the handshake, within the first answers, or far behind them."""
     return choice.choice((0, choice.randrange(1, 20), choice.randrange(20, 2000), choice.randrange(2000, 20000)))
 
 
 class Truth:
-    """What is in the database, and which answer each key has."""
+    """The contents of the database, and the right answer for each key."""
 
     def __init__(self, tables, kind):
         by_address = "SELECT destination FROM mailbox WHERE address = '%s' ORDER BY number"
         self._mailboxes = tables.add(kind, "mailboxes", query=by_address)
-        # A key outside quotes is sent as text, and with nothing before or behind it.
+        # proxyd sends a key outside quotes in the text of the query, and pipelines nothing with it.
         self._numbers = tables.add(kind, "numbers", query="SELECT destination FROM mailbox WHERE number = %s")
 
     @staticmethod
@@ -100,7 +100,7 @@ class Truth:
 
 
 class Crowd:
-    """Clients that ask one to four questions at a time, and hold every reply against the truth."""
+    """Clients that send one to four requests at a time and compare every reply with the truth."""
 
     def __init__(self, path, truth, seed):
         self._path = path
@@ -108,10 +108,10 @@ class Crowd:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self.right = 0
-        self.retries = {}  # by the fault of the time
+        self.retries = {}  # count by the fault that was in force
         self.problems = []
         self.fault = "none"
-        self.well_since = time.monotonic()  # None: there is a fault
+        self.well_since = time.monotonic()  # the end of the last fault; None during a fault
         self.right_when_well = 0
         self.longest = 0.0
         self._threads = [threading.Thread(target=self._run, args=(random.Random(f"{seed}-{number}"),))
@@ -134,7 +134,7 @@ class Crowd:
         questions = [self._truth.question(choice) for _ in range(choice.choice((1, 1, 1, 2, 4)))]
         connection.send(b"".join(proxymap_client.lookup_request(table, key) for table, key, _, _ in questions))
         for question in questions:
-            # The next of a client is begun when the one before is answered.
+            # A client's next request counts from the reply to the one before.
             begun = time.monotonic()
             reply = connection.receive()
             self._judge(question, reply, begun, time.monotonic() - begun)
@@ -190,7 +190,7 @@ class RandomFaultsTest(scenario.Scenario):
         cls.proxyd.start().wait_for_socket()
 
     def calm(self, crowd):
-        """A time without faults, after which everything must be well."""
+        """A time without faults, at the end of which everything must work."""
         self.proxy.heal()
         crowd.faults_end()
         time.sleep(_CALM)
@@ -211,7 +211,7 @@ class RandomFaultsTest(scenario.Scenario):
 
     @contextlib.contextmanager
     def crowd(self):
-        """Clients who have been answered for a while."""
+        """Clients that have got answers for a while."""
         print(f"CHAOS_SEED={_SEED} CHAOS_SECONDS={_SECONDS:g}", file=sys.stderr)
         crowd = Crowd(self.proxyd.socket, self.truth, _SEED)
         try:
@@ -239,7 +239,7 @@ class RandomFaultsTest(scenario.Scenario):
         self.short_faults(_SEED)
 
     def test_short_faults_with_little_time_in_between(self):
-        """Refusals, and in the short calm after each the next attempt to connect was still to come."""
+        """Once, refusals left such long retry delays that the calm after them was not used."""
         self.short_faults(860704)
 
     def test_faults_at_random(self):
@@ -253,7 +253,7 @@ class RandomFaultsTest(scenario.Scenario):
                 self.calm(crowd)
             more = processes.descriptors(pid) - descriptors
             self.assertLessEqual(more, _POOL_SIZE, "descriptors leak")
-        # It goes back to the system when nothing has been asked for some seconds.
+        # The memory returns to the system after some seconds without a lookup.
         wait_until(lambda: processes.resident_bytes(pid) - memory <= _MEMORY_GROWTH, "the memory returns", 20)
 
     @classmethod

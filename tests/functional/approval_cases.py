@@ -1,4 +1,4 @@
-"""Values of proxy_read_maps and tables to ask for: who decides which are approved is the stock server."""
+"""Values of proxy_read_maps, and tables to ask for. The stock server decides which of them are approved."""
 
 from dataclasses import dataclass, field
 

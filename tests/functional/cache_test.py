@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Answers from memory: how long they are given, what forgets them, and what is answered while PostgreSQL is away."""
+"""Cached answers: their lifetime, flushing, and stale answers while PostgreSQL is down."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class CacheTest(scenario.Scenario):
                                    stale_ttl="1h", **place)
 
     def setUp(self):
-        """Each test has a proxyd of its own, and one mailbox."""
+        """Each test starts its own proxyd, with one mailbox."""
         self.set_box("one")
         self.proxyd = StandAlone(self.workspace, scenario.tested().binary, self.id().rsplit(".", 1)[1],
                                  options="lookup_timeout = 1s\n", tables=self.tables.names).start().wait_for_socket()

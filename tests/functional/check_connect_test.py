@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""proxyctl check --connect with tables whose connection is wrong in one parameter each: which line it names."""
+"""proxyctl check --connect names the wrong line of tables whose connection has one wrong parameter."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from harness.postgres import Postgres
 
 _QUERY = "SELECT dest FROM aliases WHERE addr = '%s'"
 
-# What is wrong, and the line of it: table files have hosts, user, password, dbname, query in this order.
+# (wrong parameters, line, message). Table files have hosts, user, password, dbname, query in this order.
 _MISTAKES = {
     "pgsql": {
         "hosts": ({"hosts": "{nobody}"}, 1, "Connection refused"),
@@ -38,7 +38,8 @@ _MISTAKES = {
     },
 }
 
-# A view for an account that may read it and nothing else; a function that does what it should not.
+# A view and an account that may read nothing else; functions that write, although they are declared STABLE,
+# or fail.
 _MORE = {
     "pgsql": """
 CREATE VIEW visible AS SELECT addr, dest FROM aliases;
@@ -60,7 +61,7 @@ CREATE TABLE written (address varchar(255));
 
 _VIEWER = {"user": "viewer", "password": "viewer", "query": "SELECT dest FROM visible WHERE addr = '%s'"}
 
-# Tables that answer lookups, and what check says of them besides.
+# Tables that answer lookups, and the severities of what check says about them.
 _ANSWERING = {
     "pgsql": {
         "view": (_VIEWER, []),
@@ -81,7 +82,7 @@ _ANSWERING = {
     },
 }
 
-# Those that do not.
+# Tables that do not answer: the line and the message.
 _REFUSED = {
     "pgsql": {
         "rights": ({**_VIEWER, "query": _QUERY}, 5, "permission denied"),
@@ -166,7 +167,7 @@ class CheckConnectTest(scenario.Scenario):
         self.assertRegex(lines[-1], rf", 0 answered: {len(expected)} errors, 0 warnings$")
 
     def test_several_statements(self):
-        """MySQL never runs them; a compound statement is one, which cannot be tried."""
+        """MySQL never runs several statements. A compound statement is one, but check cannot try it."""
         several = self.tables.add("mysql", "several", query="SELECT dest FROM aliases; SELECT '%s'")
         compound = self.tables.add("mysql", "compound", query="BEGIN NOT ATOMIC SELECT '%s'; END")
         lines = self.check(f"allowed_tables = {several} {compound}\n")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""proxyctl check of a Postfix that does not run: what stands in main.cf or master.cf and is not meant so."""
+"""proxyctl check of a Postfix that does not run: mistakes in main.cf and master.cf."""
 
 import os
 import sqlite3
@@ -43,7 +43,7 @@ class CheckPostfixTest(unittest.TestCase):
         age(f"{cls.site}/{name}")
 
     def check(self, main_cf, master_cf):
-        """The exit status and the findings. The text of main.cf begins in line 4."""
+        """The exit status and the findings. The caller's text begins in line 4 of main.cf."""
         self.write("main.cf", f"compatibility_level = 3.6\ndaemon_directory = {self.programs}\n"
                               f"local_recipient_maps =\n{main_cf}")
         self.write("master.cf", master_cf)
@@ -53,7 +53,7 @@ class CheckPostfixTest(unittest.TestCase):
         return done.returncode, done.stdout.replace(f"{self.site}/", "").splitlines()[:-1]
 
     def test_an_entry_in_several_lines(self):
-        # The others are not looked at.
+        # master(8) ignores all entries but the last.
         wrong = "proxymap unix n - n - 1 nosuch\n"
         self.assertEqual(self.check("", f"{wrong}# x\n{_PROXYD}"), (0, [
             "master.cf:3: warning: proxymap stands in lines 1 and 3; master(8) uses the last"]))
@@ -74,7 +74,7 @@ class CheckPostfixTest(unittest.TestCase):
             f"main.cf:4: warning: pool_size {fault} write it into proxyd.cf",
             f"main.cf:5: warning: lookup_timeout {fault} write it into proxyd.cf",
             f"main.cf:6: warning: allowed_tables {fault} proxy_read_maps in main.cf says which tables may be asked for"]))
-        # Postfix's own, one that the site reads, and one of a table.
+        # A parameter of Postfix, one that another parameter uses, and one of a table in main.cf.
         self.assertEqual(self.check(
             "smtputf8_enable = yes\npool_size = 3\nmine = $pool_size\nvirtual_alias_maps = proxy:sqlite:accounts\n"
             f"accounts_dbpath = {self.site}/mail.db\naccounts_query = SELECT '%s'\naccounts_pool_size = 3\n", _PROXYD),
@@ -122,7 +122,7 @@ class CheckPostfixTest(unittest.TestCase):
 
 @unittest.skipUnless(os.access("/usr/sbin/postconf", os.X_OK), "no Postfix")
 class CheckTablesTest(ProxyctlScene):
-    """The tables that it names, and the entries that serve them."""
+    """The tables that check finds, and the master.cf entries that serve them."""
 
     def test_what_it_finds(self):
         site = self.workspace.directory("postfix")
@@ -142,7 +142,8 @@ class CheckTablesTest(ProxyctlScene):
         none = "local_recipient_maps =\n"
         self.assertEqual(check(none + f"virtual_alias_maps = proxy:{table}\n", "n"),
                          (0, ["checked 1 table as user postfix: 0 errors, 0 warnings"]))
-        secret = self.table("secret", "SELECT '%s'", 0o640)  # root's alone, while proxyd reads it as the mail owner
+        # Only root can read this file. The daemon reads it as the mail owner.
+        secret = self.table("secret", "SELECT '%s'", 0o640)
         status, lines = check(none + f"virtual_alias_maps = proxy:{secret}\n", "n")
         self.assertEqual(status, 1)
         self.assertRegex(lines[0], r"secret\.cf: error: user postfix \(mail_owner\) cannot read it: Permission denied\. "
@@ -157,7 +158,7 @@ class CheckTablesTest(ProxyctlScene):
         self.assertRegex(lines[0], r"^main\.cf:3: warning: mine asks for .*append it with: postconf .* proxy:sqlite:"
                                    r".*, if something uses")
         self.assertRegex(lines[1], r"^master\.cf:1: error: smtpd_data_restrictions asks for .*not in proxy_read_maps")
-        # Tables of other types are the stock server's.
+        # The stock server answers tables of other types.
         status, lines = check("", "n")
         self.assertEqual(status, 1)
         self.assertRegex(lines[0], r"^main\.cf: error: .* unix: tables itself, .*not in master\.cf: .*proxyctl enable")
@@ -173,7 +174,7 @@ class CheckTablesTest(ProxyctlScene):
         self.assertEqual(status, 1)
         self.assertRegex(lines[0], r'^master\.cf:4: error: wrong -n value: .*end the line with "proxymap -n proxymap"$')
         self.check_relay_service(lambda option, *more: check("", "n", f"proxyd\n{option}" + "".join(more)), site)
-        # As `postconf -P` leaves `proxymap -n proxymap` of an entry.
+        # `postconf -P` changes `proxymap -n proxymap` in an entry to this.
         status, lines = check("", "n", "proxyd\nproxymap-stock unix - - n - - proxymap -n\n -o mine=x proxymap")
         self.assertEqual(status, 1)
         self.assertRegex(lines[0], r'^master\.cf:4: error: .*`postconf -P` has put options between -n and its value.*'
@@ -211,7 +212,7 @@ class CheckTablesTest(ProxyctlScene):
         self.assertRegex(lines[0], r"^main\.cf:3: error: missing '='")
 
     def check_domain_tables(self, check, table):
-        """Tables of other types in domain lists: the stock server is asked, and looks at proxy_read_maps."""
+        """Tables of other types in domain lists go to the stock server, which must approve them."""
         path = table.split(":", 1)[1]
         with open(path, "a", encoding="utf-8") as file:
             file.write("domain = example.com, hash:/x\n")
@@ -221,7 +222,7 @@ class CheckTablesTest(ProxyctlScene):
                                    r"proxy_read_maps: ")
 
     def check_relay_service(self, check, site):
-        """A misspelt relay_service, in master.cf and in proxyd.cf."""
+        """A misspelt relay_service in master.cf, and in proxyd.cf."""
         stock = "proxymap-stock unix - - n - - proxymap -n proxymap"
         fault = (r"relay_service = proxymap-stokc: master\.cf has no such service, so that lookups in tables of other "
                  r"types fail: write proxymap-stock, which it has$")
@@ -244,7 +245,7 @@ class CheckTablesTest(ProxyctlScene):
         os.remove(f"{site}/proxyd.cf")
 
     def check_types(self, check, table):
-        """Tables that nobody serves, those that do not go through proxyd, and those with a name that is no path."""
+        """Tables of unknown types, tables without proxy:, and tables whose name is not an absolute path."""
         for name, status, finding in (
                 ("proxy:pgsq:/x", 1, r'main\.cf:3: error: virtual_alias_maps asks for proxy:pgsq:/x: neither proxyd nor '
                                      r'the stock server knows the table type "pgsq", did you mean "pgsql"\?'),
@@ -271,20 +272,20 @@ class CheckTablesTest(ProxyctlScene):
 
     @staticmethod
     def in_queue_directory(table):
-        """The path of a table's file as the daemon would find it without the leading slash."""
+        """The path of a table's file relative to the queue directory."""
         queue = subprocess.run(["/usr/sbin/postconf", "-dh", "queue_directory"], capture_output=True, text=True,
                                check=True, timeout=60).stdout.strip()
         return "./" + os.path.relpath(table.split(":", 1)[1], queue)
 
     def programs(self):
-        """A daemon_directory with proxyd in it."""
+        """A daemon_directory that has proxyd in it."""
         path = self.workspace.directory("programs")
         for name, program in (("proxyd", self.proxyd), ("proxymap", "/bin/true"), ("other", "/bin/true")):
             os.symlink(program, f"{path}/{name}")
         return path
 
     def check_service_entries(self, check, programs):
-        """The entry of proxymap: what each mistake in it is answered with, and the exit status."""
+        """The proxymap entry of master.cf: the finding and the exit status for each mistake in it."""
         missing = (f'there is no program "{{}}" in {programs} (daemon_directory), '
                    "so that no proxy: table can be looked up")
         for entry, status, finding in (

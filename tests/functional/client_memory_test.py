@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Thousands of clients, idle ones and such as mean harm: what proxyd keeps for them all together stays bounded, and the
-lookups of others are answered. Needs neither Postfix nor a database server.
+"""Thousands of clients, idle or hostile. The memory that proxyd keeps for all of them stays bounded, and the
+lookups of other clients are answered. Needs neither Postfix nor a database server.
 """
 
 import os
@@ -20,12 +20,12 @@ from harness.waiting import wait_until
 from harness.workspace import Workspace
 
 _MEGABYTE = 1 << 20
-_LIMIT = 64 * _MEGABYTE  # of proxyd, for what it keeps for clients
-_SLACK = 32 * _MEGABYTE  # what one client more holds, the requests being worked on, the allocator's moods
+_LIMIT = 64 * _MEGABYTE  # the limit on what proxyd keeps for clients
+_SLACK = 32 * _MEGABYTE  # one more client's bytes, the requests under way, and noise of the allocator
 
 
 class _Daemon(unittest.TestCase):
-    """A proxyd of its own for each test; this process may have as many descriptors as that has."""
+    """Each test starts its own proxyd. This process gets as many descriptors as proxyd."""
 
     def setUp(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -56,28 +56,28 @@ class _Daemon(unittest.TestCase):
 
 
 class HoardTest(_Daemon):
-    """Each client stays within what one may have; together they would take hundreds of megabytes."""
+    """Each client stays within its own limit. Together they would take hundreds of megabytes."""
 
     CLIENTS = 300
     SIZE = 1_000_000
 
     def start_with_polite(self, tables=()):
-        self.start(tables, options="request_timeout = 60s\n")  # not what ends them here
+        self.start(tables, options="request_timeout = 60s\n")  # request_timeout must not end these clients
         self.polite = self.connect()
-        self.half = self.connect()  # a small request, of which the rest comes late
+        self.half = self.connect()  # a small request whose rest comes late
         self.request = lookup_request(self.site.table, self.site.KEY)
         self.half.send(self.request[:-20])
         self.assert_answered(self.polite)
         self.before = processes.resident_bytes(self.pid)
 
     def hoard(self, act):
-        """Each of many clients does something that leaves the daemon with its bytes."""
+        """Many clients send or leave unread as many bytes as `act` does."""
         for number in range(self.CLIENTS):
             connection = self.connect()
             try:
                 act(connection, number)
             except (BrokenPipeError, ConnectionResetError):
-                pass  # it has been found out already
+                pass  # the daemon has disconnected this client already
             if number % 10 == 0:
                 self.assert_answered(self.polite)
 
@@ -117,12 +117,12 @@ class HoardTest(_Daemon):
         self.assert_bounded()
 
     def test_long_requests_that_wait_for_their_answers(self):
-        """The table is busy, and all keys have to be kept until it is asked."""
+        """The table is busy. The daemon has to keep all keys until it asks the table."""
         slow = self.table("slow", "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 100000000)"
                                   " SELECT max(i) + length('%s') FROM n")
         os.link(f"{self.site.directory}/mail.db", f"{self.site.directory}/other.db")
         with open(slow.partition(":")[2], "a", encoding="utf-8") as file:
-            file.write(f"dbpath = {self.site.directory}/other.db\n")  # each file has a thread
+            file.write(f"dbpath = {self.site.directory}/other.db\n")  # each database file has its own thread
         self.start_with_polite([slow])
         waiting = []
 
@@ -142,7 +142,7 @@ class ManyClientsTest(_Daemon):
     BYTES_PER_CLIENT = 2048
 
     def connect_at_once(self, count):
-        """So many, without waiting for anything but room in the listen queue."""
+        """Connects `count` clients. It waits only for room in the listen queue."""
         sockets = []
         for _ in range(count):
             sockets.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
@@ -162,7 +162,7 @@ class ManyClientsTest(_Daemon):
         if hard < self.CLIENTS + 1000:
             self.skipTest(f"the hard limit of descriptors is {hard}")
         some = self.table("some", "SELECT hex(zeroblob(%u / 2))")
-        # A soft limit as it is usual: proxyd raises it.
+        # The soft limit that is usual; proxyd raises it.
         self.start([some], before=["prlimit", "--nofile=1024:"])
         with Connection(self.site.socket) as first:
             self.assert_answered(first)
@@ -172,13 +172,13 @@ class ManyClientsTest(_Daemon):
         clients = self.connect_at_once(self.CLIENTS)
         for one in clients:
             self.assertEqual(self.receive(one), GREETING)
-        # On a machine with nothing else to do, that is how long they wait.
+        # CPU time stands for waiting time here, because the machine may be busy.
         self.assertLess(processes.cpu_seconds(self.pid) - spent, 2.0)
         for one in clients:
             one.sendall(lookup_request(some, "4000"))
         for one in clients:
             self.assertTrue(self.receive(one).startswith(b"status\0000\0"))
-        # Nothing is kept of what they have asked and were told.
+        # The daemon frees the requests and the replies.
         wait_until(lambda: processes.resident_bytes(self.pid) - before < self.CLIENTS * self.BYTES_PER_CLIENT,
                    "the memory is given back", 20.0)
 
@@ -191,7 +191,7 @@ class ManyClientsTest(_Daemon):
         self.assertTrue(limit // 2 < len(greeted) < limit, len(greeted))
         for one in greeted:
             self.assertEqual(self.receive(one), GREETING)
-        # There are some left for the table's file and the database.
+        # The daemon keeps descriptors for the table's file and the database.
         for one in greeted:
             one.sendall(lookup_request(self.site.table, self.site.KEY))
             self.assertIn(self.site.VALUE, self.receive(one))

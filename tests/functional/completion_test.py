@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What bash (and zsh and fish, where they are installed) offer after `proxyctl`, held against what --help says."""
+"""The completions of bash (and of zsh and fish, if installed) for `proxyctl`, compared with --help."""
 
 import os
 import re
@@ -50,7 +50,7 @@ class CompletionTest(unittest.TestCase):
 
     @staticmethod
     def listed(text, section):
-        """The names in a section of --help: an independent reading of it."""
+        """The names in a section of --help, read independently of the completions."""
         block = re.search(rf"^{section}:\n((?:  .*\n)+)", text, re.MULTILINE)
         names = re.findall(r"^  (\S+)", block[1], re.MULTILINE) if block else []
         return {name for item in names for name in item.split(",")}
@@ -89,7 +89,7 @@ class CompletionTest(unittest.TestCase):
         files = {"one.cf", "two.cf"}
         self.assertEqual(self.bash("proxyctl check --config "), files)
         self.assertEqual(self.bash("proxyctl check --config o"), {"one.cf"})
-        self.assertEqual(self.bash("proxyctl check --config = t"), {"two.cf"})  # as bash splits it
+        self.assertEqual(self.bash("proxyctl check --config = t"), {"two.cf"})  # as bash splits the line
         self.assertEqual(self.bash("proxyctl query --socket "), files)
         self.assertEqual(self.bash("proxyctl query sqlite : one"), {"one.cf"})
         self.assertEqual(self.bash("proxyctl query sq"), {"sqlite:"})

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Configurations out of Postfix's manual: options of master.cf, instances, restriction classes, files in lists, types.
+"""Configurations from Postfix's manual: master.cf options, instances, restriction classes, lists in files,
+types.
 
-What is right is what the stock server does, which is asked beside proxyd or before it is replaced.
+The stock server decides what is right. It is asked beside proxyd, or before proxyd replaces it.
 """
 
 import os
@@ -23,7 +24,8 @@ from harness.smtp import SmtpSession
 from harness.tables import TableFiles
 from harness.waiting import wait_until
 
-# Arguments in master.cf, and which of the tables a, b and c are approved with them; {a} is proxy: and the table.
+# Arguments in master.cf, and which of the tables a, b and c they approve. {a} is proxy: and the name of table
+# a.
 _ARGUMENTS = (
     ("-o proxy_read_maps={a}", "a"),
     ("-o {{proxy_read_maps={a} {b}}}", "ab"),
@@ -35,7 +37,7 @@ _ARGUMENTS = (
     ("-o {{ proxy_read_maps = ${{absent?{{{a}}}:{{{b} ${{two:$two}}}}}} {c} }}", "bc"),
     ("-o {{ proxy_read_maps = ${{{{$mail_owner}} == {{postfix}} ? {{{a}}} : {{{b}}}}} }}", "a"),
     ("-o proxy_read_maps=", ""),
-    # A list may be in a file in most places, but here only since Postfix 3.11.
+    # Postfix reads most lists from files too, but this one only since 3.11.
     ("-o proxy_read_maps={file}", "" if server.postfix_version() < (3, 11) else "a"),
     ("-o alias_maps={c}", "c"),
     ("-o {{ virtual_alias_maps = hash:/nonexistent {b} }} -v", "b"),
@@ -48,7 +50,7 @@ def _letters(text, tables, file):
 
 
 class OptionsTest(scenario.Scenario):
-    """Both servers in one Postfix, each as the service proxymap by its own account."""
+    """Both servers in one Postfix. `-n proxymap` gives each the name of the proxymap service."""
 
     @classmethod
     def set_up_servers(cls):
@@ -75,7 +77,7 @@ class OptionsTest(scenario.Scenario):
             postfix.start()
 
     def approved(self, service, postfix=None):
-        """The letters of the tables that it approves, and answers."""
+        """The letters of the tables that the service approves and answers."""
         found = ""
         for letter, table in self.tables.items():
             with Connection((postfix or self.postfix).socket(service)) as connection:
@@ -117,7 +119,7 @@ INSERT INTO access VALUES
 
 
 class MailTest(scenario.Scenario):
-    """Tables in places where smtpd finds them by itself: a class of restrictions, a file with a list."""
+    """smtpd finds these tables indirectly: through a restriction class, and through a list in a file."""
 
     @classmethod
     def set_up_servers(cls):
@@ -155,7 +157,7 @@ class MailTest(scenario.Scenario):
 
 
 class Control(scenario.Scenario):
-    """proxyctl beside Postfix instances that begin with the stock server."""
+    """proxyctl with Postfix instances that start with the stock server."""
 
     @classmethod
     def set_up_programs(cls):
@@ -165,7 +167,7 @@ class Control(scenario.Scenario):
         cls.tables = TableFiles(cls.workspace.directory("tables"), {"sqlite": {"dbpath": database}})
 
     def run_program(self, *arguments, config=None, status=0):
-        """With MAIL_CONFIG when `config` is given. Returns its output."""
+        """Runs a program, with MAIL_CONFIG if `config` is given. Returns its output."""
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=100, check=False,
                               env={"PATH": "/usr/sbin:/usr/bin:/bin", **({"MAIL_CONFIG": config} if config else {})})
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
@@ -178,7 +180,7 @@ class Control(scenario.Scenario):
 
 
 class InstancesTest(Control):
-    """Two instances, the second made and started by postmulti(1), each with its own proxyd or without."""
+    """Two instances. postmulti(1) creates and starts the second. Each runs proxyd or the stock server."""
 
     @classmethod
     def set_up_servers(cls):
@@ -190,7 +192,7 @@ class InstancesTest(Control):
         first = {"virtual_alias_maps": f"proxy:{cls.tables.name('sqlite', 'first')}"}
         cls.first = Postfix(cls.workspace, server.STOCK, first, name="first")
         cls.first.add_daemon("proxyd", cls.proxyd)
-        # What postmulti makes an instance from.
+        # postmulti creates an instance from these files.
         shutil.copytree("/etc/postfix", cls.first.config, ignore=shutil.ignore_patterns("main.cf", "master.cf"),
                         dirs_exist_ok=True)
         cls.root = cls.workspace.directory("second")
@@ -198,7 +200,7 @@ class InstancesTest(Control):
         cls.workspace.janitor.note(f"queue {cls.root}/spool")
 
     def postmulti(self, *arguments):
-        """With the first instance in the place of the machine's own: postmulti takes no other for the primary."""
+        """Runs postmulti with the first instance on /etc/postfix: the primary must have that path."""
         return self.run_program("unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/postfix && exec "$@"',
                                 self.first.config, f"{COMMANDS}/postmulti", *arguments)
 
@@ -226,7 +228,7 @@ class InstancesTest(Control):
         self.postmulti("-i", "postfix-second", "-p", "stop")
 
     def answers(self, config):
-        """Who answers in the instance of this directory, and with what, as postmap and proxyctl find it."""
+        """What postmap and proxyctl find in the instance with this directory, and which server answers."""
         name = "first" if config == self.first.config else "second"
         table = f"proxy:{self.tables.name('sqlite', name)}"
         self.assertEqual(self.run_program(f"{COMMANDS}/postmap", "-q", "key", table, config=config), f"{name}\n")
@@ -242,7 +244,7 @@ class InstancesTest(Control):
         configs = (self.first.config, self.second)
         before = [self.master_cf(config) for config in configs]
         self.assertEqual([self.answers(config) for config in configs], ["another"] * 2)
-        # Once by the option, once by the environment.
+        # One instance by the option, the other by the environment.
         self.run_program(self.proxyctl, "enable", "-c", self.second)
         self.assertEqual(self.answers(self.first.config), "another")
         self.assertNotEqual(self.answers(self.second), "another")
@@ -250,7 +252,7 @@ class InstancesTest(Control):
         self.run_program(self.proxyctl, "enable", config=self.first.config)
         processes = [self.answers(config) for config in configs]
         self.assertEqual(len(set(processes) - {"another"}), 2, processes)
-        # As when the machine starts.
+        # As at a restart of the machine.
         self.postmulti("-p", "stop")
         self.postmulti("-p", "start")
         wait_until(lambda: "another" not in [self.answers(config) for config in configs], "proxyd answers in both")
@@ -266,14 +268,14 @@ _RECIPIENTS = {"root": 250, "info": 250, "Root+extension": 550, "no-such-user": 
 
 
 class DebianTest(Control):
-    """Debian's own main.cf and master.cf, and tables of all types: what is found before, with proxyd, and after."""
+    """Debian's main.cf and master.cf, with tables of all types: answers before, with and after proxyd."""
 
     @classmethod
     def set_up_servers(cls):
         cls.set_up_programs()
         maker = TableMaker(cls.workspace.directory("types"))
         served = cls.tables.add("sqlite", "aliases", query="SELECT dest FROM aliases WHERE addr = '%s'")
-        unusable = {"no-such-type"}  # refused by the check
+        unusable = {"no-such-type"}  # proxyctl check reports an error for it
         cls.types = [table for table in maker.of_many_types() if table.split(":")[0] not in unusable] + [served]
         cls.postfix = Postfix(cls.workspace, server.STOCK, {
             "mydestination": "$myhostname, localhost",
@@ -302,7 +304,7 @@ class DebianTest(Control):
         age(f"{cls.postfix.config}/{name}")
 
     def answers(self):
-        """What postmap and smtpd make of every table."""
+        """The answers of postmap and smtpd for every table."""
         keys = "".join(f"{key}\n" for key in _KEYS)
         found = {}
         for table in self.types:

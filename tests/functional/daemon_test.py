@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The daemon as master(8) runs it: options, names, status records, log, chroot; and table files that change."""
+"""The daemon under master(8): options, names, status records, log, chroot, and edited table files."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from harness.proxymap_client import Connection
 from harness.scenario import not_with_stock
 from harness.waiting import wait_until
 
-# master.cf service, process limit, arguments: all must answer like the proxymap service.
+# master.cf service, process limit, arguments. All must answer like the proxymap service.
 _GOOD_SERVICES = {
     "verbose": ("-", "-v"),
     "verbose-twice": ("-", "-v -v"),
@@ -217,7 +217,7 @@ class DaemonTest(scenario.Scenario):
         self.assertEqual(self.value(table), "old")
         self.edit("edited", "query = SELECT 'new'\n")
         wait_until(lambda: self.value(table) == "new", "the new query is in force", 5.0)
-        with open(self.tables.path("edited"), "a", encoding="utf-8") as file:  # in place, as an editor may do it
+        with open(self.tables.path("edited"), "a", encoding="utf-8") as file:  # as some editors do
             file.write("result_format = <%s>\n")
         wait_until(lambda: self.value(table) == "<new>", "the new result format is in force", 5.0)
 
@@ -261,7 +261,7 @@ class DaemonTest(scenario.Scenario):
 
 
 class ChrootTest(scenario.Scenario):
-    """The chroot column of master.cf: table files are looked up inside the queue directory."""
+    """The chroot column of master.cf: proxyd looks for table files inside the queue directory."""
 
     @classmethod
     def set_up_servers(cls):

@@ -1,7 +1,8 @@
-"""Where proxyd answers otherwise than the stock server, on purpose. Everything else that differs is a mistake.
+"""Deliberate differences between the answers of proxyd and of the stock server. Any other difference is a
+bug.
 
-Each entry has a reason and a test: given the question and both replies, is this that difference? A reply is None when
-the server closed the connection instead of answering.
+Each entry has a reason and a function. The function gets the question and both replies, and tells whether
+this entry explains the difference. A reply is None if the server closed the connection instead.
 """
 
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from harness.proxymap_client import CONFIG, NOKEY, OK, RETRY
 
 @dataclass
 class Question:
-    """What both servers were asked."""
+    """The question that both servers were asked."""
 
-    kind: str  # pgsql or sqlite
-    database: str  # utf8: a database in UTF-8; bytes: one that takes any bytes; file
+    kind: str  # pgsql, mysql or sqlite
+    # PostgreSQL: utf8 (a database in UTF-8) or bytes (a database that takes any bytes); others: file
+    database: str
     query: str
     key: bytes
     flags: int
@@ -49,9 +51,9 @@ def _latin1_result(question, stock, ours):
         return False
     if ours.status != OK or not _is_utf8(ours.value) or ours.value.isascii():
         return False
-    if stock.status == CONFIG:  # LATIN1 bytes, refused as no UTF-8
+    if stock.status == CONFIG:  # LATIN1 bytes, which the stock server refuses because they are not UTF-8
         return True
-    if stock.status == RETRY:  # a character that LATIN1 does not have
+    if stock.status == RETRY:  # a character that LATIN1 lacks
         return ours.value.decode().encode("latin-1", "replace") != ours.value.decode().encode("latin-1", "ignore")
     return stock.status == OK and stock.value == ours.value.decode().encode("latin-1", "replace")
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Asks the stock proxymap and proxyd the same questions. Any reply that differs must be a deliberate difference.
+"""Asks the stock proxymap and proxyd the same questions. Only deliberate differences are allowed.
 
-The questions come from a seed, which is printed; set PROXYD_TEST_SEED to repeat a run, PROXYD_TEST_TABLES to change how
-many tables are made. With --server stock, the stock server is compared with itself.
+A seed generates the questions, and the test prints it. Set PROXYD_TEST_SEED to repeat a run,
+PROXYD_TEST_TABLES to change the number of tables. With --server stock, the stock server is compared with
+itself.
 """
 
 import collections
@@ -23,12 +24,12 @@ from harness.proxymap_client import RETRY, Closed, Connection
 _SEED = int(os.environ.get("PROXYD_TEST_SEED", "20240601"))
 _TABLES = int(os.environ.get("PROXYD_TEST_TABLES", "300"))
 _QUESTIONS_PER_TABLE = 30
-# Each costs the stock server seconds.
+# Each death of a stock process takes seconds.
 _DEATHS_ALLOWED = 8
 
 
 class Side:
-    """One of the two servers."""
+    """One of the two servers, with a connection to it."""
 
     def __init__(self, postfix, fresh_after_errors):
         self.postfix = postfix
@@ -38,14 +39,14 @@ class Side:
         self.deaths = 0
 
     def open(self, table):
-        """Opens a table, as Postfix does before it asks; again on each new connection."""
+        """Opens a table, as Postfix does before its first lookup, and again on each new connection."""
         self._opened = table
         if self._connection is None:
             self._connection = Connection(self.postfix.socket(), timeout=30.0)
         return self._connection.open(table)
 
     def ask(self, request):
-        """The reply, or None when the server closed the connection instead."""
+        """The reply, or None if the server closed the connection instead."""
         try:
             if self._connection is None:
                 self.open(self._opened)
@@ -55,7 +56,7 @@ class Side:
             self.renew()
             return None
         if self.fresh_after_errors and reply.status == RETRY:
-            # The stock process takes a table out of service for a minute after an error. The next one does not know.
+            # A stock process puts a table out of service for a minute after an error. A new process does not.
             self.renew()
         return reply
 
@@ -110,7 +111,7 @@ class DifferentialTest(scenario.Scenario):
             cls.plan.append((name, definition, grammar.questions(definition, _QUESTIONS_PER_TABLE)))
         main_cf["proxy_read_maps"] = " ".join(approved)
         main_cf.update({f"approval_case_{number}": case.value for number, case in enumerate(APPROVAL_CASES)})
-        # A stock process ends when its client goes.
+        # With this a stock process ends when its client disconnects.
         stock_cf = {**main_cf, "max_use": "1"}
         cls.stock = Side(cls.instance("stock", server.STOCK, stock_cf), True)
         ours = scenario.tested()
@@ -174,7 +175,7 @@ class DifferentialTest(scenario.Scenario):
         replies = [side.ask(request) for side in (self.stock, self.ours)]
         if None in replies or replies[0].raw == replies[1].raw:
             return replies
-        # The stock process that answered may be one that had seen an error before: ask a new one.
+        # The stock process may have put the table out of service earlier: ask a new one.
         for number, side in enumerate((self.stock, self.ours)):
             if side.fresh_after_errors and replies[number].status == RETRY:
                 side.renew()

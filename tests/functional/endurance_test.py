@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Many lookups with reloads and edited tables in between: neither memory nor descriptors grow. Needs no Postfix.
+"""Many lookups, with reloads and edited tables in between. Memory and descriptors do not grow. Needs no
+Postfix.
 
-PROXYD_TEST_LOOKUPS: how many lookups in each kind of database, for longer runs by hand.
+PROXYD_TEST_LOOKUPS: the number of lookups for each kind of database, for longer runs by hand.
 """
 
 import os
@@ -22,9 +23,9 @@ from harness.waiting import wait_until
 from harness.workspace import Workspace
 
 _LOOKUPS = int(os.environ.get("PROXYD_TEST_LOOKUPS", "40000"))
-_ROUNDS = 20  # with a reload between them
+_ROUNDS = 20  # with a reload before each
 _SCHEMA = "CREATE TABLE aliases (addr varchar(99), dest varchar(99)); INSERT INTO aliases VALUES ('found', 'there');"
-# More than the allocator's moods, less than ten bytes for each lookup or a few hundred for each reload.
+# More than noise of the allocator, but less than ten bytes per lookup or a few hundred bytes per reload.
 _MEMORY = 512 * 1024
 
 
@@ -45,7 +46,7 @@ class EnduranceTest(unittest.TestCase):
             database.create_database("maildb", _SCHEMA)
 
     def write_tables(self, kind, parameters, turn):
-        """A table for each way a lookup may end; their text is another in each turn."""
+        """Writes a table for each result of a lookup. The text of the tables differs in each turn."""
         queries = {
             "found": (f"SELECT dest FROM aliases WHERE addr = 'found' OR addr = '%s-{turn}'", OK),
             "missing": (f"SELECT dest FROM aliases WHERE addr = '%s-{turn}'", NOKEY),
@@ -76,7 +77,7 @@ class EnduranceTest(unittest.TestCase):
         return {**tables, "sqlite:/not/allowed.cf": DENY}
 
     def ask(self, tables, lookups):
-        """So many lookups, with connections of which some are left with their replies unread."""
+        """Sends many lookups. Each connection leaves its last reply unread."""
         batch = 50
         for begin in range(0, lookups, batch * len(tables)):
             with Connection(self.site.socket, timeout=60.0) as connection:
@@ -93,7 +94,7 @@ class EnduranceTest(unittest.TestCase):
         wait_until(lambda: self.site.log().count(done) > before, "the reload is done")
 
     def usage(self):
-        # Of an SQLite database the daemon opens as many handles as it needs.
+        # The daemon opens as many handles of an SQLite database as it needs.
         descriptors = processes.descriptors(self.site.pid, without=f"{self.site.directory}/aliases.db")
         return processes.resident_bytes(self.site.pid), descriptors
 
@@ -105,7 +106,7 @@ class EnduranceTest(unittest.TestCase):
         with sqlite3.connect(f"{self.site.directory}/aliases.db") as database:
             database.executescript(_SCHEMA)
         tables = self.write_all(0)
-        # A sanitizer's leak check at the end looks into the process, which seccomp would refuse.
+        # A sanitizer's leak check inspects the process at exit. seccomp would not allow that.
         self.site.start().wait_for_socket()
         usage = []
         for turn in range(_ROUNDS):
@@ -115,7 +116,7 @@ class EnduranceTest(unittest.TestCase):
             usage.append(self.usage())
         settled = _ROUNDS // 2
         memory = [bytes_used for bytes_used, _ in usage]
-        if not self.has_sanitizer():  # whose allocator keeps what was freed
+        if not self.has_sanitizer():  # a sanitizer's allocator keeps freed memory
             self.assertLess(max(memory[settled:]) - max(memory[:settled]), _MEMORY, usage)
         wait_until(lambda: self.usage()[1] <= max(count for _, count in usage[:settled]), "the descriptors return")
         self.assertEqual(self.site.stop(), 0, self.site.log())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the processes of proxyd cannot do: rights given up, no memory dumps, calls refused, links not followed."""
+"""Hardening of proxyd: dropped rights, no memory dumps, system call filter, links not followed."""
 
 import os
 import re
@@ -43,7 +43,7 @@ class _Hardened(scenario.Scenario):
 
     @staticmethod
     def can_read_memory(pid, uid, gid):
-        """Whether another process of that user may look into it."""
+        """Whether a process of this user can read the memory of the process `pid`."""
         return subprocess.run(["cat", f"/proc/{pid}/environ"], user=uid, group=gid, extra_groups=[], check=False,
                               capture_output=True).returncode == 0
 
@@ -85,7 +85,7 @@ class StandAloneTest(_Hardened):
         self.assertEqual(self.value(self.daemon), self.daemon.VALUE)
         pid = self.daemon.pid
         self.assert_hardened(pid)
-        # As root: the files of tables may belong to anybody.
+        # As root proxyd keeps this capability, because table files may belong to any user.
         self.assertEqual(_capabilities(pid), [0, _CAP_DAC_OVERRIDE, _CAP_DAC_OVERRIDE, 0])
 
     def test_the_filter_can_be_switched_off(self):
@@ -94,7 +94,7 @@ class StandAloneTest(_Hardened):
         self.assertEqual(self.value(daemon), daemon.VALUE)
 
     def test_a_reload_still_finds_the_version_of_postfix(self):
-        """It starts postconf, which the filter leaves to it; how clients are greeted tells."""
+        """The filter still lets the daemon run postconf. The greeting of clients shows its result."""
         if not os.access("/usr/sbin/postconf", os.X_OK):
             self.skipTest("no postconf")
         daemon = self.another().start().wait_for_socket()

@@ -1,4 +1,4 @@
-"""Requests in both layouts that are good, and such that no Postfix program sends."""
+"""Valid requests in both layouts, and requests that no Postfix program sends."""
 
 import itertools
 import os
@@ -26,12 +26,12 @@ def _attributes(table):
 
 
 def good(table):
-    """One request of each command and layout."""
+    """One request for each command and layout."""
     return [encode(*attributes) for attributes in _attributes(table)]
 
 
 def with_long_fields(table, size):
-    """Good ones, in which one name or one value is `size` bytes long."""
+    """Valid requests in which one name or one value is `size` bytes long."""
     for attributes in _attributes(table):
         for position, (name, _) in enumerate(attributes):
             yield encode(*attributes[:position], (name, "x" * size), *attributes[position + 1:])
@@ -39,7 +39,7 @@ def with_long_fields(table, size):
 
 
 def with_odd_attributes(table):
-    """Good ones with an attribute twice, missing, unknown, with an odd name, or in another place."""
+    """Valid requests with an attribute repeated, missing, unknown, misnamed, or moved."""
     for attributes in _attributes(table):
         for position, (name, value) in enumerate(attributes):
             before, after = attributes[:position], attributes[position + 1:]

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Clients that mean harm, against a proxyd that runs on its own: the answers of others stay right, and the daemon's
-memory and descriptors stay bounded. Needs neither Postfix nor a database server.
+"""Hostile clients of a proxyd that runs on its own. Other clients still get the right answers, and memory and
+descriptors stay bounded. Needs neither Postfix nor a database server.
 """
 
 import array
@@ -25,12 +25,12 @@ from harness.workspace import Workspace
 _REQUEST_LIMIT = 65536
 _OPTIONS = f"request_size_limit = {_REQUEST_LIMIT}\nrequest_timeout = 1s\n"
 _MEGABYTE = 1 << 20
-# What the daemon may need more than at rest, whatever is done to it here.
+# The memory that the daemon may use beyond its size at rest, in any of these tests.
 _MEMORY = 24 * _MEGABYTE
 
 
 class HostileTest(unittest.TestCase):
-    """A client of Postfix 3.6 and later: it is greeted."""
+    """The clients are those of Postfix 3.6 and later: the server greets them."""
 
     greeting = True
 
@@ -48,7 +48,7 @@ class HostileTest(unittest.TestCase):
                                f"postfix_greeting = {'yes' if cls.greeting else 'no'}\n")
         cls.site.start().wait_for_socket()
         cls.pid = cls.site.pid
-        with cls.connect() as connection:  # what is allocated once
+        with cls.connect() as connection:  # a first lookup, for one-time allocations
             for table in (cls.echo, cls.long, cls.site.table):
                 connection.lookup(table, "1000000")
             cls.descriptors = cls.descriptors_open() - 1
@@ -67,16 +67,16 @@ class HostileTest(unittest.TestCase):
 
     @classmethod
     def descriptors_open(cls):
-        """Of the database the daemon may open more than one handle, and keeps them for a while."""
+        """Not counted: the daemon may open several handles of the database, and keeps them for a while."""
         return processes.descriptors(cls.pid, without=f"{cls.site.directory}/mail.db")
 
     def setUp(self):
         self.polite = self.connect()
         self.asked = 0
-        self.addCleanup(self.assert_nothing_is_left)  # runs when a test has closed its connections
+        self.addCleanup(self.assert_nothing_is_left)  # runs after the test has closed its connections
 
     def assert_nothing_is_left(self):
-        """Whatever happened: the client that was there before is answered, memory and descriptors are as they were."""
+        """The client from before the attack still gets answers. Memory and descriptors are as they were."""
         with self.polite:
             self.assert_polite_is_answered()
         wait_until(lambda: self.descriptors_open() <= self.descriptors, "the descriptors return")
@@ -88,11 +88,11 @@ class HostileTest(unittest.TestCase):
         self.assertEqual(self.polite.lookup(self.site.table, self.site.KEY).value, self.site.VALUE)
 
     def assert_memory(self):
-        """What large answers left goes back when none has come for some seconds."""
+        """The daemon returns the memory of large answers after some seconds without any."""
         wait_until(lambda: processes.resident_bytes(self.pid) - self.memory < _MEMORY, "the memory returns", 20)
 
     def ask_beside(self, message):
-        """Sends bytes and a good request behind them; returns the reply to the bytes, None when they got none."""
+        """Sends `message` and a valid request; returns the reply to `message`, None if there is none."""
         with self.connect() as connection:
             connection.send(message + lookup_request(self.echo, "the one behind"))
             first = connection.receive()
@@ -101,7 +101,7 @@ class HostileTest(unittest.TestCase):
             self.assertEqual(connection.receive().value, b"the one behind", first)
             return first
 
-    # Requests that are cut off
+    # Truncated requests
 
     def test_every_truncation_of_every_request(self):
         for request in hostile_requests.good(self.echo):
@@ -122,7 +122,7 @@ class HostileTest(unittest.TestCase):
                     connection.send(request[size:])
                     self.assertEqual(connection.receive_message(), reply, (request, size))
 
-    # Requests that are not what they should be
+    # Malformed requests
 
     def test_fields_that_are_too_long(self):
         for size in (1000, _REQUEST_LIMIT - 1000):
@@ -138,7 +138,7 @@ class HostileTest(unittest.TestCase):
                     connection.send(request)
                     self.assertEqual(connection.receive().status, BAD)
                 except (Closed, BrokenPipeError, ConnectionResetError):
-                    pass  # a reply may be lost when bytes that nobody reads are still on their way
+                    pass  # the reply may be lost when the connection closes with unread bytes under way
                 self.assertTrue(connection.closed_within(10.0))
 
     def test_attributes_twice_missing_unknown_and_out_of_order(self):
@@ -191,7 +191,7 @@ class HostileTest(unittest.TestCase):
             self.assertIn(reply.status, (BAD, DENY), name[:50])
             self.assertFalse(reply.value, name[:50])
 
-    # Many, much, and for ever
+    # Many requests, large requests, slow requests
 
     def test_the_memory_of_large_answers_returns(self):
         size = 14 * _MEGABYTE
@@ -204,7 +204,7 @@ class HostileTest(unittest.TestCase):
             finally:
                 client.close()
 
-        for _ in range(3):  # so that each thread of the daemon has some
+        for _ in range(3):  # every thread of the daemon gets some
             clients = [threading.Thread(target=ask) for _ in range(4)]
             for client in clients:
                 client.start()
@@ -220,7 +220,7 @@ class HostileTest(unittest.TestCase):
             connection.send(request[:1 + number % (len(request) - 1)])
         self.assert_polite_is_answered()
         self.assert_memory()
-        # The daemon lets go of them by itself: not one is closed here.
+        # The daemon closes the connections by itself; the test closes none.
         wait_until(lambda: self.descriptors_open() <= self.descriptors + 1, "the descriptors return", 20.0)
         self.assertTrue(all(connection.closed_within(1.0) for connection in stalled))
 
@@ -246,7 +246,7 @@ class HostileTest(unittest.TestCase):
             self.assert_memory()
 
     def test_a_hundred_megabytes_of_requests_for_nothing(self):
-        """Each is complete, small and bad, and none of the replies is read."""
+        """Each request is complete, small and invalid. The client reads none of the replies."""
         self.send_without_reading(encode(("request", "nonsense")) * 1000, 100 * _MEGABYTE)
 
     def test_a_client_that_never_reads_its_replies(self):
@@ -256,7 +256,7 @@ class HostileTest(unittest.TestCase):
         self.send_without_reading(lookup_request(self.long, "1000000") * 100, 100 * _MEGABYTE)
 
     def send_without_reading(self, message, size):
-        """Sends until the daemon takes no more, which must be long before so many bytes."""
+        """Sends until the daemon takes no more. That must happen long before `size` bytes."""
         with self.connect() as connection:
             connection.socket.setblocking(False)
             sent = 0
@@ -288,7 +288,7 @@ class HostileTest(unittest.TestCase):
             self.assertTrue(connection.closed_within(5.0))
 
     def test_a_flood_of_requests_holds_up_nobody(self):
-        """Others have their turn before a client that has sent thousands of requests ahead has all its replies."""
+        """Other clients get their turn before one that has sent thousands of requests has all replies."""
         requests = 20_000
         flood = self.connect(timeout=120.0)
         self.addCleanup(flood.close)
@@ -323,7 +323,7 @@ class HostileTest(unittest.TestCase):
     def test_a_flood_of_what_is_no_request_holds_up_nobody(self):
         flood = self.connect(timeout=120.0)
         self.addCleanup(flood.close)
-        chunk = b"\0" * 65536  # so many messages without attributes
+        chunk = b"\0" * 65536  # 65536 messages without attributes
         sent = 0
         over = False
 
@@ -344,7 +344,7 @@ class HostileTest(unittest.TestCase):
         over = True
         flood.half_close()
         thread.join()
-        # A lookup may wait for some of them, but not each one for all that fits into a buffer.
+        # A lookup may wait for a few of these messages, but not for a whole buffer of them.
         self.assertLess(taken, 4 * _MEGABYTE)
 
     def test_a_request_behind_much_that_is_none(self):
@@ -365,7 +365,7 @@ class HostileTest(unittest.TestCase):
     # The control socket
 
     def control(self, request):
-        """What the control socket answers: bytes, empty when it closes without a word."""
+        """The reply of the control socket as bytes; empty if it closes without one."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(20.0)
             connection.connect(f"{self.site.socket}.control")
@@ -399,7 +399,7 @@ class HostileTest(unittest.TestCase):
             try:
                 stalled[-1].send(b'{"command"')
             except BrokenPipeError:
-                pass  # one too many
+                pass  # over the limit of connections
         self.assert_polite_is_answered()
         self.assertLess(self.descriptors_open(), self.descriptors + 30)
         wait_until(lambda: self.descriptors_open() <= self.descriptors + 1, "the descriptors return", 20.0)
@@ -407,7 +407,7 @@ class HostileTest(unittest.TestCase):
 
 
 class HostileOlderTest(HostileTest):
-    """A client of Postfix before 3.6: it is not greeted."""
+    """The clients are those of Postfix before 3.6: the server does not greet them."""
 
     greeting = False
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The set-up that guides for mail hosting teach: three PostgreSQL tables behind proxy:, read by the mail user.
+"""The set-up of common mail hosting guides: three PostgreSQL tables behind proxy:, read by the mail user.
 
-The table files belong to root:postfix with mode 0640, the database user may only read and has a password, rows have a
-boolean column that switches them off.
+The table files belong to root:postfix with mode 0640. The database user has a password and may only read. A
+boolean column switches rows off.
 """
 
 import os

@@ -1,9 +1,9 @@
-"""Keys that would like to be more than a string in a query, and what a template makes of a key."""
+"""Hostile keys for SQL injection, and the text that a template makes of a key."""
 
 import itertools
 
-# What might end a literal: quotes of all kinds, escapes, bytes that swallow an escape in another character set, and
-# letters that such a set has no room for and might turn into a quote.
+# Strings that might end a literal: all kinds of quotes, escapes, bytes that form one character with an escape
+# in another character set, and letters that such a set lacks and may turn into a quote.
 _BREAKERS = ["", "'", "''", "\\", "\\'", "\\\\'", "\\\\\\'", '"', '\\"', "`", "$$", "$q$", "%'", "E'", "]",
              "\n'", "\r\n", "\x01'", "\x1a'", "\x7f", "%00'", "?", "$1", ":a",
              "縗'", "縗\\'", "表'", "ソ'", "ソ\\", "\u00bf'", "\u00bf\\'", "ä'", "\u02bc", "\u2019", "\uff07", "\uff3c'",
@@ -13,7 +13,8 @@ _PAYLOADS = ["", " OR '1'='1", "; DELETE FROM canary; -- ", "; DELETE FROM canar
 
 HOSTILE = sorted({breaker + payload for breaker, payload in itertools.product(_BREAKERS, _PAYLOADS)} - {""})
 
-# Not UTF-8; among them what is a letter in GBK, Big5 or Shift-JIS, whose second byte is a backslash or takes one.
+# Invalid UTF-8. Some of it is a character in GBK, Big5 or Shift-JIS whose second byte is, or absorbs, a
+# backslash.
 INVALID = [b"\xbf'", b"\xbf\\'", b"\xbf\x5c", b"\x81'", b"\x83\\", b"\xe0\x27", b"\xc0\xa7", b"\xc0\x80",
            b"\xed\xa0\x80'", b"\xf4\x90\x80\x80'", b"\xff'", b"key\xc3", b"\xa1\x5c' OR 1=1 -- "]
 
@@ -37,7 +38,7 @@ def _split(key):
 
 
 def expand(template, key):
-    """The text of a template without quotes; None when such a key is not looked up."""
+    """The text of a template without quoting; None if such a key is not looked up."""
     user, domain = _split(key)
     labels = [label for label in reversed((domain or "").split(".")) if label]
     text = ""

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""SQL injection: in every form of template, whatever the key, quoted it is a string and nothing else.
+"""SQL injection: a quoted key stays one string, in every form of template and for every key.
 
-The truth is what the template says without a database, and a table that nobody may change. Needs no Postfix.
+The test expands each template without a database and compares. A canary table must stay unchanged. Needs no
+Postfix.
 """
 
 import os
@@ -28,7 +29,7 @@ _SCHEMA = ("CREATE TABLE canary (note varchar(99)); INSERT INTO canary VALUES ('
            "CREATE TABLE aliases (addr varchar(999), dest varchar(99));"
            "INSERT INTO aliases VALUES ('nobody', 'stolen');")
 
-# name: query, what its answer is (a template of its own; None: not found), and the shape of the keys.
+# name: query, expected answer (a template as well; None: not found), shape of the keys
 _SAFE = {
     "whole": ("SELECT '%s'", "%s", whole),
     "as-sent": ("SELECT '%S'", "%s", whole),
@@ -53,7 +54,8 @@ _SAFE_PGSQL = {
     "beside-escapes": (r"SELECT E'it\'s ' || '%s' || $$'$$", "it's %s'", whole),
     "cast": ("SELECT '%s'::text || CAST('%u' AS varchar)", "%s%u", whole),
 }
-# Not quoted by '...', or not only. What a key does here is not bounded; it is warned of.
+# Templates that do not quote with '...', or not only. A key can do anything here; proxyctl check warns of
+# them.
 _UNSAFE = {
     "pgsql": ["SELECT %s", "SELECT $$%s$$", "SELECT $q$%s$q$", "SELECT E'%s'", 'SELECT 1 AS "%s"', "SELECT 1 -- %s",
               "SELECT 1 /* %s */"],
@@ -67,7 +69,7 @@ class Injection:
 
     kind = None
     forms = _SAFE
-    # Table parameters under which the forms are tried.
+    # Table parameters that each form is tried with.
     variants = {}
 
     @classmethod
@@ -98,7 +100,7 @@ class Injection:
 
     @classmethod
     def add_more(cls):
-        """Adds tables for tests of this kind of database alone."""
+        """Adds tables that only this kind of database needs."""
 
     @classmethod
     def connection_parameters(cls):
@@ -117,7 +119,7 @@ class Injection:
         return self.database.sql("SELECT note FROM canary; SELECT dest FROM aliases", _DATABASE)
 
     def ask_all(self, name, keys):
-        """(key, reply) of each key; the requests are sent ahead."""
+        """Yields (key, reply) for each key. The requests are sent ahead."""
         with Connection(self.site.socket, timeout=60.0) as connection:
             for begin in range(0, len(keys), 100):
                 some = keys[begin:begin + 100]
@@ -126,7 +128,7 @@ class Injection:
                     yield key, connection.receive()
 
     def assert_strings(self, name, answer, shape, allowed=()):
-        """Each hostile key gets what the template makes of it, or one of the allowed statuses."""
+        """Each hostile key gets the text that the template makes of it, or one of the allowed statuses."""
         good = 0
         for key, reply in self.ask_all(name, [one for key in injection_keys.HOSTILE for one in shape(key)]):
             value = injection_keys.expand(answer, key) if answer else None
@@ -203,7 +205,7 @@ class PgsqlInjectionTest(Injection, unittest.TestCase):
         self.assertEqual([reply.value for _, reply in self.ask_all("strings", ["x"])], [b"off"])
 
     def test_other_encodings(self):
-        """The server may refuse what is nothing in them, and take nothing for something else."""
+        """The server may refuse or ignore characters that the encoding lacks."""
         for encoding in self._ENCODINGS:
             for prepared in ("yes", "no"):
                 self.assert_strings(f"{encoding}-{prepared}", "%s", whole, allowed=(RETRY,))
@@ -240,7 +242,7 @@ class MysqlInjectionTest(Injection, unittest.TestCase):
                 self.assert_strings(f"{mode}-{form}", answer, shape)
 
     def test_other_character_sets(self):
-        """What arrives is what was sent, byte by byte, whatever the server takes the bytes for; or nothing."""
+        """The server returns the bytes of the key unchanged, whatever characters it reads, or RETRY."""
         for charset in self._CHARSETS:
             good = 0
             for key, reply in self.ask_all(f"charset-{charset}", injection_keys.HOSTILE):

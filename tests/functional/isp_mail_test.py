@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The classic set-up of a mail provider on MariaDB: domains, users, aliases, a catch-all, smtpd in a chroot.
 
-virtual_alias_maps is made of two maps: the aliases, and one that maps each user to himself. Without the second, the
-catch-all of a domain takes the mail of its real users.
+virtual_alias_maps has two tables: the aliases, and one that maps each user to himself. Without the second,
+the catch-all of a domain takes the mail of its real users.
 """
 
 import os
@@ -73,7 +73,7 @@ class IspMailTest(scenario.Scenario):
 
     @classmethod
     def chroot_smtpd(cls):
-        """Puts the smtpd of the instance in a chroot, as Debian does: the proxy is its only way to the database."""
+        """Puts smtpd in a chroot, as Debian does. The proxy is then its only way to the database."""
         path = f"{cls.postfix.config}/master.cf"
         with open(path, encoding="utf-8") as file:
             text = file.read()
@@ -88,7 +88,7 @@ class IspMailTest(scenario.Scenario):
             return session.rcpt(recipient)
 
     def deliver(self, recipient):
-        """Sends a message; returns the log position before it."""
+        """Sends a message; returns the log position from before it."""
         position = self.postfix.log_position()
         with SmtpSession("127.0.0.1", self.smtp_port) as session:
             self.assertEqual(session.rcpt(recipient)[0], 250)

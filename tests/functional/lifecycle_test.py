@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Storms: reloads, stops, kills and an upgrade, one after the other, while clients ask proxyd for tables of its own and,
-through it, for those of the stock server. Prints for each how many lookups were answered, and how long the slowest took.
+"""Storms of reloads, stops, kills and an upgrade, one after the other. Meanwhile clients ask proxyd for its
+own tables and, through it, for tables of the stock server. Prints the number of answered lookups and the
+longest wait.
 
 STORM=N in the environment makes each storm N times as long.
 """
@@ -25,17 +26,17 @@ from harness.waiting import wait_until
 
 LENGTH = int(os.environ.get("STORM", "1"))
 
-# A client whose connection is closed while it writes sleeps a second before it asks again.
+# A client sleeps a second before it asks again when its connection closes while it writes.
 CLIENTS_PAUSE = 1.0
-# What a machine with other things to do may add.
+# Extra time for a busy machine.
 SLACK = 1.5
 
 
 class PostmapStream:
-    """Postfix's own client, which is given keys until finish()."""
+    """Postfix's own client. It gets keys until finish()."""
 
     def __init__(self, postfix, table):
-        # A pipe would fill, and the client wait for us.
+        # A pipe would fill up and block the client.
         self._found, self._complaints = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self._process = subprocess.Popen([f"{COMMANDS}/postmap", "-c", postfix.config, "-q", "-", f"proxy:{table}"],
                                          stdin=subprocess.PIPE, stdout=self._found, stderr=self._complaints)
@@ -53,10 +54,10 @@ class PostmapStream:
                     keys.flush()
                     time.sleep(0.001)
             except BrokenPipeError:
-                pass  # its end tells why
+                pass  # the exit status tells why
 
     def finish(self):
-        """What it found, by key, and what it complained of."""
+        """Returns the found values by key, and the error output."""
         self._stopping.set()
         self._feeder.join()
         self._process.wait()
@@ -91,7 +92,7 @@ class LifecycleTest(scenario.Scenario):
             self.postfix.start()
 
     def storm(self, name, step, steps, outage=0.0):
-        """Takes the steps while clients ask; `outage`: how long a step leaves Postfix without anybody to ask."""
+        """Runs the steps while clients ask. During `outage` of a step no process serves proxymap."""
         streams = [LookupStream(self.postfix.socket(), self.own, 6),
                    LookupStream(self.postfix.socket(), self.relayed, 3, lambda key: f"told-{key}")]
         try:
@@ -119,7 +120,7 @@ class LifecycleTest(scenario.Scenario):
     def serving_alone(self):
         """The process that answers a new client, or None if there are others.
 
-        A client is needed: the storm's last lookups may all have been those of a process that then ended.
+        The method asks with its own client: the process of the storm's last lookups may have ended.
         """
         with Connection(self.postfix.socket()) as client:
             self.assertEqual(client.lookup(self.own, "alone").value, b"alone")
@@ -140,7 +141,7 @@ class LifecycleTest(scenario.Scenario):
         repeats = self.storm("reload", self.postfix.reload, 10)
         self.assertLessEqual(repeats, 2 * LENGTH, "reloads cut lookups off")
         serving = wait_until(self.serving_alone, "one process is left", 20.0)
-        # On a busy machine the pool of the database has more connections than before.
+        # On a busy machine the pool may open more connections than before.
         self.assertLessEqual(self.descriptors(serving), before + 8)
 
     def restart(self):
@@ -167,7 +168,7 @@ class LifecycleTest(scenario.Scenario):
             self.assertEqual(found, {key: told + key for key in stream.keys}, complaints)
 
     def test_killed_processes_of_ours(self):
-        # Master waits before it starts a process again that died before it had answered.
+        # When a process dies before its first answer, master(8) waits before it starts the next.
         self.storm("kill of the serving process", lambda: self.kill([self.serving()]), 5, outage=1.0)
         self.storm("kill of the process in front", lambda: self.kill([processes.parent(self.serving())]), 5, outage=1.0)
 
@@ -186,7 +187,7 @@ class LifecycleTest(scenario.Scenario):
             shutil.copy(scenario.tested().binary, fresh)
             os.rename(fresh, program)
             self.postfix.reload()
-            # Clients that never pause stay with the process that they have, for a while; new ones get the new program.
+            # Clients that never pause stay with the old process for a while. New clients get the new program.
             wait_until(lambda: self.is_served_by(program), "the new program serves new clients", 5.0)
 
         repeats = self.storm("upgrade", step, 3)

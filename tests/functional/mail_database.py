@@ -1,4 +1,4 @@
-"""The data the scenarios look things up in: the same rows in every database, and table files."""
+"""The data of the scenarios: the same rows in every database, and table files."""
 
 import os
 import sqlite3
@@ -23,16 +23,16 @@ ALIASES = [
     ("postmaster", "root", None, True),
 ]
 
-# By type of table: what the id is, and an address.
+# By table type: the types of the id column and of an address column.
 _COLUMN_TYPES = {
     "pgsql": ("serial PRIMARY KEY", "text"),
     "mysql": ("int AUTO_INCREMENT PRIMARY KEY", "varchar(255)"),
     "sqlite": ("integer PRIMARY KEY", "text"),
 }
-# Table parameters that ask for another encoding.
+# Table parameters that select another encoding.
 LATIN1 = {"pgsql": {"encoding": "LATIN1"}, "mysql": {"charset": "latin1"}}
 
-# Queries that answer with the key after as many seconds.
+# Queries that return the key after {} seconds.
 _SLOW_ECHO = {"pgsql": "SELECT '%s' || pg_sleep({})", "mysql": "SELECT IF(SLEEP({}), '', '%s')"}
 
 
@@ -47,7 +47,7 @@ def sql_literal(value):
 def aliases_sql(kind):
     identity, text = _COLUMN_TYPES[kind]
     rows = ",\n".join("(" + ", ".join(sql_literal(value) for value in row) + ")" for row in ALIASES)
-    # The rows are literals of standard SQL, in which a backslash is no more than itself.
+    # The rows are standard SQL literals, in which a backslash has no special meaning.
     standard = "SET sql_mode = 'NO_BACKSLASH_ESCAPES';\n" if kind == "mysql" else ""
     return (f"{standard}CREATE TABLE aliases "
             f"(id {identity}, addr {text}, dest {text}, d2 {text}, active boolean DEFAULT true);\n"
@@ -55,14 +55,14 @@ def aliases_sql(kind):
 
 
 def start(workspace, server_class, extra="", name=DATABASE):
-    """A running server with a database that has the aliases; `extra` are more statements."""
+    """Starts a server with a database that has the aliases. `extra` has more statements."""
     server = server_class(workspace).start()
     server.create_database(name, aliases_sql(server.KIND) + extra)
     return server
 
 
 def create_sqlite(path, extra=""):
-    """An SQLite file with the aliases, readable by everybody."""
+    """Creates an SQLite file with the aliases, readable by all users."""
     with sqlite3.connect(path) as connection:
         connection.executescript(aliases_sql("sqlite") + extra)
     connection.close()
@@ -75,7 +75,7 @@ def slow_echo(kind, seconds):
 
 
 def table_files(workspace, *servers, sqlite=None, directory="tables"):
-    """Table files whose connection parameters are filled in."""
+    """Table files with the connection parameters filled in."""
     defaults = {server.KIND: {"hosts": f"{server.host}:{server.port}", "user": server.USER,
                               "password": server.PASSWORD, "dbname": DATABASE} for server in servers}
     if sqlite is not None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""unionmap and pipemap tables of database tables: proxyd answers them itself, and as the stock server does."""
+"""unionmap and pipemap tables of database tables: proxyd answers them as the stock server does."""
 
 import os
 import sys
@@ -51,7 +51,7 @@ class MapListTest(scenario.Scenario):
         one = "SELECT v FROM links WHERE k = '%s' ORDER BY n LIMIT 1"
         cls.members = {
             "p": tables.add("pgsql", "p", query=one),
-            # MariaDB compares without regard to case unless told otherwise.
+            # MariaDB's comparison ignores case by default.
             "m": tables.add("mysql", "m", query="SELECT v FROM links WHERE k = BINARY '%s' ORDER BY n LIMIT 1"),
             "s": tables.add("sqlite", "s", query=one),
             "all": tables.add("sqlite", "all", query="SELECT v FROM links WHERE k = '%s' ORDER BY n"),
@@ -87,7 +87,7 @@ class MapListTest(scenario.Scenario):
                 opened = [connection.open(table) for connection in (stock, ours)]
                 self.assertEqual([reply.status for reply in opened], [OK, OK])
                 if not table.partition("{")[2].startswith(self.members["missing"]):
-                    # A table that cannot be used now is of fixed strings all the same.
+                    # A table that is unusable at the moment still counts as a table of fixed strings.
                     self.assertEqual(*(reply.flags & IMPLEMENTATION_FLAGS for reply in opened))
                 for key in _KEYS:
                     for flags in (0, FOLD_FIX_LOCK, DAEMON):
@@ -101,7 +101,7 @@ class MapListTest(scenario.Scenario):
         connection = self.connect(postfix=self.alone)
         for table, expected in (("unionmap:{{p},{s}}", b"x,x"), ("pipemap:{ {all}, {m} }", b"both")):
             self.assertEqual(connection.lookup(self.named(table), "a").value, expected, table)
-        # One member is of another type: the whole table is the stock server's.
+        # One member is of another type, so the stock server has to answer the whole table.
         self.assertEqual(connection.lookup(self.named("unionmap:{{s},inline:{a=b}}"), "a").status, RETRY)
 
     @not_with_stock("knows the older layout only")
@@ -110,7 +110,7 @@ class MapListTest(scenario.Scenario):
         table = self.named("pipemap:{{p},{s}}")
         opened = connection.open(table, DAEMON_INSTANCE, "instance_flags")
         self.assertEqual((opened.status, opened.flags), (OK, DAEMON_LOOKUP))
-        # Here the key is folded, and what is found for it, too.
+        # In the newer layout the server folds the key, and then each result that is the next key.
         for key, expected in (("USER@example.com", (OK, b"x")), ("TO-Upper", (OK, b"of lower")), ("x", (NOKEY, b"")),
                               (b"\xff", (NOKEY, b""))):
             reply = connection.lookup(table, key, DAEMON_LOOKUP, DAEMON_INSTANCE)
@@ -125,7 +125,7 @@ class MapListTest(scenario.Scenario):
             connection.send(proxymap_client.lookup_request(table, "loop"))
         for connection in connections:
             self.assertEqual(connection.receive().value, b"loop")
-        # Of two instances of proxyd.
+        # Two instances of proxyd are connected.
         self.assertLessEqual(self.postgres.connections(mail_database.DATABASE), 2 * 8)
 
     def test_members_need_no_approval_and_get_none(self):

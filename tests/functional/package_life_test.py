@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What an administrator does with the package, on a copy of this machine: installs, enables, upgrades, removes it."""
+"""An administrator installs, enables, upgrades and removes the package, on a copy of this machine."""
 
 import glob
 import os
@@ -35,7 +35,7 @@ _TABLE = """
 dbpath = /etc/postfix/mail.db
 query = SELECT 'daemon@mx.test.example' FROM aliases WHERE addr = '%s'
 """
-# What belongs to dpkg, to its triggers, and to a user that has once been made; and what mail writes.
+# Files of dpkg and its triggers, of users that stay after removal, and files that mail changes.
 _OTHERS = ("/var/lib/dpkg/", "/var/cache/", "/var/log/", "/var/spool/", "/var/mail/", "/var/lib/postfix/",
            "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/.pwd.lock", "/var/lib/systemd/")
 
@@ -53,7 +53,7 @@ class PackageLifeTest(scenario.Scenario):
         try:
             cls.machine = MachineCopy(cls.workspace)
         except MachineCopyMissing as error:
-            raise unittest.SkipTest(str(error)) from error  # no package would help
+            raise unittest.SkipTest(str(error)) from error  # no package can help
         with open(package, "rb") as file:
             cls.machine.write("/tmp/proxyd.deb", file.read())
         cls.port = reserve_port()
@@ -72,7 +72,7 @@ class PackageLifeTest(scenario.Scenario):
         cls.machine.run("postfix", "start")
 
     def mail_arrives(self, subject):
-        """By way of a table, in the mailbox of a user of the system; and nobody's mail is refused."""
+        """Mail for a system user arrives through a table. Mail to unknown recipients is refused."""
         with SmtpSession("127.0.0.1", self.port) as session:
             self.assertEqual(session.rcpt("no-such-user@example.com")[0], 550)
             self.assertEqual(session.rcpt("no-such-user@mx.test.example")[0], 550)

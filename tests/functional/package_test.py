@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The Debian package: what is in it, what it depends on, and what installing, upgrading and removing it does."""
+"""The Debian package: its contents and dependencies; installing, upgrading and removing it."""
 
 import glob
 import gzip
@@ -17,7 +17,7 @@ from harness.postfix import Postfix
 from harness.tables import TableFiles
 
 _DAEMON = "usr/lib/proxyd/proxyd"
-# Where master(8) finds it: made when it is installed, as a file of the package there has Postfix restarted.
+# The path for master(8). The installation creates it: as a file of the package it would make Postfix restart.
 _NAME_IN_POSTFIX = "usr/lib/postfix/sbin/proxyd"
 _CONTENTS = {
     _DAEMON: 0o755,
@@ -49,7 +49,7 @@ def _run(*arguments, check=True, **keywords):
 
 
 def _files(directory):
-    """Paths of everything but directories below it, relative to it."""
+    """Paths of everything below a directory except directories, relative to it."""
     return {os.path.relpath(os.path.join(parent, name), directory)
             for parent, directories, names in os.walk(directory)
             for name in names + directories
@@ -57,7 +57,7 @@ def _files(directory):
 
 
 class Machine:
-    """A root directory with a database of packages, and nothing else. Scripts of packages run with DPKG_ROOT."""
+    """An empty root directory with a dpkg database. Package scripts run in it with DPKG_ROOT."""
 
     def __init__(self, workspace, name):
         self.root = workspace.directory(name)
@@ -72,7 +72,7 @@ class Machine:
                     check=check)
 
     def files(self):
-        """What packages have brought: the rest belongs to dpkg and to the machine's own configuration."""
+        """The files of packages, without those of dpkg and of the machine's configuration."""
         return {path for path in _files(self.root)
                 if not path.startswith(("var/lib/dpkg/", "var/log/", "etc/", "tmp/"))}
 
@@ -129,7 +129,7 @@ class PackageTest(scenario.Scenario):
             self.assertTrue(needed)
             for library in set(needed) & set(loaded):
                 path = os.path.realpath(loaded[library])
-                # A merged /usr has one name of the file, its package may have another.
+                # With a merged /usr a file has two names. The package may have the other one.
                 owner = _run("dpkg", "-S", path, path.removeprefix("/usr"), check=False).stdout.split(":")[0]
                 names = _run("dpkg-query", "-W", "-f", "${Package} ${Provides}", owner).stdout
                 self.assertTrue(depends & set(re.findall(r"[^\s,]+", names)), f"{library} of {owner}")
@@ -160,7 +160,7 @@ class PackageTest(scenario.Scenario):
         options = _run(proxyctl, "options", "--config", without).stdout
         self.assertEqual(_run(proxyctl, "options", "--config", with_example).stdout, options)
 
-        # And every option stands in it with the default that it has.
+        # Each option stands in the example file with its default.
         pairs = re.findall(r"^(\w+) = ?(.*?)(?: +#.*)?$", options, re.MULTILINE)
         self.assertIn(("pool_size", "8"), pairs)
         self.assertEqual(re.findall(r"^#(\w+) = (.*)$", self.text(example), re.MULTILINE), pairs)
@@ -191,7 +191,7 @@ class PackageTest(scenario.Scenario):
         return f"{tree}.deb"
 
     def package_with_a_trigger(self):
-        """As Debian's of Postfix since 3.9.1-7, which restarts its service then; this one only notes it."""
+        """Like Debian's Postfix since 3.9.1-7, which restarts on the trigger. This one only logs it."""
         tree = self.workspace.directory("postfix-package")
         os.makedirs(f"{tree}/usr/lib/postfix/sbin")
         os.mkdir(f"{tree}/DEBIAN")
@@ -206,7 +206,7 @@ class PackageTest(scenario.Scenario):
         return self.packed(tree)
 
     def package_with_the_daemon_in_postfix(self):
-        """As it was before."""
+        """An older package, which has the daemon in Postfix's directory."""
         tree = f"{self.workspace.path}/older-package"
         _run("dpkg-deb", "-R", self.package, tree)
         os.makedirs(f"{tree}/usr/lib/postfix/sbin")
@@ -243,7 +243,7 @@ class PackageTest(scenario.Scenario):
         self.assertFalse(fires("-i", self.package), "installation")
         self.assertFalse(fires("--purge", "proxyd"), "purge")
 
-    # Under a Postfix that runs
+    # Under a running Postfix
 
     def machine_of(self, postfix, name):
         postfix.start()
@@ -259,7 +259,7 @@ class PackageTest(scenario.Scenario):
 
     @staticmethod
     def services(postfix):
-        """Command by service."""
+        """The command of each service."""
         lines = _run("postconf", "-c", postfix.config, "-M").stdout.splitlines()
         return {line.split()[0]: line.split()[7] for line in lines}
 

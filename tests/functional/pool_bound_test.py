@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Two hundred clients, three tables, one database of each kind: never more connections than pool_size."""
+"""Two hundred clients, three tables, one database of each kind: never more than pool_size connections."""
 
 import os
 import sys
@@ -37,7 +37,7 @@ class PoolBoundTest(scenario.Scenario):
                               f"pool_size = {_POOL_SIZE}\nlookup_timeout = 60s\n").start()
 
     def run_clients(self, clients, lookups):
-        """All clients at once; returns the answers that were wrong."""
+        """Runs all clients at once; returns the wrong answers."""
         wrong = []
         everybody = threading.Barrier(clients)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""postmap -q asks through the proxymap service: what an administrator tries first."""
+"""postmap -q asks through the proxymap service, as administrators do in their first test."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ class PostmapTest(scenario.Scenario):
         cls.postfix = Postfix(cls.workspace, scenario.tested(), {"proxy_read_maps": approved}).start()
 
     def ask(self, key, kind, name, text=None):
-        """Output, diagnostics and exit status of postmap -q."""
+        """Output, error output and exit status of postmap -q."""
         done = self.postfix.postmap("-q", key, f"proxy:{self.tables.name(kind, name)}", text=text)
         return done.stdout.decode(), done.stderr.decode(), done.returncode
 

@@ -1,4 +1,4 @@
-"""A proxyd that runs on its own, on SQLite, and proxyctl beside it."""
+"""A proxyd that runs on its own with SQLite tables, and proxyctl."""
 
 import os
 import signal

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""proxyctl with a proxyd that runs on its own, on SQLite: what people see, and exit statuses. Needs no Postfix."""
+"""proxyctl with a proxyd that runs alone, on SQLite: output and exit statuses. Needs no Postfix."""
 
 import json
 import os
@@ -110,7 +110,7 @@ class ProxyctlTest(ProxyctlScene):
         self.expect(done, 1, "", "permission denied: run this as root")
 
     def serve_once(self, path, greet, reply):
-        """A service that answers two requests on one connection, greeting late or never."""
+        """A service that answers two requests on one connection. It greets late or never."""
         listener = socket.socket(socket.AF_UNIX)
         self.addCleanup(listener.close)
         listener.bind(path)
@@ -211,7 +211,7 @@ class ProxyctlTest(ProxyctlScene):
 
         self.query(self.aliases, "info@example.com")
         self.assertNotIn("older version", status())
-        # Without a lookup that looks at the file.
+        # No lookup makes the daemon look at the file.
         self.write(name, "query SELECT\n")
         line = f"{self.aliases}: an older version of its file is in force: "
         wait_until(lambda: line in status(), "the status names the table", 10)
@@ -393,7 +393,7 @@ class ProxyctlTest(ProxyctlScene):
         self.assertIn(b"another server than proxyd answers", done.stdout)
 
     def control(self, text, **more):
-        """What the control socket answers to a text, as told by a process of its own."""
+        """The reply of the control socket to a text. A process of its own sends it."""
         program = ("import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
                    "s.sendall(sys.argv[2].encode())\nprint(s.makefile().read())")
         done = subprocess.run(["/usr/bin/python3", "-c", program, f"{self.socket}.control", text], capture_output=True,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""proxyd behind the proxywrite entry: tables that are written, and the caches of postscreen and verify."""
+"""proxyd in the proxywrite entry: tables that are written, and the caches of postscreen and verify."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ from harness.proxymap_client import FIXED, OK, Connection, encode
 from harness.scenario import not_with_stock
 from harness.smtp import SmtpSession
 
-_OPEN_LOCK = 65536  # as programs that write open their tables
+_OPEN_LOCK = 65536  # the flag with which writing programs open their tables
 
 
 class ProxywriteTest(scenario.Scenario):
@@ -94,9 +94,9 @@ class ProxywriteTest(scenario.Scenario):
             with socket.create_connection(("127.0.0.1", self.postscreen_port), timeout=30) as client:
                 client.recv(1024)
                 self.postfix.wait_for_log(expected, session, timeout=30.0)
-            # A client that is still there with another session is not said to have passed.
+            # postscreen does not log PASS for a client that is still connected with another session.
             self.postfix.wait_for_log(r"smtpd\[\d+\]: disconnect from", session)
-        # Cleaning up goes through the whole table.
+        # The cleanup reads the whole table.
         self.postfix.wait_for_log(r"cache proxy:btree:\S*postscreen_cache full cleanup: retained=1", since,
                                   timeout=30.0)
         self.assertNotRegex(self.postfix.log_since(since), r"postscreen\[\d+\]: (warning|fatal|error)")

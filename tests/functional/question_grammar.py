@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass, field
 
-# One person: the values of _COLUMNS.
+# One row for each person: the values of _COLUMNS.
 _PEOPLE = [
     ("alice@example.com", "alice", "example.com", "alice", "1.50", True, "2020-01-31", "10.0.0.0/8", "al@dest.example",
      "second"),
@@ -41,7 +41,7 @@ def _rows():
     return ",\n".join("(" + ", ".join(_literal(value) for value in row) + ")" for row in _PEOPLE)
 
 
-# May read only: some of the queries let the keys in without quotes.
+# This user may only read, because some queries insert keys unquoted.
 POSTGRES_USER = "reader"
 POSTGRES_DATA = f"""
 CREATE TYPE mood AS ENUM ('alice', 'bob', 'sad');
@@ -101,7 +101,7 @@ _DOMAINS = ["example.com", "example.com, example.org", "!example.com", "!example
             "!!example.com", "mail.example.org"]
 DOMAIN_FILE = "# some domains\nexample.org\n!example.net, b.\n\n  c.d example.com\n"
 
-# A literal with the key in it, as people write them and as nobody should.
+# Literals that contain the key, sensible ones and bad ones.
 _KEY_LITERALS = ["'%s'", "'%s'", "'%s'", "'%u'", "'%d'", "'%S'", "'%U'", "'%D'", "'%1'", "'%2'", "'<%u>'", "'%u@%d'",
                  "'%%%s'", "'%s%%'", "'it''s %s'", "'%s''s'", "'%s%s'", "'%d.%u'"]
 
@@ -168,7 +168,7 @@ _TAILS = ["", "", " ORDER BY id", " ORDER BY id LIMIT 2", " LIMIT 1", " ORDER BY
 
 @dataclass
 class TableDefinition:
-    """One generated table. `database` names the PostgreSQL database; `risky`: the query may fail for some keys."""
+    """One generated table. `risky`: the query may fail for some keys."""
 
     kind: str
     database: str
@@ -178,7 +178,7 @@ class TableDefinition:
 
 
 class Grammar:
-    """Everything generated depends on the seed alone."""
+    """Generates tables and questions. They depend on the seed alone."""
 
     def __init__(self, seed):
         self._random = random.Random(seed)
@@ -216,7 +216,7 @@ class Grammar:
         return self._random.choice(_KEY_LITERALS)
 
     def _filled(self, pattern):
-        # str.format would trip over the braces of array literals.
+        # str.format would fail on the braces of array literals.
         while "{}" in pattern:
             pattern = pattern.replace("{}", self._literal(), 1)
         return pattern.replace("{{", "{").replace("}}", "}")
@@ -236,7 +236,7 @@ class Grammar:
 
     def _query(self, definition):
         pick = self._random.choice
-        # What SQLite understands of its own, MariaDB does too, or calls it an error.
+        # MariaDB understands SQLite's conditions too, or reports an error.
         conditions = _PG_CONDITIONS if definition.kind == "pgsql" else _SQLITE_CONDITIONS
         select = f"SELECT {pick(_COLUMN_LISTS)} FROM people WHERE {self._filled(pick(conditions))}"
         expression = self._expression(definition)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tables that proxyd has the stock server look up: every type answers as when the stock server is asked itself."""
+"""Tables that proxyd relays: answers of every type are the same as from the stock server."""
 
 import itertools
 import os
@@ -25,7 +25,7 @@ from harness.server import postfix_version
 from harness.smtp import SmtpSession
 from harness.waiting import wait_until
 
-NEWER = postfix_version() >= (3, 11)  # its layout
+NEWER = postfix_version() >= (3, 11)  # the stock server uses the newer layout
 _KEYS = ("root", "Root", "postfix", "alice@example.com", "ALICE@example.com", "example.com", "@example.com",
          "127.0.0.1", "10.1.2.3", "zebra", "nobody-of-that-name", "ab", "x")
 
@@ -47,13 +47,13 @@ class TableMaker:
         return path
 
     def indexed(self, kind, name, text):
-        """A table that postmap makes from a file."""
+        """A table that postmap creates from a text file."""
         path = self.write(name, text)
         subprocess.run([f"{COMMANDS}/postmap", f"{kind}:{path}"], check=True)
         return f"{kind}:{path}"
 
     def of_many_types(self):
-        """At least ten, and those of the packages that are installed."""
+        """Tables of at least ten types, and of all installed type packages."""
         users = "alice@example.com one\nexample.com two\n@example.com three\n127.0.0.1 four\n"
         tables = [self.indexed(kind, f"users-{kind}", users) for kind in ("hash", "btree", "lmdb", "cdb")
                   if kind in self.known]
@@ -92,7 +92,7 @@ class RelayTest(scenario.Scenario):
         cls.postfix = Postfix(cls.workspace, scenario.tested(), {
             "proxy_read_maps": f"$local_recipient_maps {_proxied([*cls.tables, cls.changing, cls.slow.table])}",
             "mydestination": "mx.test.example",
-            # As it is by default.
+            # the default value
             "local_recipient_maps": "proxy:unix:passwd.byname $alias_maps",
             "alias_maps": cls.aliases,
         }, services=[STOCK_SERVICE, f"127.0.0.1:{cls.chroot_smtp_port} inet n - y - - smtpd"]).start()
@@ -103,8 +103,9 @@ class RelayTest(scenario.Scenario):
         return connection
 
     def stock_asker(self):
-        """A function that asks the stock server with a function of a connection, as its clients do: again when the
-        process ends, which it does of its own accord after a dozen errors."""
+        """A function that asks the stock server by calling `question` with a connection. It asks again when
+        the process ends, as clients do. A stock process ends on its own after a dozen errors.
+        """
         connections = [self.connect("proxymap-stock")]
 
         def ask(question):
@@ -128,7 +129,7 @@ class RelayTest(scenario.Scenario):
 
                 opened = [stock(opening), opening(ours)]
                 self.assertEqual([reply.status for reply in opened], [OK, OK])
-                # Up to 3.10 others are left from earlier requests, and no client looks at them.
+                # Up to 3.10 the other flags are left over from earlier requests, and clients ignore them.
                 self.assertEqual(*(reply.flags if NEWER else reply.flags & IMPLEMENTATION_FLAGS for reply in opened))
                 for key in _KEYS:
                     question = (table, key, *((opened[0].flags, caller) if NEWER else (caller,)))
@@ -148,7 +149,7 @@ class RelayTest(scenario.Scenario):
                 self.assertEqual((opened.status, opened.flags), (OK, DAEMON_INSTANCE | kind))
                 for key in _KEYS:
                     expected = stock.lookup(table, key, DAEMON)
-                    # The client has folded the key itself, as the reply to open did not say that the server would.
+                    # The client has folded the key: the reply to open did not say that the server would.
                     reply = ours.lookup(table, key, DAEMON_LOOKUP & ~16384, DAEMON_INSTANCE)
                     self.assertEqual((reply.status, reply.value), (expected.status, expected.value), key)
                     self.assertEqual(reply.flags, DAEMON_LOOKUP & ~16384)
@@ -177,7 +178,7 @@ class RelayTest(scenario.Scenario):
                 self.assertTrue(done.stdout.decode().startswith(value), done)
 
     def test_local_recipients_of_a_default_configuration(self):
-        # Debian has smtpd in a chroot, where there is no list of users.
+        # Debian runs smtpd in a chroot, which has no list of users.
         for port in (self.postfix.smtp_port, self.chroot_smtp_port):
             with SmtpSession("127.0.0.1", port) as session:
                 self.assertEqual(session.rcpt("root@mx.test.example")[0], 250)
@@ -193,12 +194,12 @@ class RelayTest(scenario.Scenario):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(f"key new{turn}\n")
             subprocess.run([f"{COMMANDS}/postmap", self.changing], check=True)
-            # The stock server sees a change by the time in seconds.
+            # The stock server compares modification times in seconds.
             os.utime(f"{path}.db", (time.time() - 60 * turn - 60,) * 2)
             seen = []
 
             def is_new(wanted=f"new{turn}".encode(), seen=seen):
-                # The stock server looks for changes when a client connects.
+                # The stock server looks for changes only when a client connects.
                 client = connection if scenario.tested().is_proxyd else self.connect()
                 reply = client.lookup(self.changing, "key")
                 seen.append((reply.status, reply.value))
@@ -240,14 +241,14 @@ class RelayTest(scenario.Scenario):
             connection.send(proxymap_client.lookup_request(self.slow.table, "k"))
         try:
             for table, key in (("unix:passwd.byname", "root"), ("static:always", "k"), (self.tables[0], "example.com")):
-                # In time for the first deadline of a slow lookup: 10 s.
+                # A slow lookup reaches its first deadline after 10 s. These answers must come before it.
                 self.assertEqual(self.connect().lookup(table, key, timeout=5.0).status, OK, table)
             self.assertFalse(any(connection.readable() for connection in waiting))
             self.assertEqual(waiting[0].receive(20.0).status, RETRY)
         finally:
             for connection in waiting:
                 connection.close()
-            # The stock processes wait for it, too.
+            # The stock processes wait for the slow table, too.
             for pid in self.postfix.pids("proxymap"):
                 processes.send_signal(pid, signal.SIGKILL)
 
@@ -269,12 +270,12 @@ class RelayTest(scenario.Scenario):
         connection = self.connect(postfix=postfix)
         self.assertEqual(connection.lookup(tables[0], "root", timeout=5.0).status, RETRY)
         postfix.wait_for_log(r'add the line "' + re.escape(STOCK_SERVICE) + '" to master.cf')
-        # Clients keep these flags, and would repeat an open that has another status for ever.
+        # Clients keep these flags. They would repeat an open for ever if its status were not OK.
         opened = [connection.open(table) for table in tables]
         self.assertEqual([(reply.status, reply.flags & (FIXED | PATTERN)) for reply in opened],
                          [(OK, FIXED), (OK, PATTERN)])
         postfix.add_services(STOCK_SERVICE)
-        postfix.reload_and_settle()  # the old process could still ask before master has made the socket
+        postfix.reload_and_settle()  # the old process could still ask before master(8) has created the socket
         self.assertEqual(self.connect(postfix=postfix).lookup(tables[0], "root").status, OK)
 
     @not_with_stock("is the stock server")
@@ -330,7 +331,7 @@ class RelayTest(scenario.Scenario):
                           services=[f"{STOCK_SERVICE} -o proxy_read_maps="], name="stricter").start()
         self.addCleanup(postfix.stop)
         connection = self.connect(postfix=postfix)
-        # Anything else would end the client.
+        # Any other status would end the client.
         self.assertEqual(connection.open("static:x").status, OK)
         self.assertEqual(connection.lookup("static:x", "k").status, RETRY)
         postfix.wait_for_log("does not approve this table: in master.cf give it -n proxymap and the options")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reloads, database restarts, stops and crashes, while clients are asking: no lookup may be lost."""
+"""Reloads, database restarts, stops and crashes while clients ask: no lookup is lost."""
 
 import os
 import signal
@@ -48,7 +48,7 @@ class ReloadTest(scenario.Scenario):
             self.assertEqual(connection.lookup(self.echo, "x").value, b"x")
 
     def serving_processes(self):
-        """The processes there are after a lookup."""
+        """The serving processes after a lookup."""
         self.assert_serves()
         return set(self.postfix.proxymap_pids())
 
@@ -65,7 +65,8 @@ class ReloadTest(scenario.Scenario):
         print(f"{stream.answered} lookups, longest {stream.longest:.2f} s, repeated {repeats}", file=sys.stderr)
         self.assertEqual(stream.wrong[:5], [])
         if scenario.tested().is_proxyd:
-            # A request that was being written when the server closed: the client cannot tell, and repeats it.
+            # The server may close while a client writes. The client cannot tell whether it was read, and
+            # repeats it.
             self.assertLessEqual(repeats, 1, "lookups were cut off by a reload")
 
     @not_with_stock("a restart of the database costs a minute of temporary errors")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a sender sees: RCPT TO accepted, refused, deferred while the database is away, accepted again."""
+"""RCPT TO as a sender sees it: accepted, refused, deferred while the database is down, accepted again."""
 
 import os
 import sys
@@ -34,7 +34,7 @@ _QUERIES = {
 
 
 class SmtpTest(scenario.Scenario):
-    """One lookup_timeout is short, so that a deferral does not take the default ten seconds."""
+    """lookup_timeout is short, so that a deferral does not take the default ten seconds."""
 
     LOOKUP_TIMEOUT = 3
     server_class = Postgres
@@ -109,7 +109,7 @@ class SmtpTest(scenario.Scenario):
         self.assert_code(250, "user@example.com", during)
         self.database.stop()
         started = time.monotonic()
-        # A new session, whose domain is looked up first, and one that knows its answers so far.
+        # One session is new and first looks up its domain; the other has cached its earlier answers.
         text = self.assert_code(451, "user@example.com")
         self.assertIn("4.3.0", text)
         self.assertLess(time.monotonic() - started, 3 * self.LOOKUP_TIMEOUT + 2)

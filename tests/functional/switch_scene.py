@@ -1,4 +1,4 @@
-"""A real Postfix whose master.cf proxyctl is to change, with a table of each kind: served by proxyd, and not."""
+"""A real Postfix whose master.cf proxyctl changes, with a table that proxyd serves and one that it relays."""
 
 import json
 import os
@@ -57,7 +57,7 @@ class SwitchScene(scenario.Scenario):
         return "".join(lines)
 
     def leftovers(self):
-        """What enable has left in the directory, beside what belongs there."""
+        """The files that enable has left behind in the configuration directory."""
         return sorted(set(os.listdir(self.postfix.config)) - {"main.cf", "master.cf", "proxyd.cf"})
 
     def run_proxyctl(self, *arguments, status=0, environment=None):
@@ -71,7 +71,7 @@ class SwitchScene(scenario.Scenario):
         return json.loads(self.run_proxyctl("status", "--json", status=expected))
 
     def entry(self, service):
-        """The entry as postconf shows it, without its formatting."""
+        """The entry as postconf prints it, with single blanks."""
         done = subprocess.run(["/usr/sbin/postconf", "-c", self.postfix.config, "-M", f"{service}/unix"],
                               capture_output=True, check=True)
         return " ".join(done.stdout.decode().split())

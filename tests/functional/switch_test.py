@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""proxyctl enable, disable and status with a real Postfix: master.cf before and after, and who answers."""
+"""proxyctl enable, disable and status with a real Postfix: master.cf, and which server answers."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from harness.waiting import wait_until
 
 _OPTIONS = "-o syslog_name=tables -o {mine=one two} -v"
 
-# What stands in place of the entry for proxymap, and what it becomes as the arguments of proxyd.
+# Entries for proxymap, and the arguments that proxyd gets from each.
 _ENTRIES = {
     "tabs": ("proxymap\tunix\t-\t-\tn\t-\t-\tproxymap\n", ""),
     "other columns": ("proxymap unix - n - - 20 proxymap\n", ""),
@@ -27,7 +27,7 @@ _ENTRIES = {
 }
 
 
-# What may be odd about the rest of the file, as a change of its text.
+# Oddities in the rest of the file, as a change of its text.
 _FILES = {
     "lines end as on Windows": lambda text: text.replace("\n", "\r\n"),
     "no end of the last line": lambda text: text.rstrip("\n") + "\nextra unix - - n - - discard",
@@ -43,7 +43,7 @@ _FILES = {
 
 class SwitchTest(SwitchScene):
     def there_and_back(self, original, arguments, before_and_after="another"):
-        """Enables and disables with this master.cf in place."""
+        """Enables and disables proxyd with this master.cf."""
         self.write(original)
         self.postfix.reload()
         wait_until(lambda: self.status(1)["answers"] == before_and_after, f"{before_and_after} answers")
@@ -251,7 +251,7 @@ class SwitchTest(SwitchScene):
                               r"2 tables approved, 1 client connected\n")
 
     def test_status_leaves_no_line_in_the_log(self):
-        self.run_proxyctl("status", status=1)  # which may start the stock server
+        self.run_proxyctl("status", status=1)  # status may start the stock server
         position = self.postfix.log_position()
         self.run_proxyctl("status", status=1)
         self.assertEqual(self.postfix.log_since(position), "")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""proxyctl enable and disable when something goes wrong: mistakes, a proxyd that does not start, edits, signals."""
+"""proxyctl enable and disable in trouble: mistakes, a proxyd that does not start, edits, signals."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ class SwitchTroubleTest(SwitchScene):
         self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
 
     def a_database_is_down(self, *more):
-        """In front of the other tables that Postfix asks for."""
+        """Adds a table with a dead database before the other tables in virtual_alias_maps."""
         gone = self.tables.add_text("pgsql", "gone", f"hosts = unix:{self.workspace.path}/none\ndbname = mail\n"
                                                      "user = mail\nquery = SELECT '%s'\n")
         self.postfix.write_main_cf(virtual_alias_maps=" ".join(f"proxy:{table}" for table in (gone, *more)))
@@ -86,7 +86,7 @@ class SwitchTroubleTest(SwitchScene):
         return 1 + next(number for number, line in enumerate(self.read().splitlines()) if text in line)
 
     def replace_proxyd(self, script):
-        """Puts another program in the place of proxyd."""
+        """Replaces proxyd with another program."""
         path = f"{self.postfix.daemons}/proxyd"
         os.remove(path)
 
@@ -108,7 +108,7 @@ class SwitchTroubleTest(SwitchScene):
         self.check_rollback("another server than proxyd answers")
 
     def throttle_for(self, time):
-        """How long master(8) does not start a service again whose program has failed."""
+        """Sets the time that master(8) waits before it restarts a service whose program has failed."""
         subprocess.run(["/usr/sbin/postconf", "-c", self.postfix.config, "-e", f"service_throttle_time={time}"],
                        check=True)
         age(f"{self.postfix.config}/main.cf")
@@ -142,10 +142,10 @@ class SwitchTroubleTest(SwitchScene):
         wait_until(lambda: self.status(1)["answers"] == "another", "the stock server answers again")
         self.assertEqual(self.lookup(), "anna@example.com")
 
-    # Somebody else, at the same time
+    # Concurrent changes by others
 
     def replace_command(self, name, script):
-        """Puts a shell script in the place of one of Postfix's commands, which it ends with: "$real" "$@"."""
+        """Replaces one of Postfix's commands with a shell script, which ends with: "$real" "$@"."""
         directory = self.workspace.directory(f"commands-{self.id()}")
         for command in os.listdir(COMMANDS):
             if command.startswith("post"):
@@ -194,7 +194,7 @@ class SwitchTroubleTest(SwitchScene):
         self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
 
     def test_what_others_lock_does_not_stop_it(self):
-        """Anybody may lock what anybody may open."""
+        """Any user may lock files that any user may open."""
         program = ("import fcntl, os, sys\nfcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)\n"
                    "print('locked', flush=True)\nsys.stdin.read()")
         with subprocess.Popen(["/usr/bin/python3", "-c", program, self.postfix.config], stdin=subprocess.PIPE,
@@ -207,7 +207,7 @@ class SwitchTroubleTest(SwitchScene):
     # Signals
 
     def start_proxyctl(self, command):
-        """In a process group of its own, as a shell does."""
+        """Starts proxyctl in its own process group, as a shell does."""
         process = subprocess.Popen([self.proxyctl, command, "--config", self.postfix.config], stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True, env={"PATH": "/usr/bin:/bin"},
                                    start_new_session=True)
@@ -237,7 +237,7 @@ class SwitchTroubleTest(SwitchScene):
                 self.assertEqual(self.lookup(), "anna@example.com")
 
     def test_a_signal_while_nobody_can_connect(self):
-        """Mail programs that wait have taken all places in the queue of a proxyd that accepts no connections."""
+        """proxyd accepts no connections, and waiting mail programs have filled its listen queue."""
         reloaded, full = f"{self.workspace.path}/reloaded", f"{self.workspace.path}/full"
         self.replace_proxyd("#!/bin/sh\nexec sleep 100\n")
         self.replace_command("postfix", f'if [ "$3" = reload ] && [ ! -e {full} ]; then\n"$real" "$@"\n: >{reloaded}\n'
@@ -258,7 +258,7 @@ class SwitchTroubleTest(SwitchScene):
         self.assertEqual((self.read(), self.leftovers()), (self.plain, []))
 
     def fill_queue(self, waiting):
-        """Connects as often as it goes; whether the last attempt failed."""
+        """Connects until the listen queue is full; returns whether it is full."""
         for _ in range(1000):
             waiting.append(socket.socket(socket.AF_UNIX))
             waiting[-1].setblocking(False)
@@ -295,13 +295,13 @@ class SwitchTroubleTest(SwitchScene):
 
         def only_the_others_are_left():
             for name in set(left) & set(os.listdir(temporary)) - {of_a_container}:
-                os.utime(f"{temporary}/{name}", (0, 0))  # unless a program that outlived it goes on writing
+                os.utime(f"{temporary}/{name}", (0, 0))  # unless an orphaned program still writes there
             self.run_proxyctl("enable", "--dry-run", environment={"TMPDIR": temporary})
             return set(os.listdir(temporary)) == {of_another, of_a_container}
 
         wait_until(only_the_others_are_left, "the directory of the killed one goes")
 
-    # What Postfix's own programs would damage
+    # Configurations that Postfix's own programs would damage
 
     def test_a_null_byte_is_refused(self):
         enabled = self.with_entry("proxymap unix - - n - 1 proxyd\n")

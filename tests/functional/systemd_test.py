@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""proxyd as a service of systemd: units, sockets handed over, and what the service manager hears. Needs no Postfix."""
+"""proxyd as a systemd service: units, passed sockets, notifications. Needs no Postfix."""
 
 import contextlib
 import ctypes
@@ -30,7 +30,7 @@ class ServiceManager:
         self._socket.bind(path)
 
     def next(self, timeout=10.0):
-        """The assignments of the next message as a dictionary; None when none comes in time."""
+        """The assignments of the next message as a dictionary; None if no message comes in time."""
         self._socket.settimeout(timeout)
         try:
             return dict(line.split("=", 1) for line in self._socket.recv(4096).decode().splitlines())
@@ -38,7 +38,7 @@ class ServiceManager:
             return None
 
     def next_with(self, name):
-        """The next message that says `name`; what comes before it is dropped."""
+        """The next message that contains `name`. Messages before it are dropped."""
         return wait_until(lambda: (message := self.next()) and name in message and message, f"{name} is said")
 
     def forget(self):
@@ -51,7 +51,7 @@ class ServiceManager:
 
 @contextlib.contextmanager
 def held_thread(thread):
-    """Stops one thread of a process for a while."""
+    """Stops one thread of a process for the body."""
     attach, detach, any_thread = 16, 17, 0x40000000  # ptrace(2), waitpid(2)
     library = ctypes.CDLL(None, use_errno=True)
     if library.ptrace(attach, thread, None, None) != 0:
@@ -103,7 +103,7 @@ class SystemdTest(scenario.Scenario):
         done = self.analyze("security", "--offline=true", f"--threshold={_EXPOSURE}", self.service)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
-    # A socket handed over
+    # A passed socket
 
     def test_the_socket_of_the_service_manager_is_served(self):
         if shutil.which("systemd-socket-activate") is None:
@@ -121,7 +121,7 @@ class SystemdTest(scenario.Scenario):
     def test_ready_reload_stop(self):
         daemon, manager = self.notified_daemon()
         self.assertEqual(manager.next(), {"READY": "1", "STATUS": "1 table allowed"})
-        self.ask(daemon)  # it said so no earlier than it was true
+        self.ask(daemon)  # the daemon answers once it has sent READY
         before = time.monotonic_ns() // 1000
         daemon.write_options(f"allowed_tables = {daemon.table} sqlite:/another.cf\n")
         daemon.reload()
@@ -153,7 +153,7 @@ class SystemdTest(scenario.Scenario):
         self.assertIsNone(manager.next(1.0))
 
     def test_a_stuck_loop_falls_silent(self):
-        """A debugger holds the thread of the loop, and no other."""
+        """ptrace stops the loop's thread and no other."""
         daemon, manager = self.notified_daemon({"WATCHDOG_USEC": "200000"})
         manager.next_with("WATCHDOG")
         with held_thread(daemon.process.pid):

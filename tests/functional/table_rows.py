@@ -1,7 +1,7 @@
-"""Tables, keys and the answers they must get: rows for tables_test.
+"""Tables, keys and expected answers: rows for tables_test.
 
-A row is one table definition with the keys asked of it. Where `kinds` names several types, the table exists once for
-each. `stock` says why the row does not apply to the stock server.
+A row is one table definition and the keys to ask. If `kinds` has several types, the table exists once for
+each of them. `stock` is the reason why the row does not apply to the stock server.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ LATIN1 = "talks LATIN1 to PostgreSQL"
 
 @dataclass
 class Row:
-    """`table` are the parameters, or the whole text (str or bytes), or None for a file that is missing."""
+    """`table` has the parameters, or the whole text (str or bytes); None: the file does not exist."""
 
     what: str
     table: object
@@ -29,14 +29,16 @@ class Row:
     kinds: tuple = EVERY
     stock: str = ""
     flags: int = FOLD_FIX_LOCK
-    instance_flags: int = None  # set: asked in the newer layout only
-    both_layouts: bool = True  # also asked in the newer layout, with the flags of a daemon
-    logs: str = ""  # a regular expression the log must have afterwards; {path} and {table} are filled in
-    files: dict = field(default_factory=dict)  # more files in the directory of the tables
+    instance_flags: int = None  # if set, the row is asked in the newer layout only
+    # The row is also asked in the newer layout, with the flags of a daemon.
+    both_layouts: bool = True
+    # A regular expression that the log must match afterwards. {path} and {table} are filled in.
+    logs: str = ""
+    files: dict = field(default_factory=dict)  # further files in the directory of the tables
 
 
 def new(what, table, answers, flags=DAEMON_LOOKUP, instance_flags=DAEMON_INSTANCE, **keywords):
-    """A row of the newer layout alone."""
+    """A row for the newer layout only."""
     return Row(what, table, answers, flags=flags, instance_flags=instance_flags,
                stock="knows the older layout only", **keywords)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a table means: the rows of table_rows, asked of a running service; and what happens when databases change."""
+"""The meaning of tables: the rows of table_rows, asked of a running service; and databases that change."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from harness.scenario import not_with_stock
 
 _LOOKUP_TIMEOUT = 4
 
-# What rows need beyond the aliases.
+# Further SQL that the rows need.
 _SCRATCH = "CREATE TABLE scratch (v varchar(255));"
 _PROCEDURES = """
 CREATE PROCEDURE dest_of(k varchar(255)) SELECT dest FROM aliases WHERE addr = k ORDER BY id;
@@ -66,7 +66,7 @@ class TablesTest(scenario.Scenario):
 
     @classmethod
     def fill(cls, text, kind):
-        """Puts the server's addresses into a row's text; other braces stay."""
+        """Fills the server's addresses into a row's text; other braces stay."""
         return re.sub(r"\{(\w+)\}", lambda match: cls.values[kind].get(match[1], match[0]), text)
 
     @classmethod
@@ -137,16 +137,16 @@ class TablesTest(scenario.Scenario):
             pattern = row.logs.replace("{path}", path).replace("{table}", re.escape(table))
             self.postfix.wait_for_log(pattern, timeout=3.0)
 
-    # Databases that come and go
+    # Databases that stop and start
 
     def assert_works(self, kind, connection=None, within=1.0):
-        """The table `dest` of a type has its answer, in `within` seconds."""
+        """The table `dest` of a type answers within `within` seconds."""
         started = time.monotonic()
         self.assertEqual((connection or self.connect()).lookup(self.more[kind]["dest"], "postmaster").value, b"root")
         self.assertLess(time.monotonic() - started, within)
 
     def start_lookups(self, which):
-        """Asks a table of each type; returns the connections on which the answers come."""
+        """Sends a lookup for a table of each type; returns the connections that wait for the replies."""
         waiting = {kind: self.connect() for kind in self.servers}
         for kind, connection in waiting.items():
             connection.send(proxymap_client.lookup_request(self.more[kind][which], "postmaster"))
@@ -197,7 +197,7 @@ class TablesTest(scenario.Scenario):
                 self.assertEqual(waiting.receive().value, b"root")
 
     def assert_harms_no_other(self, which):
-        """A server that answers nothing of use costs its own table an answer, and no other."""
+        """A broken server makes lookups of its own table fail, and delays no other table."""
         waiting = self.start_lookups(which)
         time.sleep(0.5)
         for kind in self.servers:

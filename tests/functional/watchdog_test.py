@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A serving process that stands still is noticed and replaced, under Postfix and on its own; its clients are answered."""
+"""A serving process that hangs is detected and replaced, under Postfix and alone. Its clients get answers."""
 
 import contextlib
 import os
@@ -36,7 +36,7 @@ class WatchdogTest(scenario.Scenario):
 
     @contextlib.contextmanager
     def clients(self):
-        """They ask all the time; whatever they were told must be right."""
+        """Clients that ask all the time. All their answers must be right."""
         stream = LookupStream(self.postfix.socket(), self.echo, 4)
         try:
             stream.wait_for_progress()
@@ -87,14 +87,14 @@ class WatchdogTest(scenario.Scenario):
             asking = Connection(self.postfix.socket(), timeout=60.0)
             self.addCleanup(asking.close)
             end = time.monotonic() + 30.0
-            while not asking.closed_within(0.1) and time.monotonic() < end:  # files are looked at once a second
+            while not asking.closed_within(0.1) and time.monotonic() < end:  # looks at files each second
                 asking.send(lookup_request(self.far, "k"))
             self.postfix.wait_for_log(rf"the serving process {pid} has stood still for \d+ s, .*looking at the file "
                                       rf"{self.far_path} -- it is killed", position)
             hung.close()
 
     def test_a_reload_leaves_none_behind(self):
-        """Its clients would wait for ever: Postfix knows nothing of it any more."""
+        """The clients of a hung old process would wait for ever, as Postfix no longer knows it."""
         with self.clients():
             position = self.postfix.log_position()
             pid = self.serving()
@@ -150,7 +150,7 @@ class AloneWatchdogTest(scenario.Scenario):
         pass
 
     def daemon(self, options="watchdog_timeout = 3s\n"):
-        # The path of a socket cannot be long.
+        # The path of a socket has a maximum length.
         type(self).made += 1
         return StandAlone(self.workspace, scenario.tested().binary, f"alone{self.made}", options)
 
@@ -164,7 +164,7 @@ class AloneWatchdogTest(scenario.Scenario):
         self.ask(daemon)
         daemon.write_options(f"watchdog_timeout = 3s\nallowed_tables = {daemon.table} sqlite:/another.cf\n")
         processes.send_signal(pid, signal.SIGSTOP)
-        self.ask(daemon)  # waits in the socket that stays
+        self.ask(daemon)  # the client waits in the listen queue of the socket, which stays
         self.assertRegex(daemon.log(), _STOOD_STILL.format(pid))
         self.assertEqual(len(control.ask(daemon.socket, "status")["tables_approved"]), 2, "as the files are now")
         self.assertNotEqual(daemon.pid, pid)
@@ -186,7 +186,7 @@ class AloneWatchdogTest(scenario.Scenario):
         self.assertFalse(os.path.exists(daemon.socket))
 
     def test_signals_that_come_before_it_is_ready(self):
-        """Whoever sees the socket may send them."""
+        """A script may send signals as soon as the socket exists."""
         for options in ("watchdog_timeout = 3s\n", "watchdog_timeout = 0\n"):
             for _ in range(5):
                 daemon = self.daemon(options).start()

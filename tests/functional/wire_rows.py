@@ -1,10 +1,10 @@
-"""Requests and the replies they must get, byte for byte: rows for wire_test.
+"""Requests and the expected replies, byte for byte: rows for wire_test.
 
-A row is what it shows, the request, the reply. {MAP} is a table in a database, of the type {KIND}; {ECHO} another,
-{OTHER} one that is not approved, {BROKEN} one whose file is missing, {LATIN1} one whose values are not UTF-8.
+A row has a name, the request and the reply. {MAP} is a database table of the type {KIND}, and {ECHO} another.
+{OTHER} is not approved. The file of {BROKEN} is missing. The values of {LATIN1} are not UTF-8.
 """
 
-# Flags of open replies are compared by the bits that the server decides on.
+# The flags of open replies are compared only in the bits that the server decides on.
 OLD_LAYOUT = [
     ("open", "request¦open¦table¦{MAP}¦flags¦0¦¦", "status¦0¦flags¦16¦¦"),
     ("open with flags", "request¦open¦table¦{MAP}¦flags¦540736¦¦", "status¦0¦flags¦16¦¦"),
@@ -43,7 +43,7 @@ OLD_LAYOUT = [
     ("flags beyond 32 bits", "request¦lookup¦table¦{MAP}¦flags¦68719476736¦key¦postmaster¦¦", "status¦0¦value¦root¦¦"),
 ]
 
-# Any of the replies will do.
+# Each of the listed replies is right.
 NEW_LAYOUT = [
     ("open", "request¦open¦table¦{MAP}¦instance_flags¦540736¦¦",
      ("status¦0¦flags¦1589328¦¦", "status¦0¦flags¦540752¦¦")),
@@ -76,7 +76,7 @@ NEW_LAYOUT = [
     ("unknown request", "request¦frob¦table¦{MAP}¦instance_flags¦0¦¦", ("status¦3¦¦",)),
 ]
 
-# On the proxywrite service, for a table in proxy_write_maps. SQL tables cannot be written.
+# Requests on the proxywrite service, for a table in proxy_write_maps. SQL tables cannot be written.
 PROXYWRITE_OLD_LAYOUT = [
     ("open", "request¦open¦table¦{MAP}¦flags¦0¦¦", "status¦0¦flags¦32¦¦"),
     ("lookup", "request¦lookup¦table¦{MAP}¦flags¦64¦key¦postmaster¦¦", "status¦2¦value¦¦¦"),

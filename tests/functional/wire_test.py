@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bytes in, bytes out: requests as any Postfix may send them, and as none should, on the service's own socket."""
+"""Bytes in, bytes out: requests on the service's socket, those of any Postfix and malformed ones."""
 
 import os
 import resource
@@ -21,7 +21,7 @@ _NEW_LAYOUT = "knows the older layout only"
 
 
 def _comparable(raw, request):
-    """In the older layout only some bits of an open reply's flags have a meaning."""
+    """In the older layout only some flag bits of an open reply have a meaning."""
     reply = proxymap_client.Reply(raw)
     if request.startswith("request¦open") and reply.status == proxymap_client.OK and reply.flags is not None:
         return f"status¦0¦flags¦{reply.flags & proxymap_client.IMPLEMENTATION_FLAGS}¦¦"
@@ -176,7 +176,7 @@ class WireTest(scenario.Scenario):
             self.assertEqual(reply.status, proxymap_client.OK)
         self.assert_still_serves()
 
-    # Bytes in pieces
+    # Fragmented requests
 
     def test_a_request_byte_by_byte(self):
         connection = self.connect()
@@ -269,7 +269,7 @@ class WireTest(scenario.Scenario):
         for size in (4095, 4096, 4097, 65536, 70_000, 1_000_000):
             self.assertEqual(connection.lookup(self.names["LONG"], str(size)).value, b"x" * size)
 
-    # Clients that misbehave, and many of them
+    # Misbehaving clients, and many clients
 
     def test_clients_that_do_not_read_their_replies(self):
         for _ in range(20):
@@ -301,7 +301,7 @@ class WireTest(scenario.Scenario):
     # The log
 
     def logged_by(self, action):
-        """What action() made the server log. A request that is surely logged marks the end."""
+        """The log lines that action() causes. A request that is certain to be logged marks their end."""
         position = self.postfix.log_position()
         action()
         mark = f"{self.kind}:/mark-{position}-{time.monotonic_ns()}"
