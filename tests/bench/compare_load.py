@@ -1,4 +1,4 @@
-"""How `compare` measures one server: with proxyd_load, and with strace."""
+"""Measures one server for `compare`: with proxyd_load, and with strace."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ class Load:
         self.wrong = 0
 
     def run(self, side, clients, seconds, open_close=False, meanwhile=lambda: None, **more):
-        """Returns what proxyd_load reports. Calls `meanwhile` shortly before the end of the time."""
+        """Runs proxyd_load; returns its report. Calls `meanwhile` shortly before the end."""
         arguments = self._arguments(side, clients, seconds, **more) + ["--open-close"] * open_close
         with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
             try:
@@ -37,8 +37,9 @@ class Load:
 
     @contextlib.contextmanager
     def held(self, side, clients, seconds=60):
-        """Gives what proxyd_load reports once each client has had one lookup, or after `seconds`; they stay connected
-        until the end of the block."""
+        """Yields proxyd_load's report once each client has had one lookup, or after `seconds`. The clients
+        stay connected until the end of the block.
+        """
         arguments = self._arguments(side, clients, seconds) + ["--hold"]
         with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             try:
@@ -87,7 +88,7 @@ def count_system_calls(side, load, clients, lookups):
     side.postfix.start()
     try:
         load.run(side, clients, 2)
-        # master too, for the processes that it may start yet; its own few calls do not show.
+        # Includes master(8), which may start further processes. Its own few calls do not matter.
         pids = [side.postfix.master_pid(), *side.pids()]
         with tempfile.NamedTemporaryFile("r") as summary:
             arguments = ["strace", "-f", "-c", "-q", "-o", summary.name]
@@ -121,7 +122,7 @@ def _is_traced(pid):
 
 @contextlib.contextmanager
 def warm(side, load):
-    """The server runs, and has answered once."""
+    """Starts the server; it has answered once."""
     side.postfix.start()
     try:
         with load.held(side, 1):
@@ -132,7 +133,7 @@ def warm(side, load):
 
 
 def measure_idle(side, load, clients):
-    """Memory with so many clients that have each asked once."""
+    """Memory of the server with so many clients connected. Each has asked once."""
     with warm(side, load):
         before = side.memory_mib()
         with load.held(side, clients) as report:
@@ -142,7 +143,7 @@ def measure_idle(side, load, clients):
 
 
 def measure_crowd(side, load, clients, limit):
-    """How soon all of so many clients that come at once are greeted, and answered; nothing when not within `limit`."""
+    """The time until all clients of a burst are greeted, and answered; empty if over `limit`."""
     with warm(side, load), load.held(side, clients, limit) as report:
         return {"clients_greeted": report["greeted"], "all_greeted_s": report["all_greeted_ms"] / 1000 or None,
                 "all_answered_s": report["seconds"] if report["lookups"] == clients else None}

@@ -1,4 +1,4 @@
-"""What `compare` asks: the same mailboxes in each database, and the two servers in front of one."""
+"""The data that `compare` asks for: mailboxes in each database, and the two servers in front of it."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ def address(number):
 
 
 def write_keys(workspace, mailboxes):
-    """The file with all keys and what they must give, for proxyd_load."""
+    """Writes the file with all keys and their expected values, for proxyd_load."""
     keys = os.path.join(workspace.path, "keys")
     with open(keys, "w", encoding="ascii") as file:
         for n in range(1, mailboxes + 1):
@@ -28,17 +28,17 @@ def write_keys(workspace, mailboxes):
 
 
 class ServerMail:
-    """A database server with the mailboxes: `server`, and a role for each reader."""
+    """A database server with the mailboxes, and a role for each reader."""
 
     _session = None
 
     def table_parameters(self, reader, port=None):
-        # The files differ in the user alone, which tells the connections apart.
+        # The table files differ only in the user. The user tells the connections of the readers apart.
         return {"hosts": f"{self.server.host}:{port or self.server.port}", "user": reader, "password": PASSWORD,
                 "dbname": DATABASE}
 
     def connections(self, name):
-        """How many of that reader there are."""
+        """The number of connections of that reader."""
         self._session = self._session or self.server.session(DATABASE)
         return int(self._session.ask(self.connections_query(name))[0][0])
 
@@ -122,8 +122,9 @@ DATABASES = {database.kind: database for database in (PostgresMail, MariadbMail,
 class Side:
     """One of the two servers: its database role, its table file and its Postfix.
 
-    `name` is what it is called in the output; `place` tells its files from those of its other sides; `port` is where
-    the database is asked, when that is not its own; `parameters` are further ones of the table.
+    `name` is its name in the output. `place` distinguishes its files from those of its other sides. `port` is
+    the port of the database if that is not the database's own. `parameters` are further parameters of the
+    table.
     """
 
     def __init__(self, workspace, database, server, name=None, place="", port=None, **parameters):
@@ -138,7 +139,7 @@ class Side:
         self.postfix = ProxymapOnly(workspace, server, main_cf={"proxy_read_maps": tables.proxied()}, name=instance)
 
     def pids(self):
-        """Its processes; of proxyd also the one in front, which only watches."""
+        """The server's processes. With proxyd they include the process that only watches."""
         return self.postfix.pids(self.postfix.server.command)
 
     def memory_mib(self):

@@ -1,4 +1,4 @@
-"""The rows of `compare`. Each takes a Bench, prints, and yields what --json is to hold."""
+"""The rows of `compare`. Each takes a Bench, prints its figures, and yields those for --json."""
 
 import os
 import shutil
@@ -28,19 +28,20 @@ FIGURES = (
     ("all_answered_s", "all answered, s", "{:,.2f}"),
     ("system_calls", "system calls/lookup", "{:,.1f}"),
 )
-_STOCK_IDLE = 100  # clients: more would say little, with as many processes
+# Clients. With one process for each client, more clients would show little.
+_STOCK_IDLE = 100
 _CROWD_LIMIT = 30  # seconds
 
 
 class Bench:
-    """One database with the two servers in front of it, and everything a row needs."""
+    """One database with the two servers in front of it, and everything that a row needs."""
 
     def __init__(self, workspace, options, database, load):
         self.workspace, self.options, self.database, self.load = workspace, options, database, load
         self.sides = self.sides_at()
 
     def sides_at(self, place="", port=None):
-        """New ones; see Side."""
+        """New sides; see Side."""
         options = self.options
         if options.only_stock:
             return [self._side(STOCK, place=place, port=port)]
@@ -54,7 +55,7 @@ class Bench:
         return Side(self.workspace, self.database, server, *arguments, **keywords)
 
     def in_turns(self, contestants, measure_one):
-        """{name: what measure_one gave in each turn}; none of them always has the warmer machine."""
+        """{name: results of measure_one in all turns}. The order alternates from turn to turn."""
         turns = {one.name: [] for one in contestants}
         for turn in range(self.options.turns):
             for one in contestants if turn % 2 == 0 else reversed(contestants):
@@ -63,7 +64,7 @@ class Bench:
 
 
 def _medians(turns):
-    """Of each figure; None when there was none in some turn."""
+    """The median of each figure; None if it is missing in some turn."""
     def median(key):
         values = [turn[key] for turn in turns]
         return None if None in values else statistics.median(values)
@@ -78,7 +79,7 @@ def _print_row(label, values, form, ratio=True):
 
 
 def _print_table(title, names, results):
-    """results: for each name a dictionary of figures."""
+    """`results` has a dictionary of figures for each name."""
     heads = [*names] + (["ratio"] if len(names) == 2 else [])
     print(f"\n{title:<24}" + "".join(f"{head:>14}" for head in heads))
     for key, label, form in FIGURES:
@@ -88,7 +89,7 @@ def _print_table(title, names, results):
 
 
 def _print_medians(title, sides, turns):
-    """Returns them."""
+    """Prints and returns the medians."""
     results = [_medians(turns[side.name]) for side in sides]
     _print_table(title, [side.name for side in sides], results)
     return results
@@ -117,7 +118,7 @@ def clients(bench):
 
 
 def _tool(bench):
-    """None when there is none for this database."""
+    """The database's own benchmark tool; None if there is none."""
     kind = TOOLS.get(bench.database.kind)
     tool = kind(bench.workspace, bench.database, bench.options.mailboxes) if kind else None
     if tool and not tool.is_installed():
@@ -193,10 +194,10 @@ _SERVERS = ("pgsql", "mysql")
 
 
 def run(bench, first):
-    """Runs the rows that are wanted of this database, the `first` of all or not; returns their reports."""
+    """Runs the wanted rows for this database, which is the `first` or not; returns their reports."""
     reports = []
     for name in bench.options.row:
-        # A distance needs a server; that of the clients is none of the database's business.
+        # distant needs a database server. The results of idle and crowd do not depend on the database.
         if (name == "distant" and bench.database.kind not in _SERVERS) or (name in ("idle", "crowd") and not first):
             continue
         reports += [{"row": name} | report for report in ROWS[name](bench)]

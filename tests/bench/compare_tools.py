@@ -1,4 +1,4 @@
-"""What `compare` measures a database by itself with, and what makes one a distant one."""
+"""The database's own benchmark tools for `compare`, and the relay that makes a database distant."""
 
 import os
 import random
@@ -9,8 +9,8 @@ from bench.compare_mail import DATABASE, PASSWORD, QUERY, address
 from harness.ports import reserve_port
 from harness.waiting import wait_until
 
-CONNECTIONS = 8  # as proxyd's pool_size
-DEPTH = 16  # as proxyd's pipeline_depth
+CONNECTIONS = 8  # like proxyd's pool_size
+DEPTH = 16  # like proxyd's pipeline_depth
 
 
 def _output_of(arguments):
@@ -26,7 +26,7 @@ class Pgbench:
     name = "pgbench"
     how = f"-M prepared, {CONNECTIONS} connections, {DEPTH} lookups sent ahead with one sync (proxyd: up to 8)"
 
-    # A variable is a number, so that the address is made in the query.
+    # A pgbench variable is a number, so the query builds the address.
     _PICK = "\\set n random(1, {mailboxes})\n\\set domain :n % 1000\n"
     _SELECT = "SELECT destination FROM mailbox WHERE address = 'user' || :n || '@domain' || :domain || '.example';\n"
 
@@ -50,12 +50,12 @@ class Pgbench:
 
 
 class Mysqlslap:
-    """Asks for random mailboxes, which stand in a file."""
+    """Asks for random mailboxes from a file."""
 
     name = "mysqlslap"
     how = f"{CONNECTIONS} connections, queries as text"
     _PROGRAMS = ("/usr/bin/mariadb-slap", "/usr/bin/mysqlslap")
-    _TRIAL = 20000  # queries, to learn how many fill the time
+    _TRIAL = 20000  # queries, to find out how many fill the time
 
     def __init__(self, workspace, database, mailboxes):
         server = database.server
@@ -81,7 +81,7 @@ class Mysqlslap:
         return {"per_second": self._per_second}
 
     def _ask(self, queries):
-        """Queries per second."""
+        """Runs so many queries; returns queries per second."""
         queries -= queries % CONNECTIONS
         output = _output_of([*self._arguments, f"--number-of-queries={queries}"])
         return queries / float(re.search(r"Average number of seconds to run all queries: ([\d.]+)", output).group(1))
@@ -91,7 +91,7 @@ TOOLS = {"pgsql": Pgbench, "mysql": Mysqlslap}
 
 
 class Distance:
-    """A port where a server on this machine is as far away as the round trip says, in milliseconds."""
+    """A port that makes a server on this machine distant. The round trip is given in milliseconds."""
 
     def __init__(self, workspace, program, server_port, round_trip_ms):
         self.port = reserve_port()

@@ -1,5 +1,5 @@
-// distant_relay: makes a TCP server on this machine a distant one. What either side says arrives so much
-// later at the other; how much is on its way is not limited.
+// distant_relay: makes a TCP server on this machine a distant one. It delays the bytes of both directions by
+// the same time, and does not limit how many are under way.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -23,7 +23,7 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-// Counts up and is never used again. A connection has two, that of the server's end is the odd one.
+// Ids count up and are not reused. A connection has two ids; the odd one is the server's end.
 using EndId = std::uint64_t;
 constexpr EndId listener_id = 0;
 
@@ -33,7 +33,7 @@ constexpr EndId other(EndId id) {
 
 struct End {
     int fd = -1;
-    std::string out;  // has arrived, but the socket is full
+    std::string out;  // bytes that are due but do not fit into the socket
     bool wants_write = false;
 };
 
@@ -51,7 +51,7 @@ void check(bool well, const char* what) {
 
 class Relay {
   public:
-    // Ports of the loopback address; `delay` is that of one direction.
+    // Ports are on the loopback address; `delay` is for one direction.
     Relay(std::uint16_t listen, std::uint16_t server, SteadyClock::duration delay);
     Relay(const Relay&) = delete;
     Relay& operator=(const Relay&) = delete;
@@ -60,7 +60,7 @@ class Relay {
   private:
     void accept();
     void add(EndId id, int fd);
-    // Ends the connection; what is on its way is lost.
+    // Closes the connection. Delayed bytes are lost.
     void close(EndId id);
     void hear(EndId id);
     void deliver();
@@ -74,7 +74,7 @@ class Relay {
     const int epoll_;
     EndId next_id_ = 2;
     std::unordered_map<EndId, End> ends_;
-    std::deque<Message> on_the_way_;  // the delay is the same for all, so that the first is due first
+    std::deque<Message> on_the_way_;  // in the order in which they are due
     std::array<char, 65536> buffer_{};
 };
 

@@ -21,7 +21,7 @@ class LatencyHistogram {
         max_ = std::max(max_, latency);
     }
 
-    // The latency that `fraction` (0 to 1) of all did not exceed; zero when there are none.
+    // The latency that `fraction` (0 to 1) of all latencies do not exceed; zero if there are none.
     [[nodiscard]] Duration percentile(double fraction) const {
         const auto wanted = static_cast<std::uint64_t>(fraction * static_cast<double>(total_));
         std::uint64_t seen = 0;
@@ -38,8 +38,7 @@ class LatencyHistogram {
     [[nodiscard]] std::uint64_t total() const { return total_; }
 
   private:
-    // Below 2^steps_log each value has its own bucket; above, each power of two is cut into 2^steps_log
-    // steps.
+    // Values below 2^steps_log have a bucket each. Above, each power of two has 2^steps_log buckets.
     static constexpr int steps_log = 7;
     static constexpr std::uint64_t steps = std::uint64_t{1} << steps_log;
 

@@ -16,7 +16,7 @@ namespace proxyd::bench {
 
 namespace {
 
-// How soon to try again when the listen queue is full, where a blocking connect would wait.
+// The delay before the next attempt when the listen queue is full. A blocking connect() would wait there.
 constexpr int queue_full_delay_ms = 1;
 
 [[noreturn]] void throw_errno(const char* what) {
@@ -95,7 +95,7 @@ void Load::wait() {
             send(client);
         }
         if (client.fd >= 0 && (events[static_cast<std::size_t>(i)].events & ~EPOLLOUT) != 0) {
-            now_ = SteadyClock::now();  // each answer is timed on its own
+            now_ = SteadyClock::now();  // each answer has its own time
             receive(client);
         }
     }
@@ -112,7 +112,7 @@ void Load::watch(Client& client, int operation, std::uint32_t events) {
 }
 
 void Load::connect(Client& client) {
-    // In the order in which they came, as the kernel lets in those who wait in connect().
+    // Clients connect in the order of their attempts, as the kernel serves processes that block in connect().
     if (!waiting_.empty() || !try_to_connect(client)) {
         waiting_.push_back(&client);
     }
@@ -160,7 +160,7 @@ void Load::connect_later(Client& client, SteadyClock::duration delay) {
 
 void Load::disconnect(Client& client) {
     if (client.fd >= 0) {
-        ::close(client.fd);  // and with it goes its place in the epoll set
+        ::close(client.fd);  // this also removes it from the epoll set
     }
     client.fd = -1;
     client.state = State::disconnected;

@@ -1,4 +1,4 @@
-// What the clients of a load say, and what they make of the answers.
+// The requests of the clients, and their judgement of the replies.
 #include <algorithm>
 
 #include "tests/bench/load_run.h"

@@ -21,7 +21,7 @@ namespace proxyd::bench {
 using SteadyClock = std::chrono::steady_clock;
 using TimePoint = SteadyClock::time_point;
 
-// Before they connect again, as Postfix clients wait.
+// The time before a client connects again, as Postfix clients wait.
 constexpr std::chrono::seconds reconnect_delay{1};
 
 constexpr protocol::Flags caller_flags =
@@ -29,10 +29,10 @@ constexpr protocol::Flags caller_flags =
 
 enum class State {
     disconnected,  // waits for its time to connect
-    greeting,      // connected, the server speaks first
-    open,          // sent an open request
-    lookup,        // sent a lookup
-    held,          // has had its one lookup and stays
+    greeting,      // connected, waits for the greeting
+    open,          // has sent an open request
+    lookup,        // has sent a lookup
+    held,          // has had its one lookup and stays connected
 };
 
 struct Client {
@@ -43,12 +43,12 @@ struct Client {
     int fd = -1;
     bool greeted = false;      // on any connection
     bool opened = false;       // the flags of the table are known
-    bool wants_write = false;  // waits for room in the socket
-    bool lost = false;         // the last connection ended in the middle of something
-    std::string out;           // not yet sent
-    std::string in;            // not yet understood
+    bool wants_write = false;  // waits for room in the socket's buffer
+    bool lost = false;         // the last connection ended during a request
+    std::string out;           // bytes to send
+    std::string in;            // bytes to parse
     const std::pair<std::string, std::string>* wanted = nullptr;  // key and value of this turn
-    TimePoint started;                                            // this turn
+    TimePoint started;                                            // start of this turn
 };
 
 class Load {
@@ -70,11 +70,11 @@ class Load {
     void lose(Client& client);
     void begin_turn(Client& client);
     void next_request(Client& client);
-    // Whether the server closed the connection, or said something unasked, after the last answer.
+    // Whether the server has closed the connection, or sent bytes without a request, since the last reply.
     [[nodiscard]] bool is_stale(const Client& client);
     void send(Client& client);
     void receive(Client& client);
-    // False when more bytes are needed, or the connection is gone.
+    // False if more bytes are needed or the connection is gone.
     bool understand(Client& client);
     void count(const Client& client, const protocol::Reply& reply);
     void count_greeted(Client& client);
@@ -87,7 +87,7 @@ class Load {
     std::vector<std::unique_ptr<Client>> clients_;
     using Wakeup = std::pair<TimePoint, Client*>;
     std::priority_queue<Wakeup, std::vector<Wakeup>, std::greater<>> wakeups_;
-    std::deque<Client*> waiting_;  // for room in the listen queue
+    std::deque<Client*> waiting_;  // clients that wait for room in the listen queue
     std::mt19937_64 random_;
     TimePoint started_;
     std::size_t held_ = 0;

@@ -1,4 +1,4 @@
-// proxyd_load: how many lookups per second a proxymap service answers, and how soon.
+// proxyd_load: measures how many lookups a second a proxymap service answers, and their latency.
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -15,7 +15,7 @@ using proxyd::bench::LoadOptions;
 using proxyd::bench::LoadReport;
 using proxyd::protocol::Layout;
 
-// One key per line, or a key, a tab, and the value that must come back.
+// Each line has a key, or a key, a tab and the expected value.
 std::vector<std::pair<std::string, std::string>> read_keys(const std::string& path) {
     std::vector<std::pair<std::string, std::string>> keys;
     std::ifstream file{path};

@@ -1,7 +1,7 @@
-"""What the cases share.
+"""The common part of the cases.
 
-Each case takes a scene, says in its documentation what happens, and returns figures by their labels; times
-are in seconds unless named.
+Each case takes a scene and returns figures by label. Its docstring says what happens; the output shows it.
+Times are in seconds unless the label names another unit.
 """
 
 import time
@@ -9,7 +9,8 @@ import time
 from harness.waiting import TimedOut, wait_until
 
 AWAY = 2.7
-PATIENCE = 70.0  # the stock server does not ask a database for a minute after it has failed
+# The stock server does not ask a database for a minute after it has failed.
+PATIENCE = 70.0
 
 
 def figures_of(client, back=None):
@@ -20,7 +21,7 @@ def figures_of(client, back=None):
 
 
 def through(client, trouble, heal):
-    """The client asks for a second before and after; `trouble` is over after heal(). Returns what it noticed."""
+    """The client asks for a second before `trouble`, and after heal(). Returns what the client noticed."""
     with client:
         time.sleep(1)
         trouble()
@@ -35,7 +36,7 @@ def through(client, trouble, heal):
 
 
 def beside(result, what):
-    """Of a load: its latencies, and how many of its lookups failed."""
+    """Figures from a load's report: its latencies, and the number of failed lookups."""
     return {f"p50 {what}, ms": result["p50_us"] / 1000, f"p99 {what}, ms": result["p99_us"] / 1000,
             f"longest wait {what}, ms": result["max_us"] / 1000, f"failed {what}": failed_of(result)}
 

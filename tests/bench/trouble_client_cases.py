@@ -1,4 +1,4 @@
-"""Clients that mean harm, and those beside them."""
+"""Hostile clients, and other clients beside them."""
 
 import contextlib
 import socket
@@ -36,7 +36,7 @@ def _half_requests(scene, table, clients):
 
 @contextlib.contextmanager
 def _sending(scene, message):
-    """A client that does nothing but send this, again and again, while the body runs."""
+    """A client that sends this message again and again while the body runs."""
     stopping = threading.Event()
     connections = []
 
@@ -48,7 +48,7 @@ def _sending(scene, message):
                     while not stopping.is_set():
                         connection.sendall(message)
             except OSError:
-                time.sleep(0.01)  # it was thrown out
+                time.sleep(0.01)  # the server has disconnected it
 
     thread = threading.Thread(target=send)
     thread.start()
@@ -57,7 +57,7 @@ def _sending(scene, message):
     finally:
         stopping.set()
         with contextlib.suppress(OSError):
-            connections[-1].shutdown(socket.SHUT_RDWR)  # wakes it
+            connections[-1].shutdown(socket.SHUT_RDWR)  # unblocks the thread
         thread.join()
 
 

@@ -1,4 +1,4 @@
-"""Databases that are away, stand still, refuse or cannot be found."""
+"""Databases that are down, hang, refuse connections or cannot be resolved."""
 
 import time
 

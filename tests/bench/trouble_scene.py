@@ -17,12 +17,12 @@ from harness.proxymap_only import ProxymapOnly
 from harness.server import postfix_version
 from harness.tables import TableFiles
 
-# Queries that answer with the key after some seconds.
+# Queries that return the key after some seconds.
 _SLOW = {"pgsql": "SELECT '%s' || pg_sleep({})", "mysql": "SELECT IF(SLEEP({}), '', '%s')"}
 
 
 class _WithNameServer(ProxymapOnly):
-    """Its processes ask another name server than the rest of the machine."""
+    """A Postfix whose processes use another name server than the rest of the machine."""
 
     name_server = None
 
@@ -32,7 +32,7 @@ class _WithNameServer(ProxymapOnly):
 
 
 class Scene:
-    """Databases and tables are made first, then serve() starts the server."""
+    """A case first creates databases and tables; serve() then starts the server."""
 
     def __init__(self, workspace, server, load):
         self.workspace = workspace
@@ -66,14 +66,14 @@ class Scene:
         return cluster
 
     def name_server(self):
-        """The one that the server under test asks, and nobody else."""
+        """The name server of the server under test alone."""
         self._name_server = FakeNameServer(self.workspace)
         return self._name_server
 
     # Tables, and the server
 
     def table(self, database, name="mailbox", ports=None, **parameters):
-        """ports: of the hosts, when that is not the database itself."""
+        """`ports` are the ports of the hosts, if not the database's own."""
         merged = mailboxes.table_parameters(ports or [database.port]) | parameters
         return self._tables.add(database.KIND, name, **merged)
 
@@ -84,7 +84,7 @@ class Scene:
         return self._tables.add("sqlite", name, dbpath=path, query=query or mailboxes.query())
 
     def text_table(self):
-        """The same mailboxes in a text file."""
+        """A text file table with the same mailboxes."""
         path = f"{self.workspace.path}/mailbox.txt"
         with open(path, "w", encoding="ascii") as file:
             file.writelines(f"{mailboxes.address(n)} box{n}@store.example\n" for n in range(1, mailboxes.MAILBOXES + 1))
@@ -92,7 +92,7 @@ class Scene:
         return self.other_table(f"texthash:{path}")
 
     def other_table(self, name):
-        """One that proxyd has the stock server look up."""
+        """A table that proxyd relays to the stock server."""
         self._tables.names.append(name)
         self._services = [STOCK_SERVICE]
         return name
@@ -109,11 +109,11 @@ class Scene:
         return self._postfix.socket()
 
     def memory_mib(self):
-        """Of the server's processes all together; what they share counts once."""
+        """Memory of all processes of the server together; shared memory counts once."""
         return processes.memory_mib(self._postfix.pids(self.server.command))
 
     def log_lines(self):
-        """How many lines the server has logged, those of its start and end left out."""
+        """The number of lines that the server has logged, without those of its start and end."""
         return sum("proxymap[" in line and "starting" not in line for line in self._postfix.log().splitlines())
 
     # Clients
@@ -122,7 +122,7 @@ class Scene:
         return PacedClient(self.socket(), table, key, mailboxes.VALUE, per_second, flags=flags)
 
     def load(self, table, clients, seconds):
-        """Starts proxyd_load; its process for load_result()."""
+        """Starts proxyd_load; returns its process for load_result()."""
         major_minor = postfix_version()
         return subprocess.Popen(
             [self._load, "--socket", self.socket(), "--table", table, "--keys", self._keys, "--clients", str(clients),
@@ -136,6 +136,6 @@ class Scene:
         return json.loads(output)
 
     def measure(self, table):
-        """What 10 clients of a table get for 5 s."""
-        time.sleep(1.5)  # what has begun is under way
+        """The report on 10 clients of a table, over 5 s."""
+        time.sleep(1.5)  # the trouble has begun by then
         return self.load_result(self.load(table, 10, 5))

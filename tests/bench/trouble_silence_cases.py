@@ -1,4 +1,4 @@
-"""Hosts and connections that fall silent under 100 clients, and come back."""
+"""Hosts and connections that fall silent while 100 clients ask, and recover."""
 
 import time
 
@@ -8,7 +8,7 @@ from harness.forwarder import Forwarder
 
 _CLIENTS = 100
 _SILENCE = 15
-_FULL = 0.8  # of the lookups/s before
+_FULL = 0.8  # of the lookups/s from before
 
 
 def _question(client, turn):
@@ -23,7 +23,7 @@ def _rate(crowd, seconds):
 
 
 def _full_strength(crowd, before):
-    """Seconds until as many lookups/s succeed as did before; None: within 20 s they do not."""
+    """Seconds until as many lookups/s succeed as before; None if that takes more than 20 s."""
     begun = time.monotonic()
     while time.monotonic() < begun + 20:
         step = time.monotonic()
@@ -33,7 +33,7 @@ def _full_strength(crowd, before):
 
 
 def _silent(scene, database, hosts, one_of):
-    """The first of so many hosts falls silent, or one of so many connections to it."""
+    """The first host falls silent, or one connection in `one_of` to it."""
     forwarders = [Forwarder(database.port) for _ in range(hosts)]
     for forwarder in forwarders:
         scene.workspace.on_close(forwarder.close)

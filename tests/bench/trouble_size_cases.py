@@ -1,4 +1,4 @@
-"""Answers without end and of 16 MB, and others beside them."""
+"""Unbounded answers and answers of 16 MB, and other lookups beside them."""
 
 import contextlib
 import sqlite3
@@ -8,7 +8,7 @@ from bench.trouble_case import beside, failed_of
 from harness import mailboxes
 
 _SECONDS = 8
-# A row for each of a thousand million combinations.
+# A thousand million rows, one for each combination.
 _WITHOUT_END = ("SELECT a.destination FROM mailbox a CROSS JOIN mailbox b CROSS JOIN mailbox c "
                 "WHERE a.address = '%s' OR a.address <> ''")
 _LARGE = {"pgsql": "SELECT repeat('x', 16000000) WHERE '%s' <> ''",
@@ -17,7 +17,7 @@ _LARGE = {"pgsql": "SELECT repeat('x', 16000000) WHERE '%s' <> ''",
 
 
 class _Peak:
-    """The most memory that the server takes until stop()."""
+    """Records the server's highest memory use until stop()."""
 
     def __init__(self, scene):
         self.mib = 0.0
@@ -28,7 +28,7 @@ class _Peak:
 
     def _watch(self):
         while not self._stopping.wait(0.2):
-            # Processes come and go.
+            # A process may end while it is read.
             with contextlib.suppress(OSError, ValueError):
                 self.mib = max(self.mib, self._scene.memory_mib())
 
@@ -55,7 +55,8 @@ def _beside(scene, others, heavy, clients, what):
 def _sizes(scene, others, without_end, large):
     scene.serve()
     figures = _beside(scene, others, None, 0, "alone")
-    # The stock server would take all of the machine's memory for the first, and in a hundred processes for the last.
+    # The stock server would use up the machine's memory: on the cross join, and with a hundred processes at
+    # the end.
     if scene.server.is_proxyd:
         figures |= _beside(scene, others, without_end, 2, "beside a cross join")
     figures |= _beside(scene, others, large, 1, "beside 16 MB answers")

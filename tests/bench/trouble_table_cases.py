@@ -1,4 +1,4 @@
-"""Tables that are slow or do not answer at all, and those beside them."""
+"""Tables that are slow or do not answer, and other tables beside them."""
 
 import contextlib
 import sqlite3
@@ -11,7 +11,7 @@ from harness.fake_servers import SilentSocketmap
 
 @contextlib.contextmanager
 def _loads(scene, tables, clients, seconds):
-    """While the body runs clients ask each of the tables. Gives what they report, by name of the table, afterwards."""
+    """Clients ask each table while the body runs. Yields a dictionary that gets the reports afterwards."""
     processes = {name: scene.load(table, clients, seconds) for name, table in tables.items()} if clients else {}
     results = {}
     try:

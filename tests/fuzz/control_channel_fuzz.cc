@@ -1,4 +1,4 @@
-// The input is what proxyctl's side of the control channel sends, and also what the daemon's side answers it.
+// The input is both a request of proxyctl on the control channel, and the daemon's reply to it.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +27,7 @@ class Daemon {
         server_.add("odd", [](const nlohmann::json& request, const channel::Caller&) { return request; });
     }
 
-    // What it says to a request, until it closes the connection.
+    // Sends a request; returns the bytes until the daemon closes the connection.
     std::string ask(std::string_view request) {
         const auto client = fuzz::connect_to(path_);
         client.send(request);

@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(problems.size() <= file.errors.size() + file.parameters.size());
     for (const auto& problem : problems) require(!problem.message.empty());
 
-    // What is in force, written out, says the same.
+    // The options in force, written out as a file, give the same options again.
     std::string dump;
     for (const OptionInfo& option : option_infos()) {
         dump += std::string(option.name) + " = " + option_text(options, option.name) + '\n';

@@ -1,4 +1,4 @@
-// The input is a main.cf and, behind a line "-d", the output of postconf -d.
+// The input is a main.cf and, after a line "-d", the output of postconf -d.
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>

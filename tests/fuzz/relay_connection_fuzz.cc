@@ -1,4 +1,4 @@
-// The input is what a stock server sends: the first byte says what it is asked, and how its bytes are cut.
+// The input is what a stock server sends. The first byte selects the request, and where the bytes are split.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -21,8 +21,8 @@ using protocol::Layout;
 constexpr std::array commands{Command::open, Command::lookup, Command::update, Command::remove,
                               Command::sequence};
 
-// From connecting to the first reply or the end, one of which always comes: the server closes when it is
-// done.
+// One connection, from connect to the first reply or to the end of the connection. One of these always comes,
+// because the server closes when it has sent its bytes.
 class Dialogue {
   public:
     Dialogue(unsigned choice, std::string_view bytes) : bytes_(bytes), connection_(loop(), events()) {
@@ -73,7 +73,7 @@ class Dialogue {
                 }};
     }
 
-    // To a client of either layout.
+    // Translates the reply for a client of this layout.
     void answer(Layout layout, const protocol::Reply& reply) const {
         auto asked = request_;
         asked.layout = layout;

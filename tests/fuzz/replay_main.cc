@@ -1,4 +1,4 @@
-// Runs a fuzz target on the files of its corpus, for builds without libFuzzer.
+// Runs a fuzz target on the files of its corpus, in builds without libFuzzer.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
             std::ifstream file{entry.path(), std::ios::binary};
             const std::string bytes{std::istreambuf_iterator<char>{file}, {}};
             std::printf("%s\n", entry.path().c_str());
-            std::fflush(stdout);  // names the culprit when the target aborts
+            std::fflush(stdout);  // so that the file's name is printed even if the target aborts
             LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
             ++inputs;
         }

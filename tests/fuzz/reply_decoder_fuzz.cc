@@ -1,4 +1,4 @@
-// The input is what a server sends: a greeting, or a reply to any of the requests.
+// The input is what a server sends: a greeting, or a reply to any request.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -28,11 +28,11 @@ struct Seen {
                same(a.key, b.key) && same(a.value, b.value) && a.command == b.command &&
                a.layout == b.layout && a.instance_flags == b.instance_flags && a.flags == b.flags &&
                a.function == b.function &&
-               // How much of a message without end was there depends on the pieces.
+               // The consumed size of an overlong message depends on the pieces.
                (consumed == other.consumed || outcome == Decoded::too_long);
     }
 
-    // The same place in the input, not just the same text.
+    // True if both views are the same place in the input, not just the same text.
     static bool same(std::string_view a, std::string_view b) { return a == b && a.data() == b.data(); }
 };
 
@@ -60,7 +60,7 @@ void require_same_after_encoding(const Request& request) {
     require(again.request.table == request.table);
 }
 
-// What a connection sees when the input arrives in pieces of the sizes that `next_piece` gives.
+// The requests that a connection decodes when the input arrives in pieces of the sizes from `next_piece`.
 std::vector<Seen> decode(std::string_view input, Limits limits,
                          const std::function<std::size_t()>& next_piece) {
     std::vector<Seen> seen;
@@ -88,7 +88,7 @@ std::vector<Seen> decode(std::string_view input, Limits limits,
             }
             seen.push_back({result.outcome, result.request, result.problem, result.consumed});
             if (result.outcome == Decoded::too_long) {
-                return seen;  // the connection is closed now
+                return seen;  // the server closes the connection here
             }
             begin += result.consumed;
         }
@@ -103,7 +103,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const Limits limits : {Limits{}, Limits{64}}) {
         const auto whole = decode(input, limits, [&] { return size; });
         require(decode(input, limits, [] { return 1; }) == whole);
-        const std::size_t step = 1 + size / 4;  // the random pieces below find other places
+        const std::size_t step = 1 + size / 4;  // the random pieces below split elsewhere, too
         for (std::size_t split = 0; split < size; split += step) {
             require(decode(input, limits, [&, first = true]() mutable {
                         return std::exchange(first, false) ? split : size;

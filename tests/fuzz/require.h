@@ -1,9 +1,9 @@
-// What a fuzz target promises about any input.
+// The check that fuzz targets use for properties of every input.
 #pragma once
 
 #include <cstdlib>
 
-// Stops the program, so that the fuzzer keeps the input, unless `promise` holds. Unlike assert, in every
+// Aborts unless `promise` holds, so that the fuzzer keeps the input. Unlike assert(), it works in every
 // build.
 inline void require(bool promise) {
     if (!promise) {

@@ -1,4 +1,4 @@
-// A listening UNIX-domain socket in a directory of its own, for targets whose subject connects by a path.
+// A listening UNIX-domain socket in its own directory, for code under test that connects to a path.
 #pragma once
 
 #include <cstdlib>
@@ -14,7 +14,7 @@
 
 namespace proxyd::fuzz {
 
-// An end of a connection; closed with it.
+// One end of a connection. The destructor closes it.
 class Peer {
   public:
     explicit Peer(int fd = -1) : fd_(fd) {}
@@ -26,7 +26,7 @@ class Peer {
     }
 
     [[nodiscard]] int fd() const { return fd_; }
-    // What the other side does not want any more is lost.
+    // Sends without waiting. Bytes that the other side does not take are lost.
     void send(std::string_view bytes) const {
         if (fd_ >= 0) (void)!::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     }

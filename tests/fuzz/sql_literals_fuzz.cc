@@ -1,5 +1,5 @@
-// The input is a query template. A statement that is bound must be, token for token, what the quoted text
-// would be.
+// The input is a query template. The statement with bound parameters must have the same tokens as the quoted
+// text.
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -15,7 +15,7 @@ namespace {
 
 using namespace proxyd::table;
 
-// Text cut into tokens, with the characters of each.
+// The tokens of a text, and the characters of each.
 struct Tokens {
     Tokens(const std::string& text, SqlDialect dialect) {
         Template whole;

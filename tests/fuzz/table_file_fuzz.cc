@@ -1,4 +1,4 @@
-// The input is a table file. Its `domain` list finds the same text in every file that it names.
+// The input is a table file. All files that its `domain` list names contain the same text, too.
 #include <cstddef>
 #include <cstdint>
 #include <string>

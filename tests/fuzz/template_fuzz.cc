@@ -1,4 +1,4 @@
-// The input is up to four lines: a query template, a result format, a key and a column's value.
+// The input has up to four lines: a query template, a result format, a key and a column's value.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -60,7 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const KeyParts parts(key);
     if (!suits(parts, key_demands(*query, *format))) return 0;
 
-    // Of a key that suits, every part that the templates name is there.
+    // A key that meets the demands has every part that the templates name.
     const Quote inside_the_key = [key_view = key](std::string_view part, std::string& out) {
         const std::less_equal<> before;
         require(!part.empty());

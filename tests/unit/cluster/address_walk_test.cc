@@ -22,7 +22,7 @@ std::vector<std::string> many(int count) {
 
 class AddressWalkTest : public testing::Test {
   protected:
-    // Every address is silent, save `good`: which were tried, in order.
+    // Every address but `good` is silent. Returns the addresses that were tried, in order.
     std::vector<std::string> attempt(const std::vector<std::string>& addresses, const std::string& good,
                                      Duration limit = 3s) {
         const auto begun = now;
@@ -96,7 +96,7 @@ TEST_F(AddressWalkTest, ShortTimesAreForOneAddressAfterTheOther) {
 TEST_F(AddressWalkTest, TheAddressThatWorkedLastComesFirst) {
     EXPECT_THAT(attempt({"a", "b", "c"}, "b"), ElementsAre("a", "b"));
     EXPECT_THAT(attempt({"a", "b", "c"}, "b"), ElementsAre("b"));
-    // Until it fails: then the one that nothing is known of.
+    // After it fails, the address without a history comes first.
     EXPECT_THAT(attempt({"a", "b", "c"}, "c"), ElementsAre("b", "c"));
     EXPECT_THAT(attempt({"a", "b", "c"}, "a"), ElementsAre("c", "a"));
 }
@@ -128,7 +128,7 @@ TEST_F(AddressWalkTest, NamesThatFollowHaveTheirShare) {
     EXPECT_EQ(walk.next(now)->share, 3800ms);
 }
 
-// The primary may be the one that is away.
+// The address that cannot be reached may be that of the primary.
 TEST_F(AddressWalkTest, AStandbyCountsForLessThanOneThatCannotBeReached) {
     const pool::Failure standby{FailureClass::unwanted, "session is read-only"};
     const auto told_after = [this](const pool::Failure& first, const pool::Failure& second) {

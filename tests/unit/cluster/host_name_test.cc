@@ -71,7 +71,7 @@ TEST(HostNameFault, TheMessageSaysWhatWouldBeRight) {
               std::string::npos);
 }
 
-// All of these are served by the stock server.
+// The stock server serves all of these.
 TEST(HostNameFault, WhatTheStockServerServesIsServed) {
     for (const auto* host : {"db", "db:3306", "inet:db:mysql", "unix:/a@b=c/s.sock", "localhost",
                              "127.0.0.1:1,password=pw", "127.0.0.1:1 /nothing"})
@@ -83,7 +83,7 @@ TEST(HostNameFault, WhatTheStockServerServesIsServed) {
           "postgresql:///d?host=/tmp&user=u", "postgresql://[::1]:5432/d", "127.0.0.1:1,password=pw",
           "127.0.0.1:1 127.0.0.1:nosuch", "mysql://x:PW@h,127.0.0.1:1", "postgresql://a%2Cb:1%2C2/d"})
         EXPECT_EQ(pgsql_errors(host), "") << host;
-    // With hostaddr nothing is resolved.
+    // With hostaddr the host name is not resolved.
     EXPECT_EQ(pgsql_errors("any=thing", "dbname=mail hostaddr=127.0.0.1"), "");
     EXPECT_EQ(pgsql_errors("db", "dbname=mail password=pw"), "");
 }

@@ -40,8 +40,8 @@ std::optional<std::string> lookup(std::string_view name) {
     return found->second;
 }
 
-// postconf(1), whose answers the rows below are, prints one blank for each run of white space and none at the
-// ends.
+// The expected values below come from postconf(1). It prints one blank for each run of white space, and none
+// at the ends.
 std::string as_postconf_prints(const std::string& text) {
     std::string result;
     for (const char c : text) {
@@ -76,7 +76,7 @@ TEST(Expansion, KeepsBlanksOfTextsAsWritten) {
     EXPECT_EQ(expand("${v?{inline:{ a=b,  c=d }}}", lookup), "inline:{ a=b,  c=d }");
 }
 
-// x = $y counts as non-empty even when y is empty: the value as written decides.
+// `x = $y` counts as non-empty even if y is empty: the unexpanded value decides.
 TEST(Expansion, ConditionLooksAtTheUnexpandedValue) {
     EXPECT_EQ(expand("${refempty?{set}:{unset}}", lookup), "set");
     EXPECT_EQ(expand("${empty?{set}:{unset}}", lookup), "unset");
@@ -112,7 +112,7 @@ TEST(Expansion, ManyReferencesAreFollowedButNotWithoutEnd) {
     EXPECT_THROW((void)expand("$p1", doubling(50)), ExpansionError);
 }
 
-// As `postconf -x` of Postfix 3.11.7 prints them.
+// The expected values come from `postconf -x` of Postfix 3.11.7.
 TEST(Expansion, FunctionsForDomainNames) {
     const std::pair<const char*, const char*> rows[] = {
         {"${domain_to_ascii{bücher.example}}", "xn--bcher-kva.example"},
@@ -161,7 +161,7 @@ TEST(Expansion, RefusesFunctionsWherePostfixDoes) {
     EXPECT_THROW((void)expand(too_long, lookup), ExpansionError);
 }
 
-// Such as one that a later Postfix knows, in a value of some thousand bytes.
+// A later Postfix may know the function. The message must not repeat a value of some thousand bytes.
 TEST(Expansion, AnUnknownFunctionIsToldBriefly) {
     try {
         (void)expand("${future{x}} " + std::string(5000, 'v'), lookup);

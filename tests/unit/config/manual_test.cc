@@ -25,17 +25,17 @@ std::string page(const std::string& name) {
     return text.value_or("");
 }
 
-// The option section is the declarations' text. When this fails: put the text that it wants into the page.
+// The option section is generated from the declarations. If this fails, copy the expected text into the page.
 TEST(ManualPages, OptionsOfProxydCfAreAsDeclared) {
     EXPECT_THAT(page("proxyd.cf.5"), HasSubstr(".Bl -tag -width Ds\n" + options_as_mdoc() + ".El\n"));
 }
 
-// An item of a list that has the name in its head.
+// True if a list in the text has an item with the name in its head.
 bool describes(const std::string& text, std::string_view name) {
     return std::regex_search(text, std::regex("(^|\n)\\.It (Sy \\w+ , )*Sy " + std::string(name) + "[ \n]"));
 }
 
-// From its heading to the next one; "" when there is none.
+// A section from its heading to the next; "" if it does not exist.
 std::string section(const std::string& text, const std::string& title) {
     const auto begin = text.find("\n.Sh " + title + "\n");
     return begin == std::string::npos ? "" : text.substr(begin, text.find("\n.Sh ", begin + 1) - begin);

@@ -39,7 +39,7 @@ TEST(Options, AreDeclaredOnceAndDescribed) {
     EXPECT_GE(names.size(), 14U);
 }
 
-// The range for people is the range in force.
+// The range in the help text is the range that is enforced.
 TEST(Options, RangesAreAsWritten) {
     for (const OptionInfo& option : option_infos()) {
         const std::size_t to = option.range.find(" to ");

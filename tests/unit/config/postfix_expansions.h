@@ -1,4 +1,4 @@
-// What Postfix 3.7.11 makes of '$' expressions, as `postconf -x -h` printed it for a main.cf with the
+// `$` expressions and their values, as `postconf -x -h` of Postfix 3.7.11 printed them for a main.cf with the
 // parameters of expansion_test.cc.
 #pragma once
 

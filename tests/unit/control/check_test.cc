@@ -28,7 +28,7 @@ TEST(Password, IsSeenInConnectionText) {
     EXPECT_FALSE(holds_password("127.0.0.1:5432 unix:/run"));
 }
 
-// A stand-alone daemon's configuration in a directory of its own.
+// The configuration of a stand-alone daemon, in its own directory.
 class CheckTest : public testing::Test {
   protected:
     CheckTest() {
@@ -42,7 +42,7 @@ class CheckTest : public testing::Test {
         chmod((directory_ + "/" + name).c_str(), mode);
     }
 
-    // Writes a table that is the only one allowed; its findings, without the directory.
+    // Writes a table and allows only that one. Returns its findings without the directory.
     std::vector<std::string> findings(const std::string& type, const std::string& text, mode_t mode = 0640) {
         write("t.cf", text, mode);
         write("proxyd.cf", "allowed_tables = " + type + ":" + directory_ + "/t.cf\n");
@@ -64,7 +64,7 @@ class CheckTest : public testing::Test {
     }
 
     std::string directory_;
-    std::string user_ = "root";  // that the daemon runs as
+    std::string user_ = "root";  // the user that the daemon runs as
     CheckResult result_;
 };
 
@@ -219,7 +219,7 @@ TEST_F(CheckTest, ItemsOfDomainListsThatFailAllLookups) {
                                    "that file, with domains in it, or take it off the list"));
     EXPECT_THAT(findings("sqlite", table + "example.com, type:\n"),
                 ElementsAre(here + "type:: expected type:name: lookups that come to it fail"));
-    // It is the stock server that would be asked, and there is none.
+    // proxyd would ask the stock server for these, but there is none.
     EXPECT_THAT(
         findings("sqlite", table + "example.com, !hash:/x\n"),
         ElementsAre(HasSubstr("t.cf:3: error: proxyd does not serve hash: tables itself, and there is "

@@ -16,7 +16,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// Of a table in `parameter`; with "check_sender_access" and the like, of one behind that.
+// Findings for a table in `parameter`. With "check_sender_access" and the like the table stands after that
+// restriction.
 std::vector<std::string> meaning(const std::string& parameter, const std::string& query,
                                  const std::string& more = "") {
     auto parameters =
@@ -119,12 +120,12 @@ TEST(AskedKeys, InTheOrderOfTheManual) {
     }
 }
 
-// Of the Postfix on this machine, if there is one.
+// Compares with the parameters of the installed Postfix, if there is one.
 TEST(AskedKeys, NoParameterWithTablesIsMissing) {
     const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen("/usr/sbin/postconf -dH 2>/dev/null", "r"),
                                                      pclose);
     ASSERT_TRUE(pipe);
-    // Caches, which are written to; lists of other names that end alike.
+    // Caches that Postfix writes to, and parameters whose names end alike but have no tables.
     const std::set<std::string> others = {"address_verify_map", "postscreen_cache_map", "proxy_read_maps",
                                           "proxy_write_maps",   "maps_rbl_domains",     "mynetworks_style"};
     char line[256];

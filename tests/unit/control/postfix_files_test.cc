@@ -1,4 +1,4 @@
-// What is read of main.cf and master.cf: services, their options, and the tables that are asked for.
+// Parsing main.cf and master.cf: services, their options, and the tables that Postfix asks for.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// The name that the stock server gives itself when it is started for this entry.
+// The name that the stock server gives itself when master(8) starts it with these arguments.
 std::optional<std::string> stock_name(const std::string& arguments) {
     return stock_name_of(read_services("proxymap-stock unix - - n - - proxymap " + arguments).at(0));
 }
@@ -23,7 +23,7 @@ TEST(RelayEntry, AnswersUnderTheNameThatItIsGiven) {
     EXPECT_EQ(stock_name("-o a=b -n proxywrite"), "proxywrite");
     EXPECT_EQ(stock_name(""), std::nullopt);
     EXPECT_EQ(stock_name("-o {-n proxymap=x}"), std::nullopt);
-    // As `postconf -P` leaves the first two.
+    // `postconf -P` leaves the first two like this.
     EXPECT_EQ(stock_name("-n -o a=b proxymap"), std::nullopt);
     EXPECT_EQ(stock_name("-npr -o xymap -o a=b"), std::nullopt);
 }
@@ -121,7 +121,7 @@ TEST(ProxiedTables, OptionsOfServicesCount) {
                 ElementsAre("main.cf:2 mine pgsql:/a ?", "master.cf:1 smtpd_data_restrictions pgsql:/a"));
 }
 
-// Parameter and table of what `find` finds in a main.cf.
+// Parameters and tables that `find` returns for a main.cf.
 template <typename Find>
 std::vector<std::string> found_in(const std::string& main_cf, Find&& find) {
     const auto file = config::parse_parameters(main_cf, "main.cf");

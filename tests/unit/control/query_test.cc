@@ -30,7 +30,7 @@ class Daemon {
     std::map<std::string, std::string> values;
     std::map<std::string, Status> failures;
     Status open_status = Status::ok;
-    std::optional<protocol::Layout> only_layout;  // as the stock server: in another one all is malformed
+    std::optional<protocol::Layout> only_layout;  // another layout is malformed, as for the stock server
     int malformed = 0;
     protocol::Flags open_flags = flag::fixed;
     std::vector<std::string> asked;
@@ -116,7 +116,7 @@ TEST_F(QueryTest, EmptyValueIsStillFound) {
     EXPECT_EQ(out.str(), "\n");
 }
 
-// As Postfix's clients of this generation: they fold, and nobody is to fold again.
+// Postfix clients with SMTPUTF8 switched on fold keys themselves, and do not ask the server to.
 TEST_F(QueryTest, FoldsItselfWithSmtputf8) {
     EXPECT_EQ(run({"\xC3\x9C@B"}), 1);
     EXPECT_THAT(daemon.asked, ElementsAre("\xC3\xBC@b"));
@@ -154,7 +154,7 @@ TEST_F(QueryTest, FailuresSayWhatToDo) {
     EXPECT_EQ(error_of({"any"}), "table sqlite:/a.cf: the daemon may not serve this table. HINT");
 }
 
-// The stock servers of 3.10 and 3.11 do not understand each other's clients, and complain in the mail log.
+// A stock server of 3.10 does not understand clients of 3.11, nor the other way round. It logs a warning.
 TEST_F(QueryTest, SpeaksAsTheServerDoes) {
     daemon.values = {{"a", "1"}, {"c", "3"}};
     for (const auto layout : {protocol::Layout::flags, protocol::Layout::instance_flags}) {
@@ -167,7 +167,7 @@ TEST_F(QueryTest, SpeaksAsTheServerDoes) {
     }
 }
 
-// It may be another release than the one that is installed.
+// The running server may be another release than the installed Postfix.
 TEST_F(QueryTest, SpeaksInTheOtherLayoutWhenItIsNotUnderstood) {
     daemon.values = {{"a", "1"}};
     for (const auto layout : {protocol::Layout::flags, protocol::Layout::instance_flags}) {
@@ -197,7 +197,7 @@ TEST_F(QueryTest, NameNeedsAType) {
     }
 }
 
-// As master(8) has it: it listens, and the daemon does not start.
+// master(8) listens on the socket even if the daemon does not start. A client must not wait for ever.
 TEST(Connection, IsNotWaitedForWithoutEnd) {
     std::string directory = "/tmp/proxyd-query-XXXXXX";
     ASSERT_NE(mkdtemp(directory.data()), nullptr);

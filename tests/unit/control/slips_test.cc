@@ -46,7 +46,7 @@ TEST(Slips, TypographicQuotesInAQuery) {
             EXPECT_THAT(slips(dialect, std::string("query = SELECT d FROM t WHERE ") + query + "\n"),
                         ElementsAre(HasSubstr("t.cf:1: error: the typographic ")))
                 << query;
-        // As Windows-1252 has them.
+        // The quotation marks of Windows-1252.
         EXPECT_THAT(slips(dialect, "query = SELECT d FROM t WHERE a = \x91%s\x92\n"),
                     ElementsAre(HasSubstr("typographic quotation mark (U+2018)")));
         EXPECT_THAT(slips(dialect, "query = SELECT 'l’amour' FROM t WHERE a = '%s'\n"), IsEmpty());
@@ -81,7 +81,7 @@ TEST(Slips, CharactersInAQueryThatNobodySees) {
                     ElementsAre(AllOf(HasSubstr("a zero width space (U+200B)"), HasSubstr(": remove it"))));
         EXPECT_THAT(slips(dialect, "query = SELECT d FROM t WHERE\u3000a = '%s'\n"),
                     ElementsAre(HasSubstr("error: the query holds an ideographic space (U+3000)")));
-        // What the servers take: a name behind AS, and text.
+        // The servers accept these characters in an alias after AS, and in string literals.
         EXPECT_THAT(slips(dialect, "query = SELECT d AS\u00a0x FROM t WHERE a = '%s'\n"),
                     ElementsAre(HasSubstr("warning: the query holds a no-break space")));
         EXPECT_THAT(slips(dialect, "query = SELECT '\u00a0' FROM t WHERE a = '%s'\n"), IsEmpty());
@@ -97,7 +97,7 @@ TEST(Slips, AQuoteThatIsNotClosed) {
                         "close it"));
         EXPECT_THAT(slips(dialect, "query = SELECT d FROM t WHERE a = '%s' AND b = 'it''s'\n"), IsEmpty());
     }
-    // A matter of the server's settings.
+    // Here the server's settings decide whether the quotation mark is closed.
     EXPECT_THAT(slips(SqlDialect::mysql, "query = SELECT '\\' FROM t WHERE a = '%s\n"),
                 testing::Each(Not(HasSubstr("error"))));
 }
@@ -143,7 +143,7 @@ TEST(Slips, NotesBehindValues) {
             ElementsAre(std::string("t.cf:1: error: \"# a note\" is a part of the value of ") + name +
                         ", as comments have lines of their own: put it into a line that begins with #"));
     }
-    // The first of these hosts is asked.
+    // MySQL asks the first of these hosts, so that it is only a warning.
     EXPECT_THAT(slips(SqlDialect::mysql, "hosts = 127.0.0.1 # local\n"), ElementsAre(HasSubstr("warning: ")));
     EXPECT_THAT(slips(SqlDialect::mysql, "password = a #secret\n"),
                 ElementsAre(AllOf(HasSubstr("warning: what begins with # is "), Not(HasSubstr("secret")))));
@@ -159,9 +159,9 @@ TEST(Slips, QuotesAroundValues) {
                                       HasSubstr("quotes around the value of user are taken for a part of it: "
                                                 "remove the quotes"))));
     }
-    // A constant.
+    // Quotes make this field a constant.
     EXPECT_THAT(slips(SqlDialect::mysql, "table = t\nselect_field = 'relay'\nwhere_field = d\n"), IsEmpty());
-    // A password may have them.
+    // A password may contain quotes, so that it is only a warning.
     EXPECT_THAT(slips(SqlDialect::pgsql, "password = \"secret\"\n"),
                 ElementsAre(AllOf(HasSubstr("warning: the quotes around"), Not(HasSubstr("secret")))));
     EXPECT_THAT(
@@ -208,7 +208,7 @@ TEST(UnknownOption, OfUrisAndConnectionText) {
     EXPECT_EQ(find_unknown_option("dbname = mail sslmod=require"),
               "unknown option \"sslmod\", did you mean \"sslmode\"?");
     EXPECT_EQ(find_unknown_option("dbname=mail user='a b=c' host=h"), "");
-    // What may be a piece of a password is not shown.
+    // The message does not show text that may be part of a password.
     EXPECT_EQ(find_unknown_option("postgresql://u:pa?topsecret=x@h/d"), "");
     EXPECT_EQ(find_unknown_option("dbname=mail password=my topsecret=x"), "");
     EXPECT_EQ(find_unknown_option("dbname=mail password=x sslmod=require"),

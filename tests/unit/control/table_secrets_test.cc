@@ -1,4 +1,4 @@
-// However broken a table file is: no password of it is shown, neither by proxyctl check nor in the log.
+// Neither proxyctl check nor the log shows a password of a table file, however broken the file is.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -18,7 +18,7 @@ namespace {
 
 const std::string secret = "s3cr3t";
 
-// Of all tests: what is set stays until the process ends.
+// One log for all tests: set_log() stays in force until the process ends.
 class TextLog final : public Log {
   public:
     TextLog() { set_log(*this); }
@@ -42,7 +42,7 @@ class TableSecrets : public testing::TestWithParam<std::string> {
         directory_ = mkdtemp(pattern.data());
         path_ = directory_ + "/t.cf";
         std::ofstream(path_) << GetParam();
-        std::filesystem::permissions(path_, std::filesystem::perms::all);  // a finding of its own
+        std::filesystem::permissions(path_, std::filesystem::perms::all);  // causes a finding
     }
     ~TableSecrets() override { std::filesystem::remove_all(directory_); }
     TableSecrets(const TableSecrets&) = delete;
@@ -79,13 +79,13 @@ TEST_P(TableSecrets, AreNotLogged) {
             ++answers;
         });
     }
-    // Where the file makes a table all the same, its host is asked.
+    // A file that still makes a table causes a connection to its host.
     run_until(loop, [&answers] { return answers == 2; });
     EXPECT_NE(log.text, "");
     EXPECT_EQ(log.text.find(secret), std::string::npos) << log.text;
 }
 
-// None of them makes a table: the port is wrong where nothing else is.
+// None of these files makes a table: the port is wrong even if nothing else is.
 const std::string rest = "hosts = h:nosuchport\ndbname = d\nquery = SELECT 1\n";
 
 INSTANTIATE_TEST_SUITE_P(
@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(
                     rest + "password = " + secret + "\nquery = SELECT `" + secret + "`\n",
                     rest + "password = " + secret + "%z\nresult_format = " + secret + "%z\n"));
 
-// The name of a database is shown wherever it is spoken of.
+// Messages that mention the database show its name.
 TEST(DatabaseName, IsShownUnlessItMayHoldAPassword) {
     TextLog& log = text_log();
     EventLoop loop;

@@ -5,7 +5,7 @@
 namespace proxyd {
 namespace {
 
-// Of `polls` polls each `nth` one meets others; how often it was said to be crowded.
+// Of `polls` polls, each `nth` finds the CPU shared. Returns how often contention is reported.
 int crowded_times(int polls, int nth, bool in_vain) {
     CpuContention crowding;
     long switches = 0;

@@ -46,7 +46,7 @@ TEST(EventLoop, ATimerMayDestroyItselfAndOthers) {
     self = loop.make_timer([&, large] {
         self.reset();
         other.reset();
-        EXPECT_EQ(large.size(), 1000U);  // the callable itself is still there
+        EXPECT_EQ(large.size(), 1000U);  // the callable still exists
         loop.stop();
     });
     self->start(1ms);
@@ -54,7 +54,7 @@ TEST(EventLoop, ATimerMayDestroyItselfAndOthers) {
     loop.run();
 }
 
-// A stop gives what is under way some time from then on, and not from when the loop fell asleep.
+// A stop gives running work some time. That time starts at the signal, not when the loop went to sleep.
 TEST(EventLoop, ASignalComesAtItsTime) {
     EventLoop loop;
     TimePoint sent;
@@ -93,7 +93,7 @@ TEST(EventLoop, AWatchMayDestroyItself) {
     close(ends[1]);
 }
 
-// A descriptor is closed and its number given to a new one within one pass of the loop, again and again.
+// A descriptor is closed and its number reused within one pass of the loop, again and again.
 TEST(EventLoop, ANumberThatIsUsedAgainIsWatchedAgain) {
     EventLoop loop;
     for (int round = 0; round < 50; ++round) {
@@ -201,7 +201,7 @@ TEST(EventLoop, SignalsAndTheTime) {
     loop.run();
 }
 
-// Exchanges so many bytes with another thread, which waits before each reply.
+// Exchanges `count` bytes with another thread, which waits before each reply. Returns the polls in vain.
 std::uint64_t vain_polls_of_an_exchange(Duration window, Duration reply_after, int count) {
     EventLoop loop;
     loop.set_busy_poll(window);

@@ -1,4 +1,4 @@
-// A loop whose time stands still until a test turns it.
+// A loop whose time stands still until the test advances it.
 #pragma once
 
 #include <algorithm>
@@ -31,20 +31,20 @@ class FakeLoop final : public Loop {
         posted_.push_back(std::move(work));
     }
 
-    // The descriptor, which is watched, can be read or written: an event.
+    // Makes a watched descriptor readable or writable, as one event.
     void ready(int fd, Ready what) {
         const auto callback = watched_.at(fd);
         event([&] { (*callback)(what); });
     }
 
-    // One event: runs `work`, then what was deferred in it.
+    // One event: runs `work`, then all deferred work.
     template <typename Work>
     void event(Work&& work) {
         work();
         run_deferred();
     }
 
-    // Lets time pass; timers fire in order, each as an event of its own.
+    // Advances the time. Timers fire in order, each as an event of its own.
     void advance(Duration duration) {
         const auto until = now_ + duration;
         run_deferred();
@@ -58,7 +58,7 @@ class FakeLoop final : public Loop {
         now_ = until;
     }
 
-    // Runs `work` after that time, unless `owner` is gone by then.
+    // Runs `work` after `duration`, unless `owner` has been destroyed by then.
     void after(Duration duration, const std::weak_ptr<bool>& owner, std::function<void()> work) {
         due_.emplace(std::pair{now_ + std::max(duration, Duration::zero()), ++sequence_},
                      std::make_shared<std::function<void()>>([owner, work = std::move(work)] {
@@ -66,7 +66,7 @@ class FakeLoop final : public Loop {
                      }));
     }
 
-    // How many timers have fired: what a daemon would have woken up for.
+    // The number of timers that have fired, which would have woken up a daemon.
     [[nodiscard]] std::uint64_t fired() const { return fired_; }
 
   private:

@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A name service that answers when it is told to.
+// A name service that can hang, and answers with what the test sets.
 struct NameService {
     std::mutex mutex;
     std::condition_variable wake;
@@ -144,7 +144,7 @@ TEST_F(ResolverTest, ItMayEndWhileTheNameServiceHangs) {
     run_for(50ms);
 }
 
-// Turns the loop's clock by hand; the name service still runs on its own threads.
+// The test advances the loop's clock. The name service still runs on its own threads.
 class ResolverWithOldAnswers : public testing::Test {
   protected:
     ResolverWithOldAnswers() {
@@ -158,7 +158,7 @@ class ResolverWithOldAnswers : public testing::Test {
         got.clear();
         handle = resolver.resolve("db", [this](const Addresses& answer) { got = answer.addresses; });
     }
-    // What there is without any waiting.
+    // The addresses that are available without waiting.
     std::vector<std::string> at_once() {
         ask();
         loop.advance(0s);
@@ -172,7 +172,7 @@ class ResolverWithOldAnswers : public testing::Test {
         }
         return condition();
     }
-    // For the answer of the name service to what was asked last, whatever was given before.
+    // Waits until the name service has answered the last question, and the resolver has seen it.
     void wait_for_answer() {
         EXPECT_TRUE(wait_until([this] { return service->given == service->asked; }));
         EXPECT_TRUE(wait_until([this] { return resolver.asking() == 0; }));
@@ -194,7 +194,7 @@ TEST_F(ResolverWithOldAnswers, RecentOnesServeAndNobodyIsAsked) {
     EXPECT_EQ(service->asked, 1);
 }
 
-// The database may have moved.
+// The database may have moved to another address.
 TEST_F(ResolverWithOldAnswers, WithoutAConnectionTheyAreAskedForAgainOnceASecond) {
     service->set(false, {new_ones, ""});
     handle.reset();
@@ -219,7 +219,7 @@ TEST_F(ResolverWithOldAnswers, NotSoRecentOnesServeWhileNewOnesAreAskedFor) {
     EXPECT_EQ(at_once(), new_ones);
 }
 
-// Who has had no use for them for long waits a little for new ones, once.
+// When the old addresses have not been used for long, one lookup waits briefly for new ones.
 TEST_F(ResolverWithOldAnswers, OldOnesServeWhenTheNameServiceHangs) {
     handle.reset();
     service->set(true, {});

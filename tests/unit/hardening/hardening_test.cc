@@ -20,7 +20,7 @@
 namespace proxyd::hardening {
 namespace {
 
-// What is given up is given up for good: each story runs in a process of its own. 0: as expected.
+// Dropped rights cannot be regained, so each story runs in its own process. Returns 0 if all is as expected.
 int in_child(const std::function<int()>& story) {
     const pid_t child = ::fork();
     if (child == 0) ::_exit(story());
@@ -29,7 +29,7 @@ int in_child(const std::function<int()>& story) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-// The exit status of /bin/true, or a negative error number.
+// Runs /bin/true; returns its exit status, or a negative error number.
 int run_true() {
     std::string name = "true";
     char* const arguments[] = {name.data(), nullptr};

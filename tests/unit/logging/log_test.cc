@@ -1,4 +1,4 @@
-// What an administrator finds in the log: real datagram sockets, as syslogd and postlogd have them.
+// Log lines on real datagram sockets, as syslogd and postlogd have them.
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -42,7 +42,7 @@ class TemporaryDirectory {
     std::string path_;
 };
 
-// The other side: syslogd or postlogd.
+// The receiving end: syslogd or postlogd.
 class Receiver {
   public:
     explicit Receiver(const std::string& path, int type = SOCK_DGRAM)
@@ -57,7 +57,7 @@ class Receiver {
     Receiver(const Receiver&) = delete;
     Receiver& operator=(const Receiver&) = delete;
 
-    // "" when nothing is there.
+    // The next line; "" if there is none.
     std::string next() {
         std::array<char, 8192> buffer{};
         const auto size = ::recv(fd_, buffer.data(), buffer.size(), 0);
@@ -68,7 +68,7 @@ class Receiver {
     int fd_;
 };
 
-// Collects finished lines; can be told not to take them.
+// Collects finished lines. Can be told to refuse them.
 class ListSink final : public LineSink {
   public:
     std::vector<std::string> lines;
@@ -169,7 +169,7 @@ TEST_F(DaemonLogTest, TextIsTakenLiterallyAndMadePrintable) {
 TEST_F(DaemonLogTest, WhereALongTextIsCutNoPasswordShows) {
     const std::string secret = "s3cr3t";
     const auto uri = " postgresql://u:" + secret + "@h/d";
-    // At each of the limits: that of what is kept of counted lines, and that of what is read.
+    // The limits are the text that is kept of counted lines, and the text that is redacted.
     for (const std::size_t limit : {2000U, 8000U}) {
         for (std::size_t before = limit - uri.size(); before <= limit; ++before) {
             const auto text = "password=" + std::string(before - 20, 'p') + uri;

@@ -32,7 +32,7 @@ TEST(Printable, ReplacesWhatCouldBreakALine) {
         {"Connection refused\n\tIs the server running?\n", "Connection refused Is the server running?",
          "Connection refused Is the server running?"},
         {"\xc3\nx", "? x", "? x"},
-        // U+202E, U+2066, U+200F, U+2028: texts that look like others
+        // U+202E, U+2066, U+200F, U+2028: they make a text look like another
         {"a\xe2\x80\xae"
          "b",
          "a???b", "a???b"},

@@ -135,7 +135,7 @@ TEST_F(RepeatLimiterTest, DrainTellsAllCountsEarly) {
     EXPECT_EQ(limiter_.topics(), 0U);
 }
 
-// Clients can make topics and texts as long as a request.
+// Clients can make topics and texts as long as a request may be.
 TEST_F(RepeatLimiterTest, OfLongTopicsAndTextsTheBeginningIsKept) {
     const std::string topic(900000, 't');
     const std::string text(900000, 'x');

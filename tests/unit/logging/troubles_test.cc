@@ -1,4 +1,4 @@
-// When it is written that a host fails and works again.
+// The log lines when a host fails and when it works again.
 #include "proxyd/logging/troubles.h"
 
 #include <gmock/gmock.h>
@@ -93,7 +93,7 @@ TEST_F(TroublesTest, WhatIsCountedComesWhenNothingFollows) {
     EXPECT_EQ(troubles.subjects(), 0U);
 }
 
-// Where connections break 13 to 20 times a second.
+// Connections break 10 times a second.
 TEST_F(TroublesTest, ManyReturnsAreCounted) {
     std::vector<std::string> lines;
     const auto keep = [&lines](const std::vector<std::string>& more) {

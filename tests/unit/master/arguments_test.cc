@@ -46,7 +46,7 @@ TEST(Arguments, AsMasterGivesThem) {
     EXPECT_TRUE(read_write.single_process);
 }
 
-// Every combination of what master may put in front of the user's own arguments.
+// All combinations of options that master(8) may put before the user's arguments.
 TEST(Arguments, EveryCombinationMasterUses) {
     for (unsigned bits = 0; bits < 256; ++bits) {
         const auto has = [bits](unsigned bit) { return (bits >> bit & 1U) != 0; };

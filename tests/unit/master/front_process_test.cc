@@ -1,4 +1,4 @@
-// The process in front of a serving one: what it sees of it, and what it does when that stands still.
+// The process in front of a serving process: how it detects a standstill, and what it does then.
 #include "proxyd/master/front_process.h"
 
 #include <array>
@@ -31,7 +31,7 @@ constexpr auto second = std::chrono::duration_cast<Duration>(1s);
 
 class StandstillClockTest : public testing::Test {
   protected:
-    // Asks as often as it should for so long; the first moment at which it stands still, if any.
+    // Checks at the proper interval for `length`. Returns the time of the first standstill, if any.
     std::optional<Duration> ask(
         Duration length, const std::function<void()>& meanwhile = [] {}) {
         const auto interval = StandstillClock::interval(8 * second);
@@ -59,7 +59,7 @@ TEST_F(StandstillClockTest, EachBeatBeginsAnew) {
     EXPECT_EQ(ask(20 * second), 8 * second);
 }
 
-// Both processes were stopped, or the machine: that the other one did not beat meanwhile tells nothing.
+// Both processes, or the machine, were stopped: missing beats from that time do not show a standstill.
 TEST_F(StandstillClockTest, TimeInWhichNobodyAskedDoesNotCount) {
     now += std::chrono::hours(5);
     EXPECT_FALSE(still.stands_still(beats, now));
@@ -83,7 +83,7 @@ TEST(ActivityTest, IsShownWhileItLasts) {
     EXPECT_EQ(board.text(), "");
 }
 
-// Writes lines to a pipe, so that they come from other processes, too.
+// Writes lines to a pipe, so that lines from other processes arrive, too.
 class PipeLog final : public Log {
   public:
     PipeLog() { EXPECT_EQ(pipe(ends_.data()), 0); }
@@ -95,7 +95,7 @@ class PipeLog final : public Log {
         const auto line = std::string(text) + '\n';
         EXPECT_EQ(::write(ends_[1], line.data(), line.size()), static_cast<ssize_t>(line.size()));
     }
-    // The next line; "" when none comes.
+    // The next line; "" if none comes.
     std::string next() {
         std::string line;
         for (char c = 0;; line += c) {
@@ -123,7 +123,7 @@ class FrontProcessTest : public testing::Test {
         }
     }
 
-    // Starts a front process whose serving processes run `serve`, and end with its result.
+    // Starts a front process. Its serving processes run `serve` and end with its result.
     void start(const FrontSettings& settings, const std::function<int(const ServingProcess&)>& serve) {
         front = fork();
         if (front != 0) return;
@@ -131,7 +131,7 @@ class FrontProcessTest : public testing::Test {
         _exit(serve(serving));
     }
 
-    // Beats until its front process has gone, or `number` of signal comes.
+    // Sends heartbeats until the front process is gone.
     int serve(const ServingProcess& serving) {
         log.write(Severity::info, {}, std::to_string(getpid()));
         for (pollfd end{serving.front_fd, POLLIN, 0}; poll(&end, 1, 20) == 0;) heartbeat.beat();
@@ -189,29 +189,30 @@ TEST_F(FrontProcessTest, EndsAsItsServingProcessDoes) {
     start({.standstill_limit = second}, [](const ServingProcess&) { return 7; });
     EXPECT_EQ(WEXITSTATUS(status_of_front()), 7);
     start({.standstill_limit = second}, [](const ServingProcess&) {
-        std::signal(SIGBUS, SIG_DFL);  // a sanitizer has a handler
+        std::signal(SIGBUS, SIG_DFL);  // a sanitizer sets a handler
         return raise(SIGBUS);
     });
     const auto status = status_of_front();
     EXPECT_TRUE(WIFSIGNALED(status));
     EXPECT_EQ(WTERMSIG(status), SIGBUS);
-    // Without master(8) nobody else would tell of it.
+    // Without master(8) no other process would log this.
     EXPECT_THAT(log.next(), testing::MatchesRegex("the serving process .* was ended by signal 7 .*"));
 }
 
-// It is stopped, so that it does not hear of the stop.
+// The serving process is stopped by SIGSTOP, so that it does not notice the stop of the service.
 TEST_F(FrontProcessTest, AStopEndsWhatStandsStillToo) {
     start({.standstill_limit = 3600 * second, .stop_limit = second / 2},
           [this](const ServingProcess& serving) { return serve(serving); });
     const auto serving = std::stoi(log.next());
     kill(serving, SIGSTOP);
     kill(front, SIGTERM);
-    // The next look is a long time off.
+    // The next check for a standstill is an hour away.
     EXPECT_EQ(status_of_front(), 0);
     EXPECT_EQ(kill(serving, 0), -1);
 }
 
-// Master waits for the end of the process that it knows; the clients of the old one are not to wait for ever.
+// At a reload master(8) waits for the end of the front process. Clients of the old serving process must not
+// wait for ever.
 TEST_F(FrontProcessTest, WhatStandsStillAtAReloadIsKilledToo) {
     std::array<int, 2> status{};
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, status.data()), 0);

@@ -188,7 +188,7 @@ TEST_F(ListenSocketTest, WhoFindsItCanConnect) {
     EXPECT_EQ(names, rounds) << "and nothing else is left";
 }
 
-// In a directory open to all, such as /tmp.
+// The directory is open to all users, like /tmp.
 TEST_F(ListenSocketTest, NobodyCanTakeTheNameThatItIsMadeUnder) {
     const auto taken = directory_ + "/." + std::to_string(::getpid());
     const auto new_name = path_ + ".new";
@@ -210,7 +210,7 @@ TEST_F(ListenSocketTest, OneInUseIsReplacedOnRequest) {
     EXPECT_EQ(names, 1) << "and nothing else is left";
 }
 
-// What an administrator has put there, or another user.
+// An administrator or another user has put something there.
 TEST_F(ListenSocketTest, NothingButASocketIsReplacedOnRequest) {
     const auto replace = [this](const std::string& path) {
         try {
@@ -297,7 +297,7 @@ TEST_F(ListenSocketTest, AnActivatedSocketIsTaken) {
     const ListenSocket socket(path_);
     const pid_t child = ::fork();
     if (child == 0) {
-        // dup2 clears close-on-exec, as a service manager would.
+        // dup2 clears close-on-exec, as a service manager does.
         const int spare = ::fcntl(socket.fd(), F_DUPFD, 50);
         ::dup2(spare, 3);
         int status = 1;

@@ -1,4 +1,4 @@
-// The daemon's dealings with master(8) and the system, over real descriptors.
+// The daemon's interface with master(8) and the system, over real descriptors.
 #include <array>
 #include <csignal>
 #include <cstring>
@@ -31,7 +31,7 @@ namespace {
 
 using std::chrono::seconds;
 
-// Runs `body` in a process of its own; its return value is the exit status, 99 an exception.
+// Runs `body` in its own process; returns its result as the exit status, 99 for an exception.
 int in_child(const std::function<int()>& body) {
     const pid_t child = ::fork();
     if (child == 0) {
@@ -67,7 +67,7 @@ class StatusChannelTest : public testing::Test {
         ::close(ends_[1]);
     }
 
-    // What master reads next: 0 taken, 1 available, -1 nothing there.
+    // The next record that master(8) reads: 0 taken, 1 available, -1 no record.
     int next() {
         StatusRecord record{};
         if (::recv(ends_[1], record.data(), record.size(), MSG_DONTWAIT) != 12) {
@@ -110,7 +110,7 @@ TEST_F(StatusChannelTest, NeverWaitsForMasterAndLeavesTheDescriptorBlocking) {
     EXPECT_EQ(channel.available(), StatusOutcome::sent);
 }
 
-// Else master would count this process as taken for a minute and start another one.
+// Otherwise master(8) would count this process as taken for a minute and start another one.
 TEST_F(StatusChannelTest, AnAvailableThatDidNotFitIsMadeUpForAtTheNextRequest) {
     const auto record = status_record(1, 1, Availability::available);
     while (::send(ends_[0], record.data(), record.size(), MSG_DONTWAIT) > 0) {
@@ -135,7 +135,7 @@ TEST_F(StatusChannelTest, TellsThatMasterIsGoneWithoutASignal) {
     ends_[1] = -1;
 }
 
-// Sets up descriptors 3 to 6 as master does.
+// Sets up descriptors 3 to 6 as master(8) does.
 void like_master() {
     std::array<int, 2> pair{};
     std::array<int, 2> flow{};
@@ -286,7 +286,7 @@ TEST(SingleProcessTest, OnePerListenSocket) {
     std::filesystem::remove_all(directory);
 }
 
-// A reload: the process that master knows ends a moment after the next one has been started.
+// At a reload the old process ends a moment after the next one has started.
 TEST(SingleProcessTest, TheNextOneWaitsForTheEndOfTheLast) {
     const auto directory =
         std::filesystem::temp_directory_path() / ("proxyd-single-" + std::to_string(::getpid()));

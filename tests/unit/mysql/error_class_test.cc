@@ -1,4 +1,4 @@
-// What an error number of MySQL, of MariaDB or of their client library means.
+// The meaning of error numbers of MySQL, MariaDB and their client library.
 #include "backends/mysql/error_class.h"
 
 #include <gtest/gtest.h>
@@ -38,7 +38,7 @@ TEST(MysqlErrorClass, OfTheAccount) {
         EXPECT_EQ(classify(number, Phase::connecting, {}), FailureClass::configuration) << number;
         EXPECT_NE(hint(number, {}), "") << number;
     }
-    EXPECT_FALSE(is_of_account(1226));  // max_user_connections: there will be room again
+    EXPECT_FALSE(is_of_account(1226));  // max_user_connections: a connection will become free
     EXPECT_EQ(classify(1226, Phase::connecting, {}), FailureClass::too_many_connections);
 }
 
@@ -59,8 +59,8 @@ TEST(MysqlErrorClass, AServerWithoutTls) {
     EXPECT_EQ(hint(2026, "TLS/SSL error: certificate verify failed"), "see TLS in proxyd_table(5)");
 }
 
-// After a reply that the library could not read (it says 2027, or nothing at all) the connection was kept.
-// What was left of that reply went to the next lookup, and all later ones got each other's answers.
+// Once, the pool kept a connection after a reply that the library could not read (it reports 2027, or
+// nothing). The rest of that reply went to the next lookup, and all later lookups got each other's answers.
 TEST(MysqlErrorClass, AnErrorOfTheLibraryEndsTheConnection) {
     for (const unsigned number : {0U, 2000U, 2008U, 2013U, 2027U, 2059U, 2999U, 5001U}) {
         EXPECT_EQ(classify(number, Phase::querying, {}), FailureClass::lost) << number;

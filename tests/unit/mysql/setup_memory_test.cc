@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 class OmittedStepsTest : public testing::Test {
   protected:
-    // A connection that begins now is lost at the check a little later.
+    // A connection begins now and is lost during its check a little later.
     void lose(const std::string& host = "db") {
         const auto begun = now;
         now += 1ms;
@@ -61,7 +61,7 @@ TEST_F(OmittedStepsTest, ItIsTriedAgainAfterTenMinutes) {
     EXPECT_EQ(steps.served("db", now).size(), 1U);
 }
 
-// A server that ended while it was asked, and is not there when it is tried again.
+// The server ended during the check, and cannot be reached at the next attempt.
 TEST_F(OmittedStepsTest, AServerThatIsGoneHadAnotherReason) {
     lose();
     lose();

@@ -61,7 +61,7 @@ class ArrivalTest : public testing::TestWithParam<int> {};
 TEST_P(ArrivalTest, NeverMoreThanWasRead) {
     const Pair pair(GetParam());
     pair.comes(50000);
-    pair.read(20000);  // before the answer
+    pair.read(20000);  // not part of the answer
     Arrival arrival(pair.ours());
     EXPECT_EQ(arrival.bytes(), 0U);
     std::size_t read = 0;
@@ -79,7 +79,7 @@ TEST_P(ArrivalTest, NeverMoreThanWasRead) {
 INSTANTIATE_TEST_SUITE_P(Sockets, ArrivalTest, testing::Values(AF_UNIX, AF_INET),
                          [](const auto& one) { return one.param == AF_UNIX ? "Unix" : "Tcp"; });
 
-// What comes while a library reads, with the system's count.
+// Bytes that arrive while a library reads. The count comes from the kernel.
 TEST(TcpArrivalTest, CountsWhatComesMeanwhile) {
     const Pair pair(AF_INET);
     Arrival arrival(pair.ours());

@@ -1,4 +1,4 @@
-// Which servers a `hosts` item means, and what PostgreSQL's errors mean.
+// The servers that a `hosts` item means, and the meaning of PostgreSQL's errors.
 #include "backends/pgsql/cluster.h"
 
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@ using pool::FailureClass;
 struct HostRow {
     const char* item;
     int rank;
-    const char* resolve;  // the name to look up
+    const char* resolve;  // the host name to resolve
     const char* host;
     const char* port;
 };
@@ -145,7 +145,7 @@ TEST(ErrorClass, Remedies) {
     for (const auto* code : {"42P18", "42804", "42883", "42725", "42601", "42P08", "0A000"}) {
         EXPECT_EQ(remedy(code, "", true), Remedy::as_text) << code;
     }
-    // The text would fail in the same way: asking it would cost a turn of its own for every lookup.
+    // These would fail as text, too. Another attempt would cost every lookup a round trip.
     for (const auto* code : {"42P01", "42501", "42703"})
         EXPECT_EQ(remedy(code, "", true), Remedy::none) << code;
     EXPECT_EQ(remedy("22012", "", false), Remedy::none);
@@ -200,7 +200,7 @@ TEST(ServerMemory, ServersThatAreSilentComeLast) {
     EXPECT_EQ(order(), "acb");
 }
 
-// As libpq 15 to 18 say it.
+// The messages are those of libpq 15 to 18.
 TEST(ErrorClass, ARoleThatIsNotAskedForIsRecognised) {
     for (const auto* role : {"session is read-only", "session is not read-only",
                              "server is in hot standby mode", "server is not in hot standby mode"}) {

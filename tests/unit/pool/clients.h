@@ -1,4 +1,4 @@
-// Clients of a pool that ask again when they are answered.
+// Clients of a pool. Each asks again when it has its answer.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace proxyd::pool {
 
-// Each asks for one key after the other until stop(), and waits for `pause` in between.
+// Each client asks for one key after the other until stop(), with a pause of `pause` in between.
 class Clients {
   public:
     Clients(FakeLoop& loop, Pool& pool, std::shared_ptr<TableQueue> table,
@@ -30,11 +30,11 @@ class Clients {
 
     void stop() { alive_.reset(); }
 
-    // Since the last reset().
+    // Counts since the last reset().
     int answered = 0;
     int failed = 0;
     Duration longest{};
-    std::string problem;  // of the last one that failed
+    std::string problem;  // of the last failed lookup
 
     void reset() {
         answered = failed = 0;

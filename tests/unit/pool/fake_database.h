@@ -1,4 +1,4 @@
-// Database hosts that do what a test tells them, and the driver that connects to them.
+// Fake database hosts under a test's control, and the driver that connects to them.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@ namespace proxyd::pool {
 
 enum class HostMode { up, refuses, silent, wrong_password, full, not_serving, read_only };
 
-// What a host does with one query.
+// How a host reacts to one query.
 struct Reaction {
     enum class Kind { rows, query_error, conflict, breaks, not_serving, resend, too_large, never };
     Kind kind = Kind::rows;
@@ -65,7 +65,7 @@ class OneCell final : public Rows {
 
 class FakeConnection;
 
-// The hosts, seen from outside: what they did and how many connections there were.
+// The hosts, with a record of the queries they got and of their connections.
 struct FakeDatabase {
     FakeDatabase(FakeLoop& the_loop, std::size_t count) : loop(the_loop), hosts(count) {}
 
@@ -74,21 +74,24 @@ struct FakeDatabase {
     std::function<Reaction(std::size_t host, const std::string& key)> react = [](auto, const auto&) {
         return Reaction{};
     };
-    // Whether a new connection gets to a server that answers: there may be several behind one address.
+    // Whether a new connection reaches a server that answers. Several servers may share one address.
     std::function<bool(std::size_t host)> answers_new = [](auto) { return true; };
     std::string account;
     bool pipelines = true;
-    bool answers_together = false;  // those that may wait, with what is sent right behind them
-    std::size_t may_batch = 0;      // how many of those that were sent
-    std::size_t worn_after = 0;     // so many queries a connection has served long enough; 0: never
-    std::optional<Reaction> resets = Reaction{};  // what connections do when reset; no value: they cannot be
+    // The answers of queries that may be batched come with the answer of the next query.
+    bool answers_together = false;
+    std::size_t may_batch = 0;  // number of sent queries that may be batched
+    // A connection is due for recycling after so many queries; 0: never.
+    std::size_t worn_after = 0;
+    // How connections react to a reset; without a value they cannot be reset.
+    std::optional<Reaction> resets = Reaction{};
     std::size_t connections_made = 0;
 
     std::vector<SentQuery> sent;
-    std::vector<FakeConnection*> connections;  // that exist
+    std::vector<FakeConnection*> connections;  // all existing connections
     std::size_t most_connections = 0;
     std::size_t deepest = 0;
-    std::vector<std::string> violations;  // of the contract with the driver
+    std::vector<std::string> violations;  // violations of the driver's contract
 
     [[nodiscard]] std::size_t connections_to(std::size_t host) const;
     [[nodiscard]] std::vector<std::string> sent_keys() const {
@@ -97,7 +100,7 @@ struct FakeDatabase {
         return keys;
     }
     void break_connections(std::size_t host);
-    // The host stands still, as a machine that is paused; thawed, it goes on with what it has received.
+    // The host hangs, like a paused machine. After thaw() it continues with the queries that it has received.
     void freeze(std::size_t host);
     void thaw(std::size_t host);
 };
@@ -168,14 +171,14 @@ class FakeConnection final : public Connection {
         return database_.worn_after > 0 && served_ >= database_.worn_after;
     }
 
-    // The server ends the connection.
+    // The server closes the connection.
     void break_now(FailureClass kind = FailureClass::lost) {
         if (closed_) return;
         closed_ = true;
         observer_.closed({kind, "broken"});
     }
 
-    // What it is asked from now on is answered when it goes on.
+    // Later queries are answered after go_on().
     void hang() { hung_ = true; }
     void go_on() {
         if (!std::exchange(hung_, false) || closed_) return;
@@ -199,7 +202,7 @@ class FakeConnection final : public Connection {
         bool exclusive;
         TimePoint at;
         bool may_batch;
-        bool held;  // its answer comes with that of the next one
+        bool held;  // its answer comes with that of the next query
     };
 
     void end_connect() {
@@ -219,7 +222,7 @@ class FakeConnection final : public Connection {
     }
 
     void start_head() {
-        const auto run = ++run_;  // one that hung is begun anew
+        const auto run = ++run_;  // a hung query starts again, which invalidates its earlier timer
         if (hung_) return;
         const auto reaction = database_.react(host, work_.front().key);
         if (reaction.kind == Reaction::Kind::never) return;
@@ -270,7 +273,7 @@ class FakeConnection final : public Connection {
     ConnectionObserver& observer_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
     std::deque<Work> work_;
-    std::deque<Work> held_;  // done, and not told yet
+    std::deque<Work> held_;  // finished but not yet reported
     std::size_t served_ = 0;
     bool connected_ = false;
     bool closed_ = false;
@@ -316,7 +319,7 @@ inline void FakeDatabase::thaw(std::size_t host) {
     hosts[host].mode = HostMode::up;
     for (auto* one : connections) {
         if (one->host != host) continue;
-        one->hang();  // also those that came while it stood still
+        one->hang();  // connections made during the freeze, too
         one->go_on();
     }
 }

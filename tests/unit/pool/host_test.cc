@@ -1,4 +1,4 @@
-// When a host is tried again, and which one.
+// When a host is tried again, and which host.
 #include <gtest/gtest.h>
 
 #include "backends/pool/host_choice.h"
@@ -81,7 +81,7 @@ TEST_F(HostTest, AfterALongAttemptThePauseIsShort) {
     EXPECT_GE(host.retry_at(true) - now, 300ms);
 }
 
-// A standby beside its primary.
+// The host is a standby; its primary serves.
 TEST_F(HostTest, OneThatIsNotWantedIsTriedSeldomWhileAnotherServes) {
     auto host = connected();
     fail(host, FailureClass::unwanted);
@@ -92,7 +92,7 @@ TEST_F(HostTest, OneThatIsNotWantedIsTriedSeldomWhileAnotherServes) {
     EXPECT_TRUE(host.connected(now, 5ms));
 }
 
-// Behind one address another server may be the primary by now.
+// Another server may be the primary behind the same address by now.
 TEST_F(HostTest, AttemptsAreShortWhereConnectionsWereMadeQuickly) {
     auto host = connected();
     EXPECT_EQ(host.attempt_limit(3s), 1s);

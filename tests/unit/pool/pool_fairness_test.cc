@@ -6,7 +6,7 @@ namespace {
 
 class PoolFairness : public PoolScene {
   protected:
-    // Keys are "<table>:<anything>"; the table's name says how long its queries take, in milliseconds.
+    // Keys are "<table>:<anything>". The table's name is the time of its queries in milliseconds.
     void react_by_key() {
         db().react = [](auto, const auto& key) {
             return Reaction{Reaction::Kind::rows, std::chrono::milliseconds(std::stoi(key)) + 100us};
@@ -14,8 +14,8 @@ class PoolFairness : public PoolScene {
     }
 };
 
-// Two answers that took long made all lookups of a fast table wait, with connections free, while a slow table
-// had its share of them.
+// Once, two late answers of a fast table made all its lookups wait, although connections were free and a slow
+// table was using its share.
 TEST_F(PoolFairness, AFewLateAnswersDoNotHoldUpAFastTableBesideASlowOne) {
     settings.size = 8;
     const auto slow = queue("slow");
@@ -144,7 +144,7 @@ TEST_F(PoolFairness, TheNetworkDoesNotMakeATableSlow) {
     EXPECT_EQ(table->speed(), Speed::fast);
 }
 
-// A table whose queries were quick is locked all of a sudden, while others go on.
+// A lock suddenly blocks a table whose queries were quick. Other tables still work.
 TEST_F(PoolFairness, ATableThatGetsStuckLeavesConnectionsToOthers) {
     settings.size = 8;
     const auto victim = queue("victim");

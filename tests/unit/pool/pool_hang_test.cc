@@ -1,4 +1,4 @@
-// A host, or some of the connections behind one address, that says nothing for a while under 100 clients.
+// A host, or some of the connections behind one address, is silent for a while under 100 clients.
 #include "tests/unit/pool/clients.h"
 #include "tests/unit/pool/pool_scene.h"
 
@@ -8,7 +8,7 @@ namespace {
 struct Shape {
     std::size_t size;
     bool pipelines;
-    bool together = false;  // brief queries are answered together
+    bool together = false;  // the server sends the answers of brief queries together
 };
 
 class PoolHang : public PoolScene, public testing::WithParamInterface<Shape> {
@@ -33,7 +33,7 @@ class PoolHang : public PoolScene, public testing::WithParamInterface<Shape> {
             std::count_if(database->sent.begin(), database->sent.end(),
                           [where](const auto& one) { return one.host == where; }));
     }
-    // Nobody fails, and nobody waits for long.
+    // No lookup fails, and none waits for long.
     void expect_nothing_noticed(const Clients& clients) {
         EXPECT_EQ(clients.failed, 0) << clients.problem;
         EXPECT_GT(clients.answered, 0);
@@ -69,7 +69,7 @@ TEST_P(PoolHang, OneHostOfTwoIsSilent) {
     EXPECT_GT(asked_of(silent), db().sent.size() / 6) << "it is used as before";
 }
 
-// A balancer before two servers, one of which stands still.
+// A load balancer in front of two servers, one of which hangs.
 TEST_P(PoolHang, HalfOfTheConnectionsBehindOneAddressAreSilent) {
     auto clients = hundred();
     const auto connections = db().connections;
@@ -88,7 +88,7 @@ TEST_P(PoolHang, HalfOfTheConnectionsBehindOneAddressAreSilent) {
     EXPECT_LE(clients->longest, 20ms);
 }
 
-// As above, and all were to that one; or a URI that names two servers.
+// All connections lead to the hanging server: through a load balancer, or by a URI with two servers.
 TEST_P(PoolHang, AllConnectionsAreSilentAndNewOnesAreNot) {
     auto clients = hundred();
     for (auto* one : db().connections) one->hang();
@@ -107,7 +107,7 @@ TEST_P(PoolHang, AllAreSilentAndEveryOtherNewOne) {
     expect_nothing_noticed(*clients);
 }
 
-// The attempt to connect that was begun meanwhile had the host taken for dead, and it stayed so.
+// Once, the connection attempt that began during the hang failed, and the host counted as dead for good.
 TEST_P(PoolHang, AfterAHangOfTheOnlyHostThePoolIsAsLargeAsBefore) {
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::rows, 40ms}; };
     auto clients = hundred(100ms, 60s);

@@ -1,4 +1,4 @@
-// Lookups that are asked a second time because they take long.
+// Hedging: lookups that take long are sent a second time.
 #include <set>
 
 #include "tests/unit/pool/clients.h"
@@ -9,7 +9,7 @@ namespace {
 
 class PoolHedge : public PoolScene {
   protected:
-    // Queries take what their keys begin with, in milliseconds.
+    // A query takes the number of milliseconds that its key begins with.
     void react_by_key() {
         db().react = [](auto, const auto& key) {
             return Reaction{Reaction::Kind::rows, std::chrono::milliseconds(std::stoi(key)) + 100us};
@@ -61,7 +61,7 @@ TEST_F(PoolHedge, ASlowTableIsNotAskedTwice) {
         loop.advance(1s);
     }
     loop.advance(3s);
-    // The first of them: nothing is known of the table.
+    // Only the first lookups are sent twice, while the pool does not know yet that the table is slow.
     EXPECT_LE(db().sent.size(), 30U + 4U);
 }
 
@@ -90,7 +90,7 @@ TEST_F(PoolHedge, AnExclusiveOneIsAloneThereToo) {
     EXPECT_FOUND(asked, "x");
 }
 
-// A database that becomes slow for everybody must not get twice the work.
+// A database that becomes slow for all lookups must not get twice the work.
 TEST_F(PoolHedge, OnlyTheFirstAreAskedAgainWhereATableBecomesSlow) {
     for (const std::size_t size : {2U, 4U, 8U, 12U}) {
         settings.size = size;
@@ -107,7 +107,7 @@ TEST_F(PoolHedge, OnlyTheFirstAreAskedAgainWhereATableBecomesSlow) {
     }
 }
 
-// The second try holds the last connection of a small pool.
+// In a small pool the second try holds the last connection.
 TEST_F(PoolHedge, ASlowQueryHoldsUpNoOtherTable) {
     for (const std::size_t size : {2U, 3U, 4U, 8U}) {
         settings.size = size;
@@ -130,7 +130,7 @@ TEST_F(PoolHedge, ASlowQueryHoldsUpNoOtherTable) {
     }
 }
 
-// Its own connections and the second tries together take the share of the slow tables.
+// The first and second tries of the locked table together use up the share of slow tables.
 TEST_F(PoolHedge, ATableThatWaitsForALockHoldsUpNoSlowOne) {
     for (const std::size_t size : {4U, 6U, 8U, 16U}) {
         settings.size = size;

@@ -1,4 +1,4 @@
-// Several hosts: preference, failing over and back, errors that another host may not have.
+// Several hosts: preference, failover and failback, errors that another host may not have.
 #include <algorithm>
 #include <set>
 
@@ -11,7 +11,7 @@ class PoolHosts : public PoolScene {
   protected:
     void SetUp() override { settings.size = 6; }
 
-    // Asks in a steady stream; returns the lookups.
+    // Asks at a steady rate; returns the lookups.
     std::vector<std::shared_ptr<Asked>> stream(const std::shared_ptr<TableQueue>& table, int count,
                                                Duration pause = 1ms) {
         std::vector<std::shared_ptr<Asked>> all;
@@ -102,7 +102,7 @@ TEST_P(PoolSizes, AnUnreachableSecondHostDelaysNobody) {
     ranks = {1, 1};
     const auto table = queue("t");
     host(1).mode = HostMode::silent;
-    (void)stream(table, 6000);  // while it is found out
+    (void)stream(table, 6000);  // the pool learns that the host is silent
     loop.advance(4s);
     for (int i = 0; i < 1000; ++i) {
         const auto start = loop.now();
@@ -134,7 +134,7 @@ TEST_P(PoolSizes, AHostThatDiesCostsNoLookup) {
     EXPECT_LE(database->most_connections, settings.size);
 }
 
-// A Galera node that has lost the others: connecting works up to a point, queries do not.
+// A Galera node that has lost the others accepts connections, but no queries.
 TEST_P(PoolSizes, AHostThatTakesNoQueriesCostsNoLookup) {
     settings.size = GetParam();
     ranks = {1, 1};
@@ -238,15 +238,15 @@ TEST_F(PoolHosts, ThePreferredHostIsUsedAgainWhenItReturns) {
     EXPECT_EQ(db().connections_to(1), 0U);
 }
 
-// Most connections of a full pool are on their way to one host, so there is none to give up in favour of
-// another.
+// Most connections of a full pool are still being opened to one host. None of them may be closed in favour of
+// another host.
 TEST_F(PoolHosts, AFullPoolWhoseConnectionsAreStillBeingOpenedIsNotRebalanced) {
     ranks = {1, 1};
     settings.size = 4;
     db().pipelines = false;
     const auto table = queue("t");
     expect_all_found(stream(table, 100));
-    // Connections that cannot be reset are not used again: both hosts are well, and there is no connection.
+    // The pool closes connections that cannot be reset. Both hosts stay up, and no connection is left.
     db().resets.reset();
     for (int i = 0; i < 8; ++i) (void)ask(table, "w" + std::to_string(i), 10s, leaving);
     loop.advance(2s);
@@ -272,7 +272,8 @@ TEST_F(PoolHosts, AFullPoolWhoseConnectionsAreStillBeingOpenedIsNotRebalanced) {
     expect_all_found(all);
 }
 
-// Three URIs with target_session_attrs=read-write, one primary: a login to each standby every second or two.
+// Three URIs with target_session_attrs=read-write and one primary once caused a login to each standby every
+// second or two.
 TEST_F(PoolHosts, StandbysAreTriedSeldomWhileThePrimaryServes) {
     ranks = {1, 1, 1};
     host(1).mode = HostMode::read_only;
@@ -286,7 +287,7 @@ TEST_F(PoolHosts, StandbysAreTriedSeldomWhileThePrimaryServes) {
     EXPECT_LE(host(1).attempts, attempts + 3) << "in a minute";
     EXPECT_GE(host(1).attempts, attempts + 1);
 
-    // The primary is lost, and a standby becomes the primary.
+    // The primary fails, and a standby becomes the primary.
     host(0).mode = HostMode::refuses;
     db().break_connections(0);
     const auto asked = ask(table, "a");
@@ -312,7 +313,7 @@ TEST_F(PoolHosts, AHostThatHasGivenNoConnectionGetsOneAttemptAtATimeAndAPause) {
     EXPECT_NE(gone, TimePoint{}) << "there is a moment in which nobody knocks";
 }
 
-// A balancer has accepted the attempt and waits for a primary that is gone.
+// A load balancer has accepted the connection and waits for a primary that is gone.
 TEST_F(PoolHosts, ANewPrimaryBehindABalancerIsFoundWithinASecondOrSo) {
     const auto table = queue("t");
     expect_all_found(stream(table, 500));
@@ -321,7 +322,7 @@ TEST_F(PoolHosts, ANewPrimaryBehindABalancerIsFoundWithinASecondOrSo) {
         host(0).mode = HostMode::silent;
         const auto asked = ask(table, "a" + std::to_string(wait.count()));
         loop.advance(wait);
-        host(0).mode = HostMode::up;  // for new attempts
+        host(0).mode = HostMode::up;  // only for new attempts
         loop.advance(1200ms);
         EXPECT_TRUE(asked->ok) << wait.count() << " " << asked->failure.message;
         loop.advance(2s);

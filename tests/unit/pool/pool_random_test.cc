@@ -1,4 +1,4 @@
-// Thousands of random steps; what must always hold is looked at after each.
+// Thousands of random steps. The invariants are checked after each step.
 #include <cstdlib>
 #include <random>
 #include <string>
@@ -112,7 +112,7 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
         } else if (what == 98 && below(4) == 0) {
             settings.size = 1 + below(12);
             loop.event([&] { pool->change(settings); });
-            // Those that are busy stay until they are done or given up.
+            // Busy connections stay until they have finished or are given up.
             largest = std::max(largest, settings.size);
         } else if (what == 98 && below(4) == 0) {
             loop.event([&] { pool->renew(); });
@@ -151,13 +151,14 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
     }
 }
 
-// PROXYD_TEST_SEED: of the first of them; PROXYD_TEST_POOLS: how many.
+// Reads a number from the environment. PROXYD_TEST_SEED is the first seed, PROXYD_TEST_POOLS the number of
+// pools.
 unsigned number_from(const char* variable, unsigned otherwise) {
     const char* text = std::getenv(variable);
     return text != nullptr ? static_cast<unsigned>(std::strtoul(text, nullptr, 10)) : otherwise;
 }
 
-// With a sanitizer each takes long.
+// With a sanitizer each pool takes long.
 #ifdef __SANITIZE_ADDRESS__
 constexpr unsigned usual_pools = 8;
 #else

@@ -1,4 +1,4 @@
-// A query may leave something in the session of its connection: no other query meets it.
+// A query may leave state in the session of its connection. No other query may see that state.
 #include "tests/unit/pool/pool_scene.h"
 
 namespace proxyd::pool {
@@ -6,7 +6,7 @@ namespace {
 
 class PoolReset : public PoolScene {
   protected:
-    // So many lookups, each asked when the one before is answered.
+    // Makes `count` lookups, each after the answer to the one before.
     void ask_in_turn(const std::shared_ptr<TableQueue>& table, int count,
                      const std::shared_ptr<const Statement>& statement) {
         for (int i = 0; i < count; ++i) {
@@ -85,7 +85,7 @@ TEST_F(PoolReset, AResetThatIsNotAnsweredEndsTheConnection) {
     EXPECT_EQ(database->connections_made, 2U);
 }
 
-// Neither a smaller size nor new settings wait for it.
+// Neither a smaller pool nor new settings wait for the end of a reset.
 TEST_F(PoolReset, AConnectionThatIsBeingResetCanBeGivenUp) {
     settings.size = 4;
     db().resets = Reaction{Reaction::Kind::never, {}};

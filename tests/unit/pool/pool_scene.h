@@ -1,4 +1,4 @@
-// A pool, its fake hosts, and lookups that remember what became of them.
+// A pool, its fake hosts, and lookups that record their results.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@ namespace proxyd::pool {
 
 using namespace std::chrono_literals;
 
-// What became of one lookup.
+// The result of one lookup.
 struct Asked {
     int answers = 0;
     bool ok = false;
@@ -26,7 +26,7 @@ struct Asked {
 
 class PoolScene : public testing::Test {
   protected:
-    // Ranks of the hosts; the pool is made at the first use.
+    // The ranks of the hosts. The pool is created at its first use.
     std::vector<int> ranks{1};
     PoolSettings settings{
         8, 16, 10000, std::chrono::seconds(3), std::chrono::seconds(60), std::chrono::seconds(11), {}};
@@ -58,7 +58,7 @@ class PoolScene : public testing::Test {
         }
         return *pool;
     }
-    // With other settings, another pool and database.
+    // The next use creates a new pool and database, which may have other settings.
     void start_anew() {
         pool.reset();
         loop.advance(0s);
@@ -88,7 +88,7 @@ class PoolScene : public testing::Test {
         }
     }
 
-    // Opens that many connections and shows the pool that the table is fast.
+    // Opens `connections` connections, and shows the pool that the table is fast.
     void warm_up(const std::shared_ptr<TableQueue>& table, std::size_t connections) {
         const auto react = db().react;
         db().react = [](auto, const auto&) { return Reaction{}; };

@@ -1,4 +1,4 @@
-// How many connections there are, and how many queries on each.
+// The number of connections, and the number of queries on each.
 #include <functional>
 #include <set>
 
@@ -147,7 +147,7 @@ TEST_F(PoolSize, ALargerSizeIsUsed) {
     EXPECT_EQ(database->connections.size(), 4U);
 }
 
-// What is under way is answered, and nothing more is sent on what was open.
+// Queries under way are answered. The old connections get no further queries.
 TEST_F(PoolSize, RenewsItsConnections) {
     settings.size = 2;
     const auto table = queue("t");

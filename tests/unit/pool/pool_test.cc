@@ -1,4 +1,4 @@
-// One host: the line, sharing, deadlines, and the end of the pool.
+// One host: the waiting queue, shared answers, deadlines, and the end of the pool.
 #include "tests/unit/pool/pool_scene.h"
 
 namespace proxyd::pool {
@@ -205,7 +205,7 @@ TEST_F(PoolTest, ItsEndWhileConnectionsAreClosingAndFailuresAreOnTheirWay) {
     warm_up(table, 2);
     db().react = [](auto, const auto&) { return Reaction{Reaction::Kind::never}; };
     const auto lost = ask(table, "w", 10s, writing);
-    // In one pass of the loop: a connection breaks, and the pool goes.
+    // A connection breaks and the pool is destroyed in the same pass of the loop.
     loop.event([&] {
         for (auto* one : std::vector(db().connections)) one->break_now();
         pool.reset();

@@ -1,4 +1,4 @@
-// Quick queries whose answers a server gives together, and a slow one among them.
+// Batched answers: a server answers quick queries together, and one of them is slow.
 #include "tests/unit/pool/pool_scene.h"
 
 namespace proxyd::pool {
@@ -11,7 +11,7 @@ class PoolTogether : public PoolScene {
         db().answers_together = true;
     }
 
-    // Queries take what their keys begin with, in milliseconds.
+    // A query takes the number of milliseconds that its key begins with.
     void react_by_key() {
         db().react = [](auto, const auto& key) {
             return Reaction{Reaction::Kind::rows, std::chrono::milliseconds(std::stoi(key)) + 100us};
@@ -26,7 +26,7 @@ class PoolTogether : public PoolScene {
         return all;
     }
 
-    // How many of three, asked at once, may wait for others.
+    // Asks three queries at once; returns how many of them may be batched.
     std::size_t may_batch(const std::shared_ptr<TableQueue>& table) {
         db().may_batch = 0;
         (void)ask_at_once(table, {"0:a", "0:b", "0:c"});
@@ -50,7 +50,7 @@ TEST_F(PoolTogether, ComeTheAnswersOfBriefQueries) {
     EXPECT_EQ(may_batch(table), 0U);
 }
 
-// In a small pool there may be no connection for what a slow query has held up.
+// In a small pool there may be no connection for the queries that a slow one has held up.
 TEST_F(PoolTogether, OnlyInALargePool) {
     settings.size = 7;
     const auto table = queue("t");
@@ -81,7 +81,7 @@ TEST_F(PoolTogether, WhatASlowQueryHoldsUpIsAskedAgainAndForAMinuteNothingIsHeld
     EXPECT_EQ(may_batch(table), 3U);
 }
 
-// There may be no time for that.
+// A slow query that starts again could miss its deadline.
 TEST_F(PoolTogether, ASlowQueryIsNotBegunAnew) {
     const auto table = queue("t");
     warm_up(table, 1);
@@ -91,7 +91,7 @@ TEST_F(PoolTogether, ASlowQueryIsNotBegunAnew) {
     for (const auto& one : all) EXPECT_TRUE(one->ok) << one->failure.message;
 }
 
-// Its answer may be one that was asked for before they came.
+// The answer to the repeated query may come from its first try, which began before the new lookups arrived.
 TEST_F(PoolTogether, NobodyJoinsWhatWasAskedAgain) {
     const auto table = queue("t");
     warm_up(table, 1);
@@ -105,12 +105,12 @@ TEST_F(PoolTogether, NobodyJoinsWhatWasAskedAgain) {
         EXPECT_FOUND(all[i], keys[i]);
         EXPECT_FOUND(again[i], keys[i]);
     }
-    // Twice for the first of them.
+    // Each key is sent twice for its first lookup and once for its second.
     const auto sent = db().sent_keys();
     for (const auto& key : keys) EXPECT_EQ(std::count(sent.begin(), sent.end(), key), 3) << key;
 }
 
-// Each holds the connection where it was asked first, and that where it was asked again.
+// Each slow query holds two connections: one for its first try and one for its second.
 TEST_F(PoolTogether, ThreeSlowQueriesLeaveConnectionsToTheirTable) {
     const auto table = queue("t");
     warm_up(table, 2);
@@ -146,7 +146,7 @@ TEST_F(PoolTogether, AnErrorOfOneTryIsNoAnswerWhileTheOtherIsUnderWay) {
     EXPECT_FOUND(all[2], "odd");
 }
 
-// The other host is not to be had.
+// The other host is silent.
 TEST_F(PoolTogether, WhatFailsTwiceOnOneHostHoldsUpNobody) {
     ranks = {1, 2};
     database.reset();

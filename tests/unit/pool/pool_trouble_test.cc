@@ -1,4 +1,4 @@
-// One host in trouble: connections that break, a server that is full, that refuses us, that is away.
+// One host in trouble: its connections break, it is full, it refuses the account, it is down.
 #include <map>
 #include <set>
 
@@ -10,7 +10,7 @@ namespace {
 
 using PoolTrouble = PoolScene;
 
-// Whose trouble is told of.
+// Records the subjects that are reported as failing.
 class SubjectsLog final : public TroubleLog {
   public:
     SubjectsLog() : before_(trouble_log()) { set_trouble_log(*this); }
@@ -52,7 +52,7 @@ TEST_F(PoolTrouble, WhatWasLostIsAskedAgainInOrder) {
     EXPECT_EQ(database->sent_keys(), keys);
 }
 
-// Of one host, which refuses one of them only.
+// The accounts use the same host, which refuses one of them.
 TEST_F(PoolTrouble, OfAccountsThatAskTheSameDatabaseEachHasItsOwn) {
     SubjectsLog log;
     db().account = "refused";
@@ -94,7 +94,7 @@ TEST_F(PoolTrouble, AnAnswerThatIsTooLargeIsFinalAndOthersOnItsConnectionAreAske
         return Reaction{key == "vast" ? Reaction::Kind::too_large : Reaction::Kind::rows};
     };
     const auto attempts = host(0).attempts + host(1).attempts;
-    // Blamed for a loss, they would be given up sooner.
+    // If the pool blamed these lookups for a lost connection, it would give them up sooner.
     for (int i = 0; i < 10; ++i) {
         const auto vast = ask(table, "vast");
         const auto behind = ask(table, "behind");
@@ -143,7 +143,7 @@ TEST_F(PoolTrouble, WhatBreaksEveryConnectionIsGivenUp) {
     }
 }
 
-// What only reads is asked elsewhere long before.
+// The pool would have sent a reading query to another connection long before.
 TEST_F(PoolTrouble, AConnectionThatIsSilentForTooLongIsGivenUp) {
     settings.reply_limit = 2s;
     const auto table = queue("t");
@@ -226,8 +226,8 @@ TEST_F(PoolTrouble, AHostThatIsDownIsNotKnockedAtAllTheTime) {
     EXPECT_LT(host(0).attempts, 60U);
 }
 
-// After a refusal of two thirds of a second the next attempt came so late that it fell into the next trouble,
-// which swallowed it; after that one, too.
+// Once, the next attempt came so late after a refusal of two thirds of a second that it fell into the next
+// trouble and was swallowed, again and again.
 TEST_F(PoolTrouble, TheCalmBetweenTwoTroublesIsUsed) {
     const auto table = queue("t");
     warm_up(table, 2);
@@ -281,7 +281,7 @@ TEST_F(PoolTrouble, AStatementThatMustBeSentInAnotherWayIsSentAgain) {
     EXPECT_FALSE(endless->ok);
 }
 
-// Each of many connections had prepared a statement before a column was changed.
+// Each of many connections has prepared a statement before a column is changed.
 TEST_F(PoolTrouble, EachConnectionMayHaveAStatementSentAgain) {
     settings.size = 12;
     const auto table = queue("t");
@@ -336,8 +336,8 @@ TEST_F(PoolTrouble, WhatGaveWayIsAskedAgainUnlessItWrites) {
     EXPECT_EQ(make().hosts().front().health(), HostHealth::up);
 }
 
-// A lookup went from one connection of a server that was ending to the next, and each time it was the one
-// under way when that one broke, too.
+// Once, a lookup moved from one connection of a stopping server to the next. Each connection broke while that
+// lookup was under way on it.
 TEST_F(PoolTrouble, TheEndOfAServerWithManyConnectionsIsNotTakenForTheWorkOfALookup) {
     settings.size = 12;
     const auto table = queue("t");

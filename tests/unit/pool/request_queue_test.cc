@@ -24,7 +24,7 @@ class RequestQueueTest : public testing::Test {
     void ask(const std::shared_ptr<TableQueue>& table, const std::string& key) {
         queue.push_back(table, request(key));
     }
-    // The keys in the order in which rounds serve them.
+    // The keys in the order in which the rounds serve them.
     std::vector<std::string> served() {
         std::vector<std::string> keys;
         const auto take = [&](const auto& table) {

@@ -215,7 +215,7 @@ TEST(ApprovedTables, OneBrokenParameterLeavesTheOthers) {
     EXPECT_THAT(approved.warnings(), ElementsAre(HasSubstr("proxy_read_maps: bad '$' expression")));
 }
 
-// In the default of a parameter of 3.11, which stands in the default of proxy_read_maps.
+// Postfix 3.11 has functions in the default of a parameter that the default of proxy_read_maps uses.
 TEST(ApprovedTables, NamesWithFunctions) {
     EXPECT_EQ(readable(main_cf(
                   "virtual_alias_maps = proxy:pgsql:/${domain_to_ascii{$d}}.cf\nd = bücher.example\n")),

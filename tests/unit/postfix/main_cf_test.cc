@@ -171,7 +171,7 @@ class ConfigDirectory : public testing::Test {
     void write(const std::string& name, const std::string& text) const {
         const std::filesystem::path path = directory_ + '/' + name;
         std::ofstream(path) << text;
-        // Postfix waits until a file is older than a second or two.
+        // The file is dated back: Postfix would wait until it is a second or two old.
         std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now() - 1h);
     }
     void write_program(const std::string& name, const std::string& text) const {
@@ -202,7 +202,7 @@ TEST_F(BuiltInDefaults, AreWhatTheProgramPrints) {
     const ParameterValues values = built_in_defaults(directory_ + "/postconf", 10s);
     EXPECT_EQ(values.at("mail_version"), "3.9.1");
     EXPECT_EQ(values.at("a"), "");
-    // The shell itself may add a variable or two (PWD), but nothing of ours is there.
+    // The shell may add variables such as PWD. None of this process's variables may be there.
     EXPECT_THAT(values.at("b"), testing::StartsWith("-d <"));
 }
 
@@ -283,7 +283,7 @@ std::string with_single_blanks(const std::string& text) {
     return result;
 }
 
-// The effective values are those of the installed Postfix, for all of its parameters.
+// Compares the effective values of all parameters with those of the installed Postfix.
 class InstalledPostfix : public ConfigDirectory, public testing::WithParamInterface<const char*> {};
 
 TEST_P(InstalledPostfix, HasTheSameEffectiveValues) {
@@ -294,12 +294,11 @@ TEST_P(InstalledPostfix, HasTheSameEffectiveValues) {
         run("env -i /usr/sbin/postconf -c " + directory_ + " -x 2>/dev/null"), "postconf -x");
     ASSERT_GT(expected.parameters.size(), 500U);
     int expanded = 0;
-    // These differ from one process to the next, or are found out from network interfaces by the parameters
-    // of main.cf.
+    // These differ between processes, or Postfix derives them from the network interfaces.
     const std::set<std::string> of_the_process = {"process_id", "process_name", "mynetworks"};
     for (const auto& [name, parameter] : expected.parameters) {
         if (of_the_process.contains(name)) continue;
-        // Some parameters are templates, whose `$` Postfix expands for each recipient or reply.
+        // Some parameters are templates. Postfix expands their `$` for each recipient or reply.
         if (with_single_blanks(main_cf.raw(name).value_or("")) == parameter.value) continue;
         ++expanded;
         EXPECT_EQ(with_single_blanks(main_cf.value(name)), parameter.value) << name;

@@ -1,4 +1,4 @@
-// Counts the allocations of this test program, for promises about code that must not need any.
+// Counts the allocations of this test program, to show that some code needs none.
 #pragma once
 
 namespace proxyd {

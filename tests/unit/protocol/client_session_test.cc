@@ -84,8 +84,8 @@ TEST(DecodeReply, over_the_limit_is_malformed) {
     EXPECT_THAT(result.problem, testing::HasSubstr("116 bytes"));
 }
 
-// Values may have tens of megabytes. What has been looked at is made to look like the end of a message: that
-// would be found by a decoder that began at the front each time.
+// Values may have tens of megabytes. The test overwrites decoded bytes with zeros, which look like the end of
+// a message. A decoder that starts from the front again would find that end.
 TEST(ReplyDecoder, looks_at_each_byte_once) {
     const std::string head = wire("status|0|value|");
     const std::string whole = head + std::string(std::size_t{16} << 20, 'v') + wire("||");
@@ -96,7 +96,7 @@ TEST(ReplyDecoder, looks_at_each_byte_once) {
         buffer.replace(start, piece, whole, start, piece);
         const std::string_view arrived = std::string_view{buffer}.substr(0, start + piece);
         ASSERT_EQ(decoder.decode(arrived, Command::lookup, older).outcome, ReplyDecoded::incomplete) << start;
-        // All but the last byte, which says what the next one means.
+        // The last byte stays: it decides the meaning of the next.
         std::fill_n(buffer.begin() + static_cast<std::ptrdiff_t>(start == 0 ? 0 : start - 1), piece, '\0');
     }
     const auto result = decoder.decode(whole, Command::lookup, older);
@@ -106,7 +106,7 @@ TEST(ReplyDecoder, looks_at_each_byte_once) {
         << "the next one";
 }
 
-// The words that Postfix clients were seen to send.
+// The flags that Postfix clients were seen to send.
 TEST(TableFlags, older_layout) {
     const struct {
         Flags caller;
@@ -128,7 +128,7 @@ TEST(TableFlags, older_layout) {
     for (const auto& [caller, smtputf8, lookup, folds] : cases) {
         TableFlags flags{older, caller, smtputf8};
         EXPECT_EQ(flags.open("t:x").flags, 0U);
-        // Of the reply only what describes the table's implementation counts.
+        // Clients use only those flags of the reply that describe the table's implementation.
         flags.opened(flag::fixed | flag::utf8_active | flag::dup_replace | flag::fold_mul);
         EXPECT_EQ(flags.lookup("t:x", "k").flags, lookup);
         EXPECT_EQ(flags.client_folds(), folds);

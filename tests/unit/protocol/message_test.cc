@@ -92,7 +92,7 @@ TEST(Message, each_request_to_the_byte) {
     }
 }
 
-// A database may hand out text with a NUL byte; it must not be able to forge attributes.
+// A value from a database may contain a NUL byte. It must not forge attributes.
 TEST(Message, a_text_ends_at_its_first_nul) {
     const std::string value = wire("a|status|0");
     std::string out;

@@ -17,7 +17,7 @@ struct Case {
     std::string name;
     std::string message;
     Decoded outcome;
-    std::string problem;  // a part of it; "" for none at all
+    std::string problem;  // part of the message; "" if there is no problem
     Command command = Command::lookup;
     Layout layout = Layout::flags;
 };
@@ -212,7 +212,7 @@ TEST(RequestDecoder, a_key_of_100000_bytes) {
     EXPECT_EQ(RequestDecoder{}.decode(bytes).request.key, key);
 }
 
-// 16 MiB byte by byte would take hours if each call looked at all bytes again.
+// 16 MiB byte by byte would take hours if each call scanned all bytes again.
 TEST(RequestDecoder, the_time_is_linear_in_the_bytes) {
     std::string bytes = wire("request|lookup|");
     while (bytes.size() < (std::size_t{16} << 20)) {

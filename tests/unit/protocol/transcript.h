@@ -21,15 +21,15 @@ struct RecordedMessage {
 struct Transcript {
     std::string name;
     Layout layout = Layout::flags;
-    std::optional<Flags> caller;  // set when the session shows the life of one table's flags
+    std::optional<Flags> caller;  // set if the session shows the flags of one table from open to lookup
     bool smtputf8 = false;
     std::vector<RecordedMessage> messages;
 
-    // What the clients sent, end to end.
+    // All bytes that the clients sent.
     [[nodiscard]] std::string client_bytes() const;
 };
 
-// The bytes that a line of a transcript stands for.
+// The bytes that a line of a transcript represents.
 [[nodiscard]] std::string wire(std::string_view text);
 
 [[nodiscard]] std::vector<Transcript> all_transcripts();

@@ -1,4 +1,4 @@
-// Replays the recorded sessions against both sides of the codec.
+// Replays the recorded sessions through both sides of the codec.
 #include "tests/unit/protocol/transcript.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ class TranscriptTest : public testing::TestWithParam<Transcript> {
   protected:
     const std::vector<RecordedMessage>& messages() const { return GetParam().messages; }
 
-    // The server's answer to message `i`, or null when it gave none.
+    // The server's answer to message `i`; null if there is none.
     const RecordedMessage* answer(std::size_t i) const {
         const bool answered = i + 1 < messages().size() && messages()[i + 1].sender == Sender::server;
         return answered ? &messages()[i + 1] : nullptr;
@@ -130,7 +130,7 @@ TEST_P(TranscriptTest, a_reply_is_incomplete_until_its_last_byte) {
     }
 }
 
-// Decodes `bytes` when they arrive in pieces that end at `splits`, as a connection would.
+// Decodes `bytes` as they arrive on a connection, in pieces that end at `splits`.
 std::vector<std::string> decode_in_pieces(std::string_view bytes, const std::vector<std::size_t>& splits) {
     std::vector<std::string> seen;
     RequestDecoder decoder;

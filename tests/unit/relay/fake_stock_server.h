@@ -1,5 +1,5 @@
-// The stock server as the relay sees it, at a UNIX-domain socket in the loop of the test. The test decides
-// when a connection is greeted, and what a request gets for an answer.
+// The stock server as the relay sees it: a UNIX-domain socket in the test's loop. The test decides when to
+// greet a connection, and how to answer a request.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,7 @@ namespace proxyd::relay {
 
 class FakeStockServer {
   public:
-    // A request that has no reply yet. The views point into strings that stay.
+    // A request without a reply yet. Its views point into `bytes`.
     struct Asked {
         int connection = 0;  // the first one is 0
         protocol::Request request;
@@ -64,10 +64,10 @@ class FakeStockServer {
         asked.clear();
     }
 
-    bool greets = true;                                 // Postfix 3.6 and later
-    bool accepts = true;                                // whether connections are greeted as they come
-    protocol::Layout layout = protocol::Layout::flags;  // others are bad requests
-    std::vector<Asked> asked;                           // in the order of their arrival, until answered
+    bool greets = true;                                 // as Postfix 3.6 and later do
+    bool accepts = true;                                // whether a new connection is greeted at once
+    protocol::Layout layout = protocol::Layout::flags;  // requests in another layout are bad
+    std::vector<Asked> asked;                           // in order of arrival, until answered
 
     [[nodiscard]] std::size_t connections() const { return connections_.size(); }
     [[nodiscard]] bool is_open(int connection) const { return at(connection).fd >= 0; }
@@ -89,7 +89,7 @@ class FakeStockServer {
         return *find(table);
     }
 
-    // Closes a connection, and forgets what was asked on it.
+    // Closes a connection, and forgets its requests.
     void drop(int connection) {
         auto& dropped = at(connection);
         dropped.watch.reset();

@@ -1,4 +1,4 @@
-// Which request is next.
+// The order in which queued requests are sent.
 #include "backends/relay/job_queue.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// What the relay does with a stock server that is slow, gone, another one than before, or never there.
+// The relay with a stock server that is slow, gone, replaced by another version, or never there.
 #include "backends/relay/relay.h"
 
 #include <map>
@@ -59,7 +59,7 @@ class RelayTest : public testing::Test {
 
     void run_until(const std::function<bool()>& done) { proxyd::run_until(loop, done); }
 
-    // The answer is found in `answers` under the name of the table.
+    // The answer is stored in `answers` under the name of the table.
     void ask(Command command, const std::string& table, Layout layout = Layout::flags) {
         Request request;
         request.command = command;
@@ -124,8 +124,8 @@ TEST_F(RelayTest, ASlowTableDoesNotHoldUpAnother) {
     EXPECT_EQ(wait_for_answer("tcp:slow").status, Status::nokey);
 }
 
-// A process that had just become free may have accepted the second connection, too; then what is asked there
-// waits behind the first.
+// A stock process that has just become free may have accepted the second connection, too. A request there
+// then waits behind the one on the first connection.
 TEST_F(RelayTest, ARequestBehindASlowOneInTheSameProcessMoves) {
     start();
     lookup("hash:first");
@@ -205,7 +205,7 @@ TEST_F(RelayTest, AnUpdateOnAConnectionThatWasClosedBeforeIsSentOnAnother) {
     stock.answer("btree:a", {Status::nokey, 0, {}, {}});
     wait_for_answer("btree:a");
     answers.clear();
-    stock.drop(0);  // which the relay's loop has not seen yet
+    stock.drop(0);  // the relay's loop has not seen this yet
     ask(Command::update, "btree:a");
     wait_for_request("btree:a");
     EXPECT_EQ(stock.request("btree:a").request.value, "value");
@@ -227,7 +227,7 @@ TEST_F(RelayTest, WithoutAServerLookupsAreRetriedAndTablesOpened) {
     relay.emplace(loop, settings);
     lookup("unix:passwd.byname");
     EXPECT_EQ(wait_for_answer("unix:passwd.byname").status, Status::retry);
-    // Clients keep these flags, and repeat an open that has another status for ever.
+    // Clients keep these flags. They repeat an open for ever if its status is not OK.
     ask(Command::open, "unix:passwd.byname");
     ask(Command::open, "regexp:/a");
     ask(Command::open, "pipemap:{pcre:/a,hash:/b}", Layout::instance_flags);
@@ -246,7 +246,7 @@ TEST_F(RelayTest, WithoutAServerLookupsAreRetriedAndTablesOpened) {
     EXPECT_EQ(wait_for_answer("unix:passwd.byname").value, "root");
 }
 
-// All of Postfix may be stopping.
+// At that time all of Postfix may be stopping.
 TEST_F(RelayTest, TheLogSaysThatThereIsNoServerUnlessTheProcessEnds) {
     LinesLog lines;
     relay.emplace(loop, settings);
@@ -290,7 +290,7 @@ TEST_F(RelayTest, AServerThatNeverRepliesIsWaitedForUntilTheDeadline) {
     start();
     lookup("tcp:a");
     EXPECT_EQ(wait_for_answer("tcp:a").status, Status::retry);
-    // The late reply belongs to nobody, and the connection is good again.
+    // The relay drops the late reply, and then uses the connection again.
     stock.answer("tcp:a", {Status::ok, 0, {}, "late"});
     answers.clear();
     lookup("tcp:a");
@@ -348,7 +348,8 @@ TEST_F(RelayTest, OneWithoutGreetingIsUnderstood) {
     }
 }
 
-// A client from before Postfix 3.11 with a server since then. This server wants back what it said at open.
+// The client is older than Postfix 3.11, the server is newer. A newer server wants back the flags of its open
+// reply.
 TEST_F(RelayTest, ANewerServerIsFoundOutAndServesOlderClients) {
     stock.layout = Layout::instance_flags;
     start();

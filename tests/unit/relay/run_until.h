@@ -1,4 +1,4 @@
-// Turning a real event loop until something has happened.
+// Runs a real event loop until something has happened.
 #pragma once
 
 #include <functional>
@@ -10,7 +10,7 @@
 
 namespace proxyd {
 
-// Returns when `done`, long before ten seconds unless something is wrong; then the test fails.
+// Returns when done() is true. The test fails if that takes ten seconds.
 inline void run_until(EventLoop& loop, const std::function<bool()>& done) {
     const auto limit = Clock::now() + std::chrono::seconds(10);
     std::unique_ptr<Timer> look;

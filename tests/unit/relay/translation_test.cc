@@ -1,4 +1,4 @@
-// Flag words between clients and servers of different generations.
+// Translation of flags between clients and servers of different generations.
 #include "backends/relay/translation.h"
 
 #include <gtest/gtest.h>
@@ -36,13 +36,12 @@ TEST(RelayTranslation, WithinOneGenerationNothingChanges) {
     }
 }
 
-// A client of Postfix 3.11 leaves UTF-8 to itself when the reply to open does not say that the server does
-// it.
+// A client of Postfix 3.11 checks UTF-8 itself if the reply to open does not say that the server does.
 TEST(RelayTranslation, ANewerClientAtAnOlderServer) {
     const auto open = newer(Command::open, 540736, 0);
     EXPECT_EQ(for_server(open, Layout::flags, 0).flags, 0U);
     EXPECT_EQ(for_client(open, Layout::flags, {Status::ok, 16, {}, {}}).flags, 540736U | 16U);
-    // What the older server says beside the kind of table are leftovers of earlier requests.
+    // The older server's other flags are left over from earlier requests.
     EXPECT_EQ(for_client(open, Layout::flags, {Status::ok, 16472 | 1064976, {}, {}}).flags, 540736U | 16U);
     const auto lookup = newer(Command::lookup, 540736, 1572944);
     EXPECT_EQ(for_server(lookup, Layout::flags, 0).flags, 524352U);
@@ -63,7 +62,7 @@ TEST(RelayTranslation, AnOlderClientAtANewerServer) {
         EXPECT_EQ(open_of(request).flags, 65536U);
         const auto sent = for_server(request, Layout::instance_flags, 65536 | 28);
         EXPECT_EQ(sent.instance_flags, 65536U);
-        // utf8_request is left out: the table was opened without.
+        // utf8_request is missing, as the table was opened without it.
         EXPECT_EQ(sent.flags, 65536U | 28U | 16448U);
         EXPECT_EQ(sent.key, "k");
     }

@@ -37,11 +37,11 @@ TEST(ClientMemory, CountsWhatClientsHoldNow) {
 
 TEST(ClientMemory, TheWorstHoldMostForLongest) {
     ClientMemory memory(100 * kilobyte);
-    memory.holds(1, 30 * kilobyte, start);       // a little for long
+    memory.holds(1, 30 * kilobyte, start);       // a little, for long
     memory.holds(2, 50 * kilobyte, start + 1s);  // more
-    memory.holds(3, 60 * kilobyte, start + 9s);  // most, but it has just begun
+    memory.holds(3, 60 * kilobyte, start + 9s);  // most, but only just now
     EXPECT_TRUE(memory.exceeded());
-    // Without 52.5 of the 140 an eighth of the limit is free.
+    // An eighth of the limit is free again when 52.5 kB of the 140 kB are released.
     EXPECT_THAT(memory.worst(start + 10s), ElementsAre(2, 1));
     EXPECT_THAT(memory.worst(start + 100s), ElementsAre(3));
 }
@@ -50,10 +50,10 @@ TEST(ClientMemory, HoldingLongerCountsAlsoWhenItChanges) {
     ClientMemory memory(100 * kilobyte);
     memory.holds(1, 60 * kilobyte, start);
     memory.holds(2, 60 * kilobyte, start + 5s);
-    memory.holds(1, 59 * kilobyte, start + 9s);  // it reads now and then
+    memory.holds(1, 59 * kilobyte, start + 9s);  // reads now and then
     EXPECT_THAT(memory.worst(start + 10s), ElementsAre(1));
     memory.holds(1, 0, start + 10s);
-    memory.holds(1, 60 * kilobyte, start + 10s);  // it has read all, and begins anew
+    memory.holds(1, 60 * kilobyte, start + 10s);  // has read everything, and starts again
     EXPECT_THAT(memory.worst(start + 11s), ElementsAre(2));
 }
 

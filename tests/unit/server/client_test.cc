@@ -1,4 +1,4 @@
-// How long a client may take.
+// Limits on a client's time.
 #include <utility>
 
 #include <linux/sockios.h>
@@ -20,7 +20,8 @@ class ClientTest : public ServerScene {
         relay.change(patient);
     }
 
-    // With something unread the end of a connection would be an error, which is seen in any case.
+    // A client that closes with unread bytes causes an error, which is always noticed. So everything is read
+    // first.
     void close_all_read() {
         (void)told(0);
         close(std::exchange(client, -1));
@@ -51,7 +52,7 @@ TEST_F(ClientTest, ARequestMayNotTakeForever) {
     EXPECT_EQ(server.clients(), 0U);
 }
 
-// The time is that of the client: not that of the lookup, which has one of its own.
+// request_timeout limits the time of the client. The lookup has a limit of its own.
 TEST_F(ClientTest, ARequestThatCameInPiecesIsAnsweredHoweverLongItTakes) {
     const auto bytes = request_bytes(Command::lookup);
     write_and_wait_until_read(std::string_view(bytes).substr(0, 10));
@@ -77,7 +78,7 @@ TEST_F(ClientTest, OneThatHasGoneIsClosedWhileItsLookupIsUnderWay) {
     close_all_read();
     run_until([this] { return server.clients() == 0; });
     EXPECT_TRUE(stock.has(table)) << "its lookup is under way";
-    // The answer that is for nobody is not taken for that of the next one.
+    // The new client does not get the answer to the old client's lookup.
     connect();
     write_all(request_bytes(Command::lookup));
     stock.answer(table, {Status::ok, 0, {}, "late"});
@@ -90,13 +91,13 @@ TEST_F(ClientTest, OneThatHasGoneIsClosedWhileItsLookupIsUnderWay) {
 TEST_F(ClientTest, OneThatGoesAfterItHasSentAllIsClosedSoon) {
     send(Command::lookup);
     ASSERT_EQ(shutdown(client, SHUT_WR), 0);
-    run_for(50ms);  // so that the end of the input is seen by itself
+    run_for(50ms);  // the server sees the end of the input first, on its own
     close_all_read();
     run_until([this] { return server.clients() == 0; });
     EXPECT_TRUE(stock.has(table));
 }
 
-// More than is taken from it in advance: the end of the input is not seen.
+// The server does not read that far ahead, so it does not see the end of the input.
 TEST_F(ClientTest, OneThatGoesWithRequestsUnreadIsClosedSoon) {
     ServerSettings small;
     small.limits.message_bytes = 1000;

@@ -1,4 +1,4 @@
-// How a server that ends waits for its clients.
+// How a stopping server waits for its clients.
 #include "proxyd/server/drain.h"
 
 #include <optional>

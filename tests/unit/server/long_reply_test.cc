@@ -1,4 +1,4 @@
-// Replies that are too long to be sent at once, and what many of them together may take.
+// Replies that are too long to send at once, and the limit on their memory together.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -111,7 +111,7 @@ class LongReply : public testing::Test {
         if (got > 0) connection.received.append(buffer.data(), static_cast<std::size_t>(got));
         if (got == 0) connection.ended = true;
     }
-    // Reads the whole reply, as a client does: beside the loop.
+    // Reads the whole reply in another thread, as a client would.
     void receive(Connection& connection, const std::string& expected) {
         std::thread client([&] {
             while (!connection.ended && connection.received.size() < expected.size()) {
@@ -164,7 +164,7 @@ TEST_F(LongReply, IsWholeInEveryLayoutAndWhateverItsLength) {
             auto& client = connect();
             ask(client, length, layout);
             receive(client, found(length, layout));
-            // The next request is answered as always.
+            // The next request is answered as usual.
             client.received = protocol::greeting;
             ask(client, 5, layout);
             receive(client, found(5, layout));
@@ -172,7 +172,7 @@ TEST_F(LongReply, IsWholeInEveryLayoutAndWhateverItsLength) {
     }
 }
 
-// More than all clients together may leave unread.
+// The reply is larger than what all clients together may leave unread.
 TEST_F(LongReply, GoesToAClientThatReadsHoweverLongItIs) {
     auto& client = connect();
     ask(client, 80 * megabyte);
@@ -204,7 +204,7 @@ TEST_F(LongReply, WhoDoesNotReadMakesRoomForOthers) {
     settings.request_timeout = 1s;
     server.change(settings);
     for (int i = 0; i < 3; ++i) ask(connect(), 20 * megabyte);
-    turn(4s);  // to make such replies takes long with a sanitizer
+    turn(4s);  // with a sanitizer such replies take long
     auto& reader = connect();
     ask(reader, 20 * megabyte);
     receive(reader, found(20 * megabyte));

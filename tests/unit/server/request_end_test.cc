@@ -1,5 +1,4 @@
-// What is known of a request when it has ended, whatever has answered it; and that a table is looked for
-// once.
+// What the server reports about an ended request, whatever answered it. A table is looked up by name once.
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,11 +17,11 @@ using namespace std::chrono_literals;
 using protocol::Command;
 using protocol::Status;
 
-// Clients speak with a service over tables whose answers stand in their files. There is no stock server.
+// Clients of a service whose tables have their answers in their files. There is no stock server.
 class RequestEndTest : public table::TableSetScene {
   protected:
     struct Ended {
-        std::string table;  // "": none that clients may ask
+        std::string table;  // "": no table that clients may ask for
         Command command;
         Status status;
         table::Source source;

@@ -1,4 +1,4 @@
-// A client of the server, whose requests go to a stock server that the test plays.
+// A client of the server. The server relays its requests to a stock server that the test plays.
 #pragma once
 
 #include <functional>
@@ -30,7 +30,7 @@ class ServerScene : public testing::Test {
     }
     ~ServerScene() override { close(client); }
 
-    // Another client takes the place of the one that was there, which the test has closed.
+    // Connects a new client, after the test has closed the old one.
     void connect() {
         int ends[2];
         ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
@@ -45,7 +45,7 @@ class ServerScene : public testing::Test {
         return settings;
     }
 
-    // A request of that kind for the table.
+    // The bytes of a request of this kind for the table.
     [[nodiscard]] std::string request_bytes(Command command) const {
         protocol::Request request;
         request.command = command;
@@ -61,13 +61,13 @@ class ServerScene : public testing::Test {
         ASSERT_EQ(write(client, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
     }
 
-    // Returns when the stock server has the request.
+    // Sends a request; returns when the stock server has it.
     void send(Command command) {
         write_all(request_bytes(command));
         run_until([this] { return stock.has(table); });
     }
 
-    // What the client gets after the greeting, up to the end of the connection or the length of `reply`.
+    // The bytes after the greeting, up to `length` bytes or the end of the connection.
     std::string told(std::size_t length) {
         std::string bytes;
         run_until([&] {
@@ -85,7 +85,7 @@ class ServerScene : public testing::Test {
         return bytes;
     }
 
-    // What the client is told when the stock server has this reply.
+    // The bytes that the client gets if the stock server sends this reply.
     std::string told_of(Command command, const Reply& reply) {
         stock.answer(table, reply);
         return told(reply_bytes(command, reply).size());

@@ -1,4 +1,4 @@
-// What a client gets whose lookup fails while the daemon ends, and what the daemon does meanwhile.
+// A client whose lookup fails while the daemon ends, and what the daemon does meanwhile.
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -15,14 +15,14 @@ namespace {
 
 class StopTest : public ServerScene {
   protected:
-    // A process that ends: after a reload, or at a stop.
+    // The process ends: after a reload, or at a stop.
     void leave(bool stop) {
         server.drain(1h, [] {});
         if (stop) server.hurry(1h);
     }
 };
 
-// Whoever stops all of Postfix, or the machine, ends in any order what the answer would come from.
+// At a stop of Postfix or of the machine, the database or the stock server may stop before proxyd does.
 TEST_F(StopTest, AFailedLookupIsLeftToTheNextProcess) {
     send(Command::lookup);
     leave(true);
@@ -51,7 +51,7 @@ TEST_F(StopTest, AStopDuringAReloadIsAStop) {
     EXPECT_EQ(told_of(Command::lookup, {Status::retry, 0, {}, {}}), "");
 }
 
-// Nobody knows whether it was done.
+// The update may or may not have been done.
 TEST_F(StopTest, AnUpdateIsNotAskedForTwice) {
     const Reply failed{Status::retry, 0, {}, {}};
     send(Command::update);
@@ -59,7 +59,7 @@ TEST_F(StopTest, AnUpdateIsNotAskedForTwice) {
     EXPECT_EQ(told_of(Command::update, failed), reply_bytes(Command::update, failed));
 }
 
-// Whether the kernel wakes anybody of this process for the socket.
+// Whether some epoll set of this process watches the socket.
 bool is_watched(int socket) {
     struct stat status {};
     EXPECT_EQ(fstat(socket, &status), 0);
@@ -73,8 +73,8 @@ bool is_watched(int socket) {
     return false;
 }
 
-// Others hold it open: master(8), for the process that comes after a reload. What waits there, for that one,
-// is not to keep this one awake.
+// master(8) keeps the socket open for the process after a reload. Connections that wait there are for that
+// process and must not wake this one.
 TEST_F(StopTest, TheListenSocketIsLeftAlone) {
     const int of_master = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const sockaddr_un any_address{AF_UNIX, {}};

@@ -26,7 +26,7 @@ Template parsed(std::string_view source) {
 struct Case {
     SqlDialect dialect;
     std::string_view query;
-    std::string_view text;                // of the statement; "" when it must not be bound
+    std::string_view text;                // the bound statement; "" if it must not be bound
     std::vector<std::string> parameters;  // for the key local@dom.example
 };
 
@@ -96,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Lexing, Analysis,
     testing::Values(
-        // A quote inside these opens nothing.
+        // A quote inside these does not open a literal.
         Case{pgsql, "SELECT $$'$$, '%s'", "SELECT $$'$$, $1", {key}},
         Case{pgsql, "SELECT $a$'$$'$a$, '%s'", "SELECT $a$'$$'$a$, $1", {key}},
         Case{pgsql, "SELECT \"it's\" FROM t WHERE a='%s'", "SELECT \"it's\" FROM t WHERE a=$1", {key}},
@@ -116,7 +116,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{sqlite, "SELECT [it's] FROM t WHERE a='%s'", "SELECT [it's] FROM t WHERE a=?", {key}},
         Case{sqlite, "SELECT '%s' /* open", "SELECT ? /* open", {key}},
         Case{sqlite, "SELECT 'back\\', '%s'", "SELECT 'back\\', ?", {key}},
-        // Question marks are operators in one dialect and parameters in the others.
+        // A question mark is an operator in one dialect and a parameter in the others.
         Case{pgsql, "SELECT a FROM t WHERE j ? '%u'", "SELECT a FROM t WHERE j ? $1", {"local"}},
         Case{mysql, "SELECT ?, '%s'", "", {}}, Case{sqlite, "SELECT ?, '%s'", "", {}},
         Case{sqlite, "SELECT :a, '%s'", "", {}}, Case{sqlite, "SELECT @a, '%s'", "", {}},
@@ -161,7 +161,7 @@ INSTANTIATE_TEST_SUITE_P(
              "SELECT a FROM (SELECT a FROM t WHERE a=$1) AS q",
              {key}},
         Case{pgsql, "SELECT concat('%u','@')", "", {}}, Case{pgsql, "SELECT '%s' IS NULL", "", {}},
-        // patterns, where PostgreSQL plans by the text
+        // patterns, which PostgreSQL plans by their text
         Case{pgsql, "SELECT a FROM t WHERE a LIKE '%s'", "", {}},
         Case{pgsql, "SELECT a FROM t WHERE a ~* ('%s')", "", {}},
         Case{pgsql, "SELECT a FROM t WHERE '%s' LIKE a", "SELECT a FROM t WHERE $1 LIKE a", {key}},
@@ -232,12 +232,12 @@ INSTANTIATE_TEST_SUITE_P(
         Flags{mysql, "SELECT `%s` # %9", false, false, List{"%s", "%9"}},
         Flags{sqlite, "SELECT \"%s\", [%d]", false, false, List{"%s", "%d"}}));
 
-// What a query leaves in its session, and on how much of it there is something to say.
+// Whether a query leaves state in its session, and the advice about it.
 struct Traces {
     SqlDialect dialect;
     std::string_view query;
     bool leaves_state;
-    std::vector<std::string> about;  // how each advice begins
+    std::vector<std::string> about;  // the beginning of each advice
 };
 
 class Session : public testing::TestWithParam<Traces> {};
@@ -307,7 +307,7 @@ INSTANTIATE_TEST_SUITE_P(
         Traces{pgsql, "SELECT U&\"set!005fconfig\" UESCAPE '!' ('a', '%s', false)", true, {}},
         Traces{pgsql, "SELECT query_to_xml('%s', true, true, '')", true, {"query_to_xml() runs"}},
         Traces{pgsql, "SELECT setseed(0.5)", true, {"setseed() decides"}},
-        // What a key says there may be such a function.
+        // The key may contain a call of such a function.
         Traces{pgsql, "SELECT a FROM t WHERE b=%s", true, {}}, Traces{pgsql, "SELECT $$%s$$", true, {}},
         Traces{pgsql, "SELECT E'%s'", true, {}}, Traces{pgsql, "SELECT 1 /* %s */", true, {}},
         Traces{pgsql, "SELECT E'\\n', '%s'", false, {}},
@@ -343,7 +343,7 @@ TEST(Backslash, IsReportedWhereverAServerSettingDecides) {
     };
     EXPECT_FALSE(backslash("SELECT '%s'"));
     EXPECT_TRUE(backslash("SELECT 'a\\b%s'"));
-    // It decides where this literal ends, and with it what the next one is.
+    // The backslash decides where this literal ends, and so what the next one is.
     EXPECT_TRUE(backslash("SELECT 'a\\', '%s'"));
     EXPECT_FALSE(backslash("SELECT E'\\n', '%s'"));
 }

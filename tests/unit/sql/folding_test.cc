@@ -31,8 +31,8 @@ TEST(Utf8, RefusesEverythingElse) {
         "\xC3",              // truncated
         "\xE2\x82",          // truncated
         "\xF0\x9F\x98",      // truncated
-        "\xC3(",             // second byte is none
-        "\xE2\x82(",         // third byte is none
+        "\xC3(",             // not a second byte
+        "\xE2\x82(",         // not a third byte
         "ok \xE4 latin1",
     };
     for (const std::string& text : bad) EXPECT_FALSE(is_utf8(text)) << testing::PrintToString(text);
@@ -55,7 +55,7 @@ TEST(Folding, UnicodeDefaultCaseFolding) {
 }
 
 TEST(Folding, TextThatGrows) {
-    // U+0390 folds to three characters, two bytes to six: more than any first guess of the buffer.
+    // U+0390 folds to three characters, two bytes to six. That exceeds any first guess of the buffer's size.
     std::string text;
     std::string folded;
     for (int i = 0; i < 1000; ++i) {

@@ -17,7 +17,7 @@ Template parsed(std::string_view source) {
     return result.value_or(Template());
 }
 
-// What the database would be asked, without quoting; "-" when the lookup is suppressed.
+// The query that the database would get, without quoting; "-" if the lookup is suppressed.
 std::string asked(std::string_view query, std::string_view key, std::string_view result_format = "%s") {
     const Template query_template = parsed(query);
     const KeyParts parts(key);
@@ -48,10 +48,10 @@ INSTANTIATE_TEST_SUITE_P(
         // all specifiers, the last '@' counts
         Case{everything, "a@b@c.d", "a@b:c.d:a@b@c.d:a@b:c.d:a@b@c.d:%"}, Case{everything, "plain", "-"},
         Case{everything, "@example.com", "-"}, Case{everything, "user@", "-"},
-        // %u wants no empty local part, but no '@' either
+        // %u needs a non-empty local part, but no '@'
         Case{"%u", "plain", "plain"}, Case{"%u", "user@", "user"}, Case{"%u", "@d", "-"},
         Case{"%u", "@", "-"}, Case{"%U", "plain", "plain"}, Case{"%U", "@d", "-"}, Case{"%u", "@a@b", "@a"},
-        // %d wants a domain and does not mind an empty local part
+        // %d needs a domain, but no local part
         Case{"%d", "@example.com", "example.com"}, Case{"%d", "plain", "-"}, Case{"%d", "user@", "-"},
         Case{"%d", "a@b.", "b."}, Case{"%D", "@example.com", "example.com"}, Case{"%D", "plain", "-"},
         // labels from the right; empty ones vanish
@@ -69,7 +69,7 @@ TEST(Query, ResultFormatDemandsPartsOfTheKeyToo) {
     EXPECT_EQ(asked("%s", "@d", "%U"), "-");
     EXPECT_EQ(asked("%s", "u@a.b", "%3"), "-");
     EXPECT_EQ(asked("%s", "plain", "%S"), "plain");
-    // %u and %d of a result format are about the result.
+    // In a result format %u and %d are parts of the result.
     EXPECT_EQ(asked("%s", "plain", "%u%d"), "plain");
     EXPECT_EQ(asked("%s", "@d", "%u"), "@d");
 }
@@ -138,12 +138,12 @@ INSTANTIATE_TEST_SUITE_P(
         Rows{"%s", "k", {" "}, " "}, Rows{"%s", "k", {"l1\nl2"}, "l1\nl2"}, Rows{"%s", "k", {}, ""},
         Rows{"%s", "k", {""}, ""}, Rows{"smtp:[%s]", "k", {"h"}, "smtp:[h]"}));
 
-// A key may be as long as a request, and an answer may have many rows.
+// A key may be as long as a request, and an answer may have many rows, so the labels are split only once.
 TEST(Labels, AreLookedForOnceInALookup) {
     std::string text = "a@..one..two...three.";
     const KeyParts key(text);
     EXPECT_EQ(key.label(2), "two");
-    text.replace(text.find("two"), 3, "a.b");  // would be another label if it were looked for again
+    text.replace(text.find("two"), 3, "a.b");  // a second split would find another label
     EXPECT_EQ(key.label(1), "three");
     EXPECT_EQ(key.label(2), "a.b");
     EXPECT_EQ(key.label(3), "one");

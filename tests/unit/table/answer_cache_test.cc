@@ -1,4 +1,4 @@
-// The pure part of answers from memory: age, bounds, flushing.
+// The pure part of the answer cache: age, bounds, flushing.
 #include "backends/table/answer_cache.h"
 
 #include <gtest/gtest.h>
@@ -62,7 +62,7 @@ TEST_F(AnswerCacheTest, WithoutATimeAnAnswerIsNotKept) {
     EXPECT_EQ(other.stats().entries, 0U);
 }
 
-// The mailbox is deleted while its address is known.
+// The mailbox is deleted while its address is cached.
 TEST_F(AnswerCacheTest, ANewAnswerRefutesTheOldOneEvenWhenItIsNotKept) {
     AnswerCache cache(settings(10s, 0s, 0s));
     keep(cache, "a", "x");
@@ -147,7 +147,8 @@ TEST_F(AnswerCacheTest, FlushForgetsAllOrOne) {
     EXPECT_EQ(stale(cache, "a"), "UNKNOWN");
 }
 
-// The administrator has changed the row and says so: what the database said before must not come back.
+// The administrator has changed the row and flushes the cache. An answer from before the flush must not be
+// cached.
 TEST_F(AnswerCacheTest, AnAnswerToAQuestionFromBeforeAFlushIsNotKept) {
     AnswerCache cache(settings(10s, 0s, 60s));
     const auto before = cache.question(now);

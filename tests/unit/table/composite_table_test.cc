@@ -1,5 +1,5 @@
-// unionmap and pipemap tables: which members they have, and what comes out of their results. What the stock
-// server does is compared in the functional tests.
+// unionmap and pipemap tables: their members, and how the results are combined. The functional tests compare
+// them with the stock server.
 #include "backends/table/composite_table.h"
 
 #include <map>
@@ -39,7 +39,7 @@ TEST(CompositeTable, IsNothingElse) {
 
 using Entries = std::map<std::string, LookupResult, std::less<>>;
 
-// A member that notes what it was asked.
+// A member that records its keys.
 class FakeTable final : public Table {
   public:
     FakeTable(std::string name, const Entries& entries, std::vector<std::string>& asked)

@@ -27,7 +27,7 @@ std::optional<DomainList> parsed(std::string_view value, const Files& files = {}
     return DomainList::parse(value, read, true, error == nullptr ? ignored : *error);
 }
 
-// "yes", "no", "ask", "broken" for a key as it comes after folding.
+// The result for a folded key: "yes", "no", "ask" or "broken".
 std::string answer(const DomainList& list, std::string_view key) {
     const std::optional<std::string_view> domain = listed_domain(key);
     if (!domain) return "no";
@@ -94,7 +94,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Case{"/file", "a@in.file", "yes"}, Case{"/file neg.file", "a@neg.file", "no"},
                     Case{"/file", "a@pos.file", "yes"}, Case{"/file", "a@two.file", "yes"},
                     Case{"/file", "a@three.file", "no"},
-                    // With Postfix 3.8 and later it is part of the comment.
+                    // Postfix 3.8 and later take this line for part of the comment.
                     Case{"/file", "a@four.file", "yes"}, Case{"/file", "a@five.file", "yes"},
                     Case{"/indented", "a@one.indented", "yes"}, Case{"/indented", "a@two.indented", "yes"},
                     Case{"/indented", "a@three.indented", "yes"}, Case{"/indented", "a@nul.indented", "yes"},
@@ -132,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(List, NoItemsMeansNoFilter) {
     EXPECT_TRUE(parsed("")->empty());
     EXPECT_FALSE(parsed("x.org")->empty());
-    // These were meant to restrict: nothing passes.
+    // The list was meant to restrict, so no domain passes.
     EXPECT_FALSE(parsed(",")->empty());
     EXPECT_FALSE(parsed("# x.org")->empty());
     EXPECT_FALSE(parsed("/file", {{"/file", "# nothing\n"}})->empty());

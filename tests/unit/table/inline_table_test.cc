@@ -23,7 +23,7 @@ TEST_P(Inline, Finds) {
     EXPECT_EQ(table->find(GetParam().key), GetParam().value) << GetParam().text;
 }
 
-// The answers of Postfix's own inline: tables, where they are not told to fold keys.
+// The answers of Postfix's inline: tables without key folding.
 INSTANTIATE_TEST_SUITE_P(
     Tables, Inline,
     testing::Values(Case{"{a=b}", "a", "b"}, Case{"{ a=b }", "a", "b"}, Case{"{ {a = b c} }", "a", "b c"},

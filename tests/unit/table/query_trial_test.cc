@@ -19,7 +19,7 @@ class NoRows final : public pool::Rows {
     std::optional<std::string_view> cell(std::size_t, std::size_t) const override { return std::nullopt; }
 };
 
-// A server that says what stands in the map, and takes everything else.
+// Tries a plan on a server that fails for the texts in the map and accepts all others.
 Trial trial(TrialPlan plan, std::map<std::string, pool::Failure> failures) {
     std::optional<Trial> result;
     try_query(

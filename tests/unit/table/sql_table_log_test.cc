@@ -1,4 +1,4 @@
-// What a table writes into the log of an answer, however large key and answer are.
+// The log lines of a table about its answers, however large key and answer are.
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,7 +24,7 @@ class LinesLog final : public Log {
     std::vector<std::string> lines;
 };
 
-// Answers with those given, one in each row.
+// Returns the given answers, one in each row.
 class GivenRunner final : public QueryRunner {
   public:
     explicit GivenRunner(const std::vector<std::string>& values) {

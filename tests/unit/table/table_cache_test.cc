@@ -1,4 +1,4 @@
-// Which answers of a table come from memory, as those who ask see it.
+// The answers of a table that come from its cache, as clients see them.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -13,7 +13,7 @@ namespace {
 
 using pool::FailureClass;
 
-// One row for each value; they stand behind each other, with '|' between them.
+// One row for each value. A '|' separates the values.
 class ValueRows final : public pool::Rows {
   public:
     explicit ValueRows(const std::string& values) {
@@ -30,7 +30,7 @@ class ValueRows final : public pool::Rows {
     std::vector<std::string> values_;
 };
 
-// What the database would say. With `delayed` the answers are kept until they are let go.
+// The answers of the database. With `delayed` they wait for let_go().
 struct Script {
     std::map<std::string, std::string> rows;
     std::optional<FailureClass> trouble;
@@ -82,7 +82,7 @@ class ScriptedBackend final : public TableBackend {
     Script& script_;
 };
 
-// Takes the place of the process's log for its life.
+// Replaces the process's log while it exists.
 class LinesLog final : public Log {
   public:
     LinesLog() { set_log(*this); }
@@ -102,7 +102,7 @@ class TableCache : public TableSetScene {
         script.rows = {{"user@example.com", "one"}, {"User@example.com", "as written"}};
     }
 
-    // The daemon's options, "name = value" on each line.
+    // Sets the daemon's options, given as lines "name = value".
     void use(const std::string& text) {
         Options options;
         config::ParameterFile file = config::parse_parameters(text, "proxyd.cf");
@@ -176,7 +176,7 @@ TEST_F(TableCache, OnlyDefiniteAnswersAreKept) {
     script.rows["user@example.com"] = "one";
     EXPECT_EQ(answer(limited), "one");
 
-    // Wrong for those who want UTF-8.
+    // The value is invalid for clients that want UTF-8.
     const auto latin = table("", "latin.cf");
     script.rows["user@example.com"] = "\xfc";
     EXPECT_EQ(answer(latin), "\xfc");

@@ -1,4 +1,4 @@
-// When a changed table file is noticed, and what the log says of it.
+// When a changed table file is noticed, and what the log says about it.
 #include <thread>
 
 #include <sys/resource.h>
@@ -9,7 +9,7 @@
 namespace proxyd::table {
 namespace {
 
-// What would be written: as the daemon's log does it, lines of one topic are counted for a while.
+// The lines that the daemon's log would write: it counts repeated lines of a topic for a while.
 class LimitedLog final : public Log {
   public:
     explicit LimitedLog(const FakeLoop& loop) : loop_(loop) { set_log(*this); }
@@ -17,7 +17,7 @@ class LimitedLog final : public Log {
         if (topic.empty() || limiter_.admit(severity, topic, text, loop_.now()).write)
             lines_.emplace_back(text);
     }
-    // How many lines hold the text.
+    // The number of lines that contain the text.
     [[nodiscard]] long count(const std::string& text) const {
         return std::count_if(lines_.begin(), lines_.end(),
                              [&](const auto& line) { return line.find(text) != std::string::npos; });
@@ -34,7 +34,7 @@ class TableChanges : public TableSetScene {
     LimitedLog written{loop};
 };
 
-// In its life nothing can be opened.
+// While it exists, the process cannot open files.
 class NoMoreDescriptors {
   public:
     NoMoreDescriptors() {
@@ -72,7 +72,7 @@ TEST_F(TableChanges, AFileThatCouldNotBeReadIsTriedAgainThoughItHasNotChanged) {
     EXPECT_EQ(made, 1);
 }
 
-// The old version is in force until then.
+// The old version stays in force until then.
 TEST_F(TableChanges, AChangeThatCouldNotBeReadIsTriedAgainThoughTheFileHasNotChangedSince) {
 #ifdef __SANITIZE_ADDRESS__
     GTEST_SKIP() << "the sanitizers need descriptors for their own checks";
@@ -91,7 +91,7 @@ TEST_F(TableChanges, AChangeThatCouldNotBeReadIsTriedAgainThoughTheFileHasNotCha
     EXPECT_TRUE(tables.troubles().empty());
 }
 
-// Whoever asks for the troubles does not make a file count as written that is still being written.
+// A request for the troubles must not make a file count as settled while it is still being written.
 TEST_F(TableChanges, TheTroublesAreThoseOfFilesThatHaveSettled) {
     const auto name = write(ask_a);
     EXPECT_EQ(answer(name), "a");
@@ -137,8 +137,8 @@ TEST_F(TableChanges, AFileThatCannotBeReadIsNamedOnce) {
     EXPECT_EQ(written.count(path), 1);
 }
 
-// Two looks are for files that are being written. The times of files are of the system's clock, so this one
-// is real.
+// Only a file that may still be written needs two looks. File times come from the system's clock, so this
+// test uses the real clock.
 TEST_F(TableChanges, AChangeThatIsOldEnoughIsTakenOverAtTheFirstLook) {
     const auto name = write(ask_a);
     EXPECT_EQ(answer(name), "a");
@@ -157,7 +157,7 @@ TEST_F(TableChanges, AMissingFileThatItNamesDoesNotAskForASecondLook) {
     EXPECT_EQ(answer(name), "b");
 }
 
-// All mail to those domains would come back.
+// With an empty list, Postfix would reject all mail to those domains.
 TEST_F(TableChanges, AListOfDomainsThatIsEmptyOrAwayForAMomentStays) {
     write("# domains\n  example.com\n", "list");
     const auto name = write(ask_a + "domain = " + directory + "/list\n");
@@ -175,7 +175,7 @@ TEST_F(TableChanges, AListOfDomainsThatIsEmptyOrAwayForAMomentStays) {
     wait_for_looks(name);
     EXPECT_EQ(answer(name), "NOT FOUND");
     EXPECT_TRUE(tables.troubles().empty());
-    // Who means it, reloads.
+    // A reload makes the empty list effective.
     write("", "list");
     wait_for_looks(name);
     EXPECT_EQ(answer(name, "user@example.org"), "a");

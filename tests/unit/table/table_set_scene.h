@@ -1,4 +1,4 @@
-// A set of tables from files in a directory of their own, of a type whose answers stand in the table file.
+// A set of tables from files in its own directory. Their type has its answers in the table file.
 #pragma once
 
 #include <cstdlib>
@@ -32,7 +32,7 @@ class EchoRows final : public pool::Rows {
     std::string value_;
 };
 
-// Answers with the parameter `answer`; `answer = later` keeps the callback, `answer = fails` fails.
+// Answers with the parameter `answer`. With `later` it keeps the callback; with `fails` it fails.
 class FakeRunner final : public QueryRunner {
   public:
     FakeRunner(std::string answer, std::vector<pool::OutcomeCallback>& kept)
@@ -98,7 +98,7 @@ class TableSetScene : public testing::Test {
         });
         return got;
     }
-    // Time for a change to be seen and to be seen as settled.
+    // Lets so much time pass that a change is seen, and seen as settled.
     void wait_for_looks(const std::string& name) {
         for (int i = 0; i < 3; ++i) {
             loop.advance(1100ms);

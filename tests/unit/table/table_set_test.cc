@@ -1,4 +1,4 @@
-// Tables by name: read at first use, kept up to date with their files, none harmed by another.
+// Tables by name: they are read at first use, follow changes of their files, and do not affect each other.
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <unistd.h>
@@ -135,7 +135,7 @@ TEST_F(TableSetTest, TablesMadeOfOthersAreServedWhenAllOfTheseAre) {
     EXPECT_EQ(answer("pipemap:{" + a + "," + b + "}"), "b");
     EXPECT_EQ(answer("unionmap:{" + a + ",fake:/nonexistent}"), "RETRY");
     EXPECT_EQ(tables.inspect("unionmap:{" + a + "}").members, std::vector{a});
-    // A member that is corrected is used at once.
+    // A corrected member is used at once.
     write("query = SELECT '%s'\nanswer = c\n", "b.cf");
     wait_for_looks(b);
     EXPECT_EQ(answer("unionmap:{" + a + "," + b + "}"), "a,c");

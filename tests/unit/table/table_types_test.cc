@@ -14,13 +14,13 @@
 namespace proxyd {
 namespace {
 
-// Whatever a table reads must be known to `proxyctl check`, which calls all other parameters unknown.
+// proxyctl check reports unknown parameters, so it must know every parameter that a table reads.
 TEST(TableTypes, EachParameterThatIsReadIsOneOfTheNames) {
     EventLoop loop;
     Resolver resolver(loop);
     for (auto& [type, backend] : make_table_backends(loop, resolver)) {
         std::set<std::string> read;
-        // Tables of any type are searched for passwords, to keep them out of the log.
+        // Tables of any type look for passwords in these, to keep them out of the log.
         std::set<std::string> known = {"password", "user", "hosts", "dbname"};
         for (const auto name : table::common_parameter_names()) known.emplace(name);
         for (const auto name : backend->parameter_names()) known.emplace(name);
