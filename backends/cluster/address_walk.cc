@@ -116,11 +116,14 @@ void AddressWalk::timed_out() {
 void AddressWalk::keep(const pool::Failure& failure, bool said_by_server) {
     if (kept_was_said_ && !said_by_server) return;
     // The server that cannot be reached may be the one with the wanted role.
-    const bool other_is_away = any_failed_ && kept_.kind == pool::FailureClass::unreachable;
+    const bool other_is_away = kept_ && kept_->kind == pool::FailureClass::unreachable;
     if (failure.kind == pool::FailureClass::unwanted && other_is_away) return;
-    any_failed_ = true;
     kept_ = failure;
     kept_was_said_ = said_by_server;
+}
+
+pool::Failure AddressWalk::failure() const {
+    return kept_.value_or(pool::Failure{pool::FailureClass::unreachable, "the host has no address"});
 }
 
 }  // namespace proxyd::cluster

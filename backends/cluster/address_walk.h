@@ -70,7 +70,7 @@ class AddressWalk {
     // Keeps a failure that belongs to no address: a name without addresses. The message of a server counts
     // for more than a missing answer; otherwise the last failure counts.
     void keep(const pool::Failure& failure, bool said_by_server);
-    [[nodiscard]] const pool::Failure& failure() const { return kept_; }
+    [[nodiscard]] pool::Failure failure() const;
 
     // Whether there is time for another name.
     [[nodiscard]] bool has_time(TimePoint now) const;
@@ -88,9 +88,8 @@ class AddressWalk {
     std::string trying_;  // "": none
     Duration trying_for_{};
     bool any_tried_ = false;
-    pool::Failure kept_{pool::FailureClass::unreachable, "the host has no address"};
+    std::optional<pool::Failure> kept_;  // no value: nothing has failed yet
     bool kept_was_said_ = false;
-    bool any_failed_ = false;
 };
 
 }  // namespace proxyd::cluster

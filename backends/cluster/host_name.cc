@@ -25,35 +25,35 @@ bool is_possible(char c) {
 
 }  // namespace
 
-std::string secret_fault(std::string_view item) {
+std::optional<std::string> secret_fault(std::string_view item) {
     if (item.find('@') != std::string_view::npos)
         return "it holds '@', which no host name does: user and password have parameters of their own";
     if (item.find('=') != std::string_view::npos)
         return "it holds '=', which no host name does: user, password and dbname have parameters of their "
                "own";
-    return {};
+    return std::nullopt;
 }
 
-std::string host_name_fault(std::string_view name) {
-    if (is_ipv6(name)) return {};
-    if (auto fault = secret_fault(name); !fault.empty()) return fault;
+std::optional<std::string> host_name_fault(std::string_view name) {
+    if (is_ipv6(name)) return std::nullopt;
+    if (auto fault = secret_fault(name)) return fault;
     if (name.find('/') != std::string_view::npos) return "it holds '/', which no host name does";
     if (name.find_first_of("[]:") != std::string_view::npos) return "it is no host name and no IP address";
     if (!std::all_of(name.begin(), name.end(), is_possible))
         return "it holds a character that is in no host name";
-    return {};
+    return std::nullopt;
 }
 
 void drop_useless_hosts(std::vector<std::string>& hosts, table::TableParameters& parameters,
-                        const std::function<std::string(const std::string& host)>& fault) {
+                        const std::function<std::optional<std::string>(const std::string& host)>& fault) {
     std::vector<std::string> useful;
     std::vector<std::string> faults;
     for (const auto& host : hosts) {
         const auto why = fault(host);
-        if (why.empty()) {
+        if (!why) {
             useful.push_back(host);
         } else {
-            faults.push_back(fmt::format("{}: {}", parameters.full_name("hosts"), why));
+            faults.push_back(fmt::format("{}: {}", parameters.full_name("hosts"), *why));
         }
     }
     for (const auto& text : faults) {

@@ -56,8 +56,8 @@ std::optional<Endpoint> parse_host(const std::string& host, std::string& error) 
     }
     std::string name = host.starts_with(inet_prefix) ? host.substr(inet_prefix.size()) : host;
     std::string port;
-    if (auto fault = proxyd::cluster::secret_fault(name); !fault.empty()) {
-        error = fmt::format("host {}: {}", redact_host_and_port(host), fault);
+    if (const auto fault = proxyd::cluster::secret_fault(name)) {
+        error = fmt::format("host {}: {}", redact_host_and_port(host), *fault);
         return std::nullopt;
     }
     if (name.starts_with('[') && name.find(']') != std::string::npos) {
@@ -69,10 +69,10 @@ std::optional<Endpoint> parse_host(const std::string& host, std::string& error) 
         name.erase(colon);
     }
     endpoint.host = name;
-    auto fault = name.empty() ? std::string() : cluster::host_name_fault(name);
+    auto fault = name.empty() ? std::nullopt : cluster::host_name_fault(name);
     if (name.starts_with('/')) fault = fmt::format("a UNIX-domain socket is written unix:{}", name);
-    if (!fault.empty()) {
-        error = fmt::format("host {}: {}", redact_host_and_port(host), fault);
+    if (fault) {
+        error = fmt::format("host {}: {}", redact_host_and_port(host), *fault);
         return std::nullopt;
     }
     if (!port.empty() && !parse_port(port, endpoint.port)) {

@@ -95,8 +95,8 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
         return;
     }
     text_ = std::move(*text);
-    if (const auto why = handle_->out_of_step(); !why.empty()) {
-        later([this, why = std::string(why)] { broken(Failure{FailureClass::resend, why}); });
+    if (const auto why = handle_->out_of_step()) {
+        later([this, why = std::string(*why)] { broken(Failure{FailureClass::resend, why}); });
         return;
     }
     const bool check = driver_.loop().now() - checked_at_ >= check_interval;
@@ -137,7 +137,7 @@ bool Connection::holds_transaction() const {
 
 // A proxy in between that does not know the command returns an error, and the connection ends.
 bool Connection::reset() {
-    if (closed_ || step_ != Step::idle || !handle_->out_of_step().empty()) return false;
+    if (closed_ || step_ != Step::idle || handle_->out_of_step()) return false;
     const bool all = statement_ && statement_->leaves_state();
     // A reset does not run the commands of an option file again either.
     if (all && (driver_.renews_sessions() || handle_->get()->options.init_command != nullptr)) return false;
@@ -293,7 +293,7 @@ void Connection::woken(int ready) {
     if (closed_ || !handle_) return;
     switch (step_) {
         case Step::idle:
-            if (const auto why = handle_->out_of_step(); !why.empty()) broken(std::string(why));
+            if (const auto why = handle_->out_of_step()) broken(std::string(*why));
             return;
         case Step::sent: drive(begin_read()); return;
         case Step::paused: return;

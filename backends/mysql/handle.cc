@@ -46,14 +46,14 @@ bool Handle::has_surplus() const {
            received->cache_pos < received->cache + received->cache_size;
 }
 
-std::string_view Handle::out_of_step() {
+std::optional<std::string_view> Handle::out_of_step() {
     if (has_surplus()) return "the server sent what was not asked for";
     char byte = 0;
     const auto count = ::recv(socket(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (count > 0) return "the server sent what was not asked for";
     if (count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
         return "the server closed the connection";
-    return {};
+    return std::nullopt;
 }
 
 void Handle::begin_exchange(std::size_t query_bytes, std::size_t answer_limit) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,9 +32,9 @@ class Handle {
     [[nodiscard]] bool is_busy() const { return bool(next_); }
     // Whether the library has received more than it has read. For use between two calls.
     [[nodiscard]] bool has_surplus() const;
-    // For use while the server has nothing to say: its unexpected data or disconnection, for the log; "":
-    // none.
-    [[nodiscard]] std::string_view out_of_step();
+    // For use while the server has nothing to say: its unexpected data or disconnection, for the log. No
+    // value: none.
+    [[nodiscard]] std::optional<std::string_view> out_of_step();
 
     // Whether the last packet of the server is "done" (OK), and not the beginning of a result.
     [[nodiscard]] bool said_ok() const { return *mysql_.net.read_pos == 0; }

@@ -1,5 +1,6 @@
 #include "backends/mysql/table_backend.h"
 
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -95,7 +96,7 @@ ClusterIdentity read_cluster(table::TableParameters& parameters) {
     if (cluster.hosts.empty()) cluster.hosts.emplace_back("localhost");
     proxyd::cluster::drop_useless_hosts(cluster.hosts, parameters, [](const std::string& host) {
         std::string error;
-        return parse_host(host, error) ? std::string() : error;
+        return parse_host(host, error) ? std::nullopt : std::optional(error);
     });
     cluster.user = parameters.text("user", "");
     cluster.password = parameters.text("password", "");

@@ -45,7 +45,7 @@ bool merge_connection_text(ConnectParameters& parameters, const std::string& tex
     if (!options) {
         // The message of libpq would quote the text, and with it the password.
         error = "libpq cannot read this URI or connection text";
-        if (const auto unknown = find_unknown_option(text); !unknown.empty()) error += ": " + unknown;
+        if (const auto unknown = find_unknown_option(text)) error += ": " + *unknown;
         PQfreemem(message);
         return false;
     }
@@ -74,8 +74,8 @@ bool is_port(const std::string& text) {
     return problem == std::errc() && stop == text.data() + text.size() && number >= 1 && number <= 65535;
 }
 
-// Mistakes in items of `hosts` that are no URIs: returns the right form, or "".
-std::string slip_in(std::string_view name) {
+// Mistakes in items of `hosts` that are no URIs: returns the right form, no value: there is none.
+std::optional<std::string> slip_in(std::string_view name) {
     constexpr std::string_view socket_name = ".s.PGSQL.";
     if (const auto slash = name.rfind('/'); name.starts_with('/') && slash != std::string_view::npos &&
                                             name.substr(slash + 1).starts_with(socket_name)) {
@@ -89,7 +89,7 @@ std::string slip_in(std::string_view name) {
     const bool plain = name.find_first_not_of("0123456789abcdefABCDEF:.[]") == std::string_view::npos;
     if (plain && std::count(name.begin(), name.end(), ':') > 1)
         return "an IPv6 address stands in a URI: write postgresql://[::1]:5432/dbname";
-    return {};
+    return std::nullopt;
 }
 
 std::string item_or_only(const std::vector<std::string>& items, std::size_t index) {
@@ -142,10 +142,13 @@ std::vector<Endpoint> endpoints(const ClusterIdentity& cluster, const std::strin
             base["dbname"] = cluster.dbname;
         }
         const auto name = without_prefix(host);
-        error = slip_in(name);
-        if (error.empty() && !is_unix(host) && !base.contains("hostaddr") && !name.starts_with('@'))
-            error = proxyd::cluster::secret_fault(name);
-        if (!error.empty()) return {};
+        auto fault = slip_in(name);
+        if (!fault && !is_unix(host) && !base.contains("hostaddr") && !name.starts_with('@'))
+            fault = proxyd::cluster::secret_fault(name);
+        if (fault) {
+            error = *fault;
+            return {};
+        }
         if (is_unix(host)) {
             if (!name.empty()) base["host"] = name;
         } else {
@@ -193,8 +196,10 @@ std::vector<Endpoint> endpoints(const ClusterIdentity& cluster, const std::strin
         // '/' and '@' (abstract) start UNIX socket names.
         if (address.empty() && !name.empty() && name.front() != '/' && name.front() != '@')
             endpoint.host = name;
-        error = proxyd::cluster::host_name_fault(endpoint.host);
-        if (!error.empty()) return {};
+        if (const auto fault = proxyd::cluster::host_name_fault(endpoint.host)) {
+            error = *fault;
+            return {};
+        }
         result.push_back(std::move(endpoint));
     }
     return result;

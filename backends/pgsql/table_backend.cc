@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -137,11 +138,12 @@ ClusterIdentity read_cluster(table::TableParameters& parameters) {
         parameters.error("dbname", fmt::format("dbname: {}", error));
         return cluster;
     }
-    proxyd::cluster::drop_useless_hosts(cluster.hosts, parameters, [&cluster](const std::string& host) {
+    const auto fault = [&cluster](const std::string& host) -> std::optional<std::string> {
         std::string error;
-        if (!endpoints(cluster, host, error).empty()) return std::string();
+        if (!endpoints(cluster, host, error).empty()) return std::nullopt;
         return fmt::format("host {}: {}", redact_host_and_port(host), error);
-    });
+    };
+    proxyd::cluster::drop_useless_hosts(cluster.hosts, parameters, fault);
     return cluster;
 }
 

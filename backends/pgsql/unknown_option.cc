@@ -83,20 +83,20 @@ std::vector<Option> options_of_text(std::string_view text) {
 
 }  // namespace
 
-std::string find_unknown_option(std::string_view text) {
+std::optional<std::string> find_unknown_option(std::string_view text) {
     const auto known = known_options();
     const std::vector<std::string_view> names(known.begin(), known.end());
-    if (names.empty()) return {};
+    if (names.empty()) return std::nullopt;
     const bool uri = text.find("://") < text.find_first_of("=?");
     for (const auto& [name, certain] : uri ? options_of_uri(text) : options_of_text(text)) {
         if (!is_name(name) || std::find(names.begin(), names.end(), name) != names.end()) continue;
         const auto nearest = config::nearest_name(name, names);
-        if (!certain)
-            return nearest.empty() ? "" : fmt::format("unknown option, perhaps meant as \"{}\"", nearest);
+        if (!certain && nearest.empty()) return std::nullopt;
+        if (!certain) return fmt::format("unknown option, perhaps meant as \"{}\"", nearest);
         return fmt::format("unknown option \"{}\"{}", name,
                            nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest));
     }
-    return {};
+    return std::nullopt;
 }
 
 }  // namespace proxyd::pgsql

@@ -61,8 +61,7 @@ void Pool::ask_again(const PooledConnection& pooled, std::deque<InFlight> lost, 
     for (auto entry = lost.rbegin(); entry != lost.rend(); ++entry) {
         left_connection(*entry);
         auto& request = *entry->request;
-        request.last_failure = failure;
-        request.last_host = pooled.host;
+        request.last_failed = {failure, pooled.host};
         if (request.abandoned() || goes_on(request)) continue;
         if ((!sent || request.query.statement->repeatable()) && request.losses <= losses_allowed) {
             requests_.push_front(entry->queue, std::move(entry->request));

@@ -40,7 +40,7 @@ Pool::Sent Pool::send_next(const std::shared_ptr<TableQueue>& queue) {
     }
     if (!request->failed_hosts.empty() && !other_host_may_answer(*request)) {
         requests_.take(*queue, 0);
-        if (!under_way(*request)) answer_later(request, request->last_failure);
+        if (!under_way(*request)) answer_later(request, request->last_failed->failure);
         return Sent::answered;
     }
     // A request that failed at a host moves to the failover queue.

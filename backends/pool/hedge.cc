@@ -148,7 +148,7 @@ void Pool::beaten(PooledConnection& pooled, const PooledConnection& winner, Time
     host.suspected(now, fmt::format("no answer for {:.1f} s, while another host answers", silent_for));
     trouble_log().failed(trouble_subject(host), "silent", Trouble::lasting,
                          fmt::format("{}: host {}: {} -- it gets no lookups until it answers", name_,
-                                     host.info().label, host.last_failure().message));
+                                     host.info().label, host.last_failure()->message));
 }
 
 // Whether another try of the request, whose answer may be better, waits or is under way.

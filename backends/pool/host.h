@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -71,7 +72,7 @@ class Host {
         heard_at_ = now;
         if (is_up() || health_ == HostHealth::misconfigured || health_ == HostHealth::unwanted) return false;
         // Only a new connection shows whether the host serves queries again.
-        if (health_ == HostHealth::down && last_.kind == FailureClass::not_serving) return false;
+        if (health_ == HostHealth::down && last_->kind == FailureClass::not_serving) return false;
         health_ = HostHealth::up;
         return true;
     }
@@ -111,7 +112,7 @@ class Host {
 
     // The connections to this host are silent, those to another host are not.
     void suspected(TimePoint now, std::string why) {
-        last_ = {FailureClass::lost, std::move(why)};
+        last_ = Failure{FailureClass::lost, std::move(why)};
         if (!is_failing()) failing_since_ = now;
         health_ = HostHealth::suspect;
     }
@@ -123,7 +124,8 @@ class Host {
     }
     [[nodiscard]] TimePoint failing_since() const { return failing_since_; }
 
-    [[nodiscard]] const Failure& last_failure() const { return last_; }
+    // No value: none yet. A failing host has one.
+    [[nodiscard]] const std::optional<Failure>& last_failure() const { return last_; }
 
   private:
     // The wait grows with the outage, so that the end of a short outage is noticed soon: it may be the first
@@ -149,7 +151,7 @@ class Host {
     TimePoint heard_at_{};
     TimePoint failing_since_{};
     Duration slowest_connect_{};
-    Failure last_;
+    std::optional<Failure> last_;
 };
 
 }  // namespace proxyd::pool

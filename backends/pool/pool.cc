@@ -75,7 +75,7 @@ void Pool::submit(const std::shared_ptr<TableQueue>& queue, Query query, Deadlin
         return;
     }
     if (all_misconfigured()) {
-        callback(Outcome{nullptr, hosts_.front().last_failure()});
+        callback(Outcome{nullptr, hosts_.front().last_failure().value()});
         return;
     }
     auto request = std::make_shared<Request>();
@@ -205,8 +205,7 @@ void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const
     if (outcome.ok()) {
         answer(request, outcome);
     } else {
-        request.last_failure = outcome.failure;
-        request.last_host = pooled.host;
+        request.last_failed = {outcome.failure, pooled.host};
         if (outcome.failure.kind == FailureClass::query) request.failed_hosts.push_back(pooled.host);
         const bool resend = outcome.failure.kind == FailureClass::resend;
         const bool conflict = outcome.failure.kind == FailureClass::conflict;

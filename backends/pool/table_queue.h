@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -22,14 +24,19 @@ struct Waiter {
     OutcomeCallback callback;  // empty once answered
 };
 
+// A try of a query that gave no answer.
+struct FailedTry {
+    Failure failure;
+    std::size_t host = 0;
+};
+
 // A query to the database, and all callers that wait for its answer.
 struct Request {
     Query query;
     std::vector<Waiter> waiters;
     TimePoint queued_at;
     std::vector<std::size_t> failed_hosts;  // hosts that answered with an error of the query
-    Failure last_failure;                   // of the last try
-    std::size_t last_host = 0;              // host of the last try
+    std::optional<FailedTry> last_failed;   // no value: no try has failed yet
     int losses = 0;                         // new connections that broke under it, and conflicts
     TimePoint lost_at{};                    // when the last connection broke
     std::size_t resends = 0;

@@ -59,7 +59,8 @@ void Pool::expire(Request& request, TimePoint now, std::optional<std::size_t> as
     for (std::size_t i = 0; i < request.waiters.size(); ++i) {
         auto& waiter = request.waiters[i];
         if (!waiter.callback || !waiter.deadline.passed(now)) continue;
-        Failure failure = request.last_failure;
+        Failure failure;
+        if (request.last_failed) failure = request.last_failed->failure;
         failure.message = fmt::format("no answer within {}{}", seconds(waiter.deadline.at - waiter.since),
                                       why_expired(request, asked_host));
         const auto callback = std::exchange(waiter.callback, nullptr);
@@ -69,7 +70,7 @@ void Pool::expire(Request& request, TimePoint now, std::optional<std::size_t> as
 
 std::string Pool::why_expired(const Request& request, std::optional<std::size_t> asked_host) const {
     if (asked_host) return fmt::format(": host {} has not answered", hosts_[*asked_host].info().label);
-    if (request.last_failure.message.empty()) {
+    if (!request.last_failed) {
         // Counted from the first try: a query that was asked again on a new connection still waits for the
         // same host.
         const PooledConnection* silent = nullptr;
@@ -86,8 +87,8 @@ std::string Pool::why_expired(const Request& request, std::optional<std::size_t>
                     ? std::string()
                     : fmt::format(", as host {} does not answer", hosts_[silent->host].info().label));
     }
-    return fmt::format("; last attempt, at host {}: {}", hosts_[request.last_host].info().label,
-                       request.last_failure.message);
+    return fmt::format("; last attempt, at host {}: {}", hosts_[request.last_failed->host].info().label,
+                       request.last_failed->failure.message);
 }
 
 void Pool::expire_waiting(TimePoint now) {
@@ -97,13 +98,13 @@ void Pool::expire_waiting(TimePoint now) {
         for (std::size_t i = queue->waiting.size(); i-- > 0;) {
             if (i >= queue->waiting.size()) continue;
             const auto request = queue->waiting[i];
-            if (request->last_failure.message.empty()) {
+            if (!request->last_failed) {
                 for (std::size_t at = 0; at < hosts_.size(); ++at) {
                     const auto& host = hosts_[at];
-                    if (host.is_failing() || host.last_failure().kind == FailureClass::too_many_connections) {
-                        request->last_failure = host.last_failure();
-                        request->last_host = at;
-                    }
+                    const auto& failure = host.last_failure();
+                    if (!failure) continue;
+                    if (host.is_failing() || failure->kind == FailureClass::too_many_connections)
+                        request->last_failed = {*failure, at};
                 }
             }
             expire(*request, now, std::nullopt);
@@ -196,9 +197,9 @@ void Pool::hedge_batch(PooledConnection& pooled, std::size_t together, TimePoint
         if (!request.query.statement->repeatable() || request.abandoned()) continue;
         if (std::exchange(entry.asked_again, true)) continue;
         request.hedged = true;
-        if (request.last_failure.message.empty()) {
-            request.last_failure = {FailureClass::lost, "it takes long, or waits for one that does"};
-            request.last_host = pooled.host;
+        if (!request.last_failed) {
+            request.last_failed = {{FailureClass::lost, "it takes long, or waits for one that does"},
+                                   pooled.host};
         }
         requests_.push_front(entry.queue, entry.request);
     }

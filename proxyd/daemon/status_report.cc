@@ -30,7 +30,7 @@ json hosts_report(const std::vector<pool::Host>& hosts) {
         json report = {{"name", host.info().label}, {"health", name(host.health())}};
         if (host.is_failing()) {
             report["failing_seconds"] = duration_cast<seconds>(Clock::now() - host.failing_since()).count();
-            report["problem"] = redact(host.last_failure().message);
+            report["problem"] = redact(host.last_failure()->message);
         }
         reports.push_back(std::move(report));
     }

@@ -44,7 +44,7 @@ class SqliteFileReport : public SqliteFiles {
     [[nodiscard]] pool::Host file() const { return report().hosts.at(0); }
     // "" while it is well.
     [[nodiscard]] std::string problem() const {
-        return file().is_failing() ? file().last_failure().message : "";
+        return file().is_failing() ? file().last_failure()->message : "";
     }
 };
 

@@ -207,10 +207,10 @@ TEST(UnknownOption, OfUrisAndConnectionText) {
               "unknown option \"nosuchoption\"");
     EXPECT_EQ(find_unknown_option("dbname = mail sslmod=require"),
               "unknown option \"sslmod\", did you mean \"sslmode\"?");
-    EXPECT_EQ(find_unknown_option("dbname=mail user='a b=c' host=h"), "");
+    EXPECT_FALSE(find_unknown_option("dbname=mail user='a b=c' host=h"));
     // The message does not show text that may be part of a password.
-    EXPECT_EQ(find_unknown_option("postgresql://u:pa?topsecret=x@h/d"), "");
-    EXPECT_EQ(find_unknown_option("dbname=mail password=my topsecret=x"), "");
+    EXPECT_FALSE(find_unknown_option("postgresql://u:pa?topsecret=x@h/d"));
+    EXPECT_FALSE(find_unknown_option("dbname=mail password=my topsecret=x"));
     EXPECT_EQ(find_unknown_option("dbname=mail password=x sslmod=require"),
               "unknown option, perhaps meant as \"sslmode\"");
 }
