@@ -205,7 +205,7 @@ void Connection::report() {
 
 // Does not wait for the rest of the answer.
 void Connection::too_large() {
-    closed_ = true;
+    step_ = Step::closed;
     watch_.stop();
     observer_.finished(token_, {nullptr, pool::too_large()});
 }

@@ -50,7 +50,7 @@ void Connection::connect() {
             established(std::move(handle), round_trip);
         },
         [this](const Failure& failure) {
-            closed_ = true;
+            step_ = Step::closed;
             observer_.closed(failure);
         });
     connector_->start();
@@ -137,7 +137,7 @@ bool Connection::holds_transaction() const {
 
 // A proxy in between that does not know the command returns an error, and the connection ends.
 bool Connection::reset() {
-    if (closed_ || step_ != Step::idle || handle_->out_of_step()) return false;
+    if (step_ != Step::idle || handle_->out_of_step()) return false;
     const bool all = statement_ && statement_->leaves_state();
     // A reset does not run the commands of an option file again either.
     if (all && (driver_.renews_sessions() || handle_->get()->options.init_command != nullptr)) return false;
@@ -231,8 +231,8 @@ std::optional<int> Connection::reset_step_done() {
 // Continues as far as the library can without waiting.
 void Connection::drive(std::optional<int> waits) {
     taken_ = 0;
-    while (waits && *waits == 0 && !closed_) waits = step_done();
-    if (closed_) return;
+    while (waits && *waits == 0 && step_ != Step::closed) waits = step_done();
+    if (step_ == Step::closed) return;
     watch_.drop_if_closed(*handle_);
     if (waits) {
         watch_.wait_for(*handle_, *waits);
@@ -263,7 +263,8 @@ std::optional<int> Connection::step_done() {
         case Step::time_limit: return reset_step_done();
         case Step::idle:
         case Step::sent:
-        case Step::paused: return std::nullopt;
+        case Step::paused:
+        case Step::closed: return std::nullopt;
     }
     return std::nullopt;
 }
@@ -290,7 +291,7 @@ std::optional<int> Connection::sent() {
 }
 
 void Connection::woken(int ready) {
-    if (closed_ || !handle_) return;
+    if (step_ == Step::closed || !handle_) return;
     switch (step_) {
         case Step::idle:
             if (const auto why = handle_->out_of_step()) broken(std::string(*why));
@@ -306,15 +307,15 @@ void Connection::broken(const std::string& why) {
 }
 
 void Connection::broken(const Failure& why) {
-    if (closed_) return;
-    closed_ = true;
+    if (step_ == Step::closed) return;
+    step_ = Step::closed;
     watch_.stop();
     observer_.closed(why);
 }
 
 void Connection::later(std::function<void()> work) {
     driver_.loop().defer([this, alive = lifetime_.watch(), work = std::move(work)] {
-        if (alive && !closed_) work();
+        if (alive && step_ != Step::closed) work();
     });
 }
 

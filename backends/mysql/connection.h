@@ -48,6 +48,7 @@ class Connection final : public pool::Connection {
         database,    // the initial one, as a reset keeps the current one
         charset,     // SET NAMES, also for the library, which follows changes by queries
         time_limit,  // the server's limit for statements
+        closed,      // the observer knows of the end
     };
     struct ResultCloser {
         void operator()(MYSQL_RES* result) const {
@@ -118,7 +119,6 @@ class Connection final : public pool::Connection {
     my_bool read_result_ = 0;
     MYSQL_ROW row_ = nullptr;
     bool begins_plainly_ = false;  // the session begins without an init_connect of the server
-    bool closed_ = false;
     Lifetime lifetime_;
 };
 

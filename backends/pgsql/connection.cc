@@ -46,7 +46,7 @@ void Connection::connect() {
     connector_ = std::make_unique<Connector>(
         driver_, host_, [this](ConnectionHandle handle) { established(std::move(handle)); },
         [this](const Failure& failure) {
-            closed_ = true;
+            state_ = State::closed;
             observer_.closed(failure);
         });
     connector_->start();
@@ -80,14 +80,15 @@ bool Connection::send_own(const char* command, bool makes_ready) {
     Sent sent;
     sent.command = command;
     sent.makes_ready = makes_ready;
-    sent.synced = true;
+    sent.sync = Sync::own;
     sent_.push_back(std::move(sent));
     return true;
 }
 
 // It is not known how a pooler in between handles such commands, and in which session.
 bool Connection::reset() {
-    if (closed_ || lost_ || !sent_.empty() || finished_.size() > 1 || driver_.behind_pooler()) return false;
+    if (state_ != State::open || !sent_.empty() || finished_.size() > 1 || driver_.behind_pooler())
+        return false;
     if (something_waits()) return false;
     const bool in_transaction = PQtransactionStatus(connection_.get()) != PQTRANS_IDLE;
     if (in_transaction && !send_own("ROLLBACK", false)) return false;
@@ -127,7 +128,7 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
     }
     if (unsynced_ > 0 && sent.statement != sent_.back().statement) sync();
     // No answer is reported before the end of its sync, which shows whether an answer is missing.
-    if (unsynced_ > 0) sent_.back().held = true;
+    if (unsynced_ > 0) sent_.back().sync = Sync::of_next;
     if (!send_bound(query, sent)) {
         drop_dead_watch();
         closed_later({FailureClass::lost, one_line(PQerrorMessage(connection_.get()))});
@@ -141,22 +142,21 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
         sync();
     } else if (unsynced_ == 1) {
         driver_.loop().defer([this, alive = lifetime_.watch()] {
-            if (alive && !closed_ && unsynced_ > 0) sync();
+            if (alive && state_ != State::closed && unsynced_ > 0) sync();
         });
     }
 }
 
 std::size_t Connection::batch_size() const {
     std::size_t held = 0;
-    while (held < sent_.size() && sent_[held].held) ++held;
+    while (held < sent_.size() && sent_[held].sync == Sync::of_next) ++held;
     return held + 1;
 }
 
 // Ends the server's implicit transaction: after the first error in it the server skips the rest.
 void Connection::sync() {
     unsynced_ = 0;
-    sent_.back().held = false;
-    sent_.back().synced = true;
+    sent_.back().sync = Sync::own;
     if (PQpipelineSync(connection_.get()) == 1) {
         flush();
         return;
@@ -269,7 +269,7 @@ void Connection::drop_dead_watch() {
 }
 
 void Connection::ready(Ready what) {
-    if (closed_) return;
+    if (state_ == State::closed) return;
     if (what.write) flush();
     if (arrival_ && arrival_->bytes() > large_answer && !driver_.loop().take_heavy_turn()) return;
     const bool asked = !sent_.empty();
@@ -279,25 +279,26 @@ void Connection::ready(Ready what) {
     const std::string why = ended ? PQerrorMessage(connection_.get()) : "";
     const auto results = results_;
     read_results();
-    if (closed_) return;
-    if (!asked && what.read && !ended && !lost_) out_of_step("bytes came while nothing was asked");
-    ended = ended || lost_ || PQstatus(connection_.get()) == CONNECTION_BAD;
+    if (state_ == State::closed) return;
+    if (!asked && what.read && !ended && state_ == State::open)
+        out_of_step("bytes came while nothing was asked");
+    ended = ended || state_ != State::open || PQstatus(connection_.get()) == CONNECTION_BAD;
     if (what.read && results_ == results && !arrival_ && !ended && !sent_.empty())
         arrival_.emplace(watched_fd_);
     if (!ended && arrival_ && answered_ < sent_.size() && arrival_->bytes() > sent_[answered_].answer_limit) {
         give_up_answer(sent_[answered_]);
         return;
     }
-    if (ended && !in_doubt_ && answered_ < sent_.size() && sent_[answered_].failed &&
-        sent_[answered_].token != 0) {
+    if (ended && state_ != State::in_doubt && answered_ < sent_.size() &&
+        sent_[answered_].answer == Answer::failed && sent_[answered_].token != 0) {
         const auto place = sent_.begin() + static_cast<std::ptrdiff_t>(answered_);
         const Sent culprit = std::move(*place);
         sent_.erase(place);
         report(culprit);
     }
-    if (closed_ || !ended) return;
-    if (lost_) {
-        broken(lost_why_);
+    if (state_ == State::closed || !ended) return;
+    if (state_ != State::open) {
+        broken(why_lost_);
     } else {
         broken(why.empty() ? PQerrorMessage(connection_.get()) : why);
     }
@@ -317,7 +318,7 @@ bool Connection::consume() {
 }
 
 void Connection::give_up_answer(const Sent& sent) {
-    closed_ = true;
+    state_ = State::closed;
     watch_.reset();
     observer_.finished(sent.token, {nullptr, pool::too_large()});
 }
@@ -330,20 +331,20 @@ bool Connection::something_waits() const {
 
 void Connection::finished_later(pool::QueryToken token, Failure failure) {
     driver_.loop().defer([this, alive = lifetime_.watch(), token, failure = std::move(failure)] {
-        if (alive && !closed_) observer_.finished(token, {nullptr, failure});
+        if (alive && state_ != State::closed) observer_.finished(token, {nullptr, failure});
     });
 }
 
 void Connection::broken(const std::string& why) {
-    if (closed_) return;
-    closed_ = true;
+    if (state_ == State::closed) return;
+    const bool in_doubt = std::exchange(state_, State::closed) == State::in_doubt;
     watch_.reset();
     // One of these queries ended the server's process: the next time each is alone in its sync.
-    if (!in_doubt_ && !sent_.empty() && sent_.front().statement)
+    if (!in_doubt && !sent_.empty() && sent_.front().statement)
         sent_.front().statement->failed(driver_.loop().now());
     const auto text = one_line(why);
     // If lookups are asked again, the pool logs the reason.
-    if (in_doubt_ && sent_.empty() && finished_.empty() && !held_back_) {
+    if (in_doubt && sent_.empty() && finished_.empty() && !held_back_) {
         const auto label = host_info(host_).label;
         log().warning(fmt::format("pgsql {} out of step", label),
                       fmt::format("database {}: host {}: {}", cluster::shown_dbname(driver_.cluster().dbname),

@@ -41,8 +41,35 @@ class Connection final : public pool::Connection {
     };
     using ResultHandle = std::unique_ptr<PGresult, ResultCloser>;
 
+    enum class State {
+        open,      // it connects or serves
+        lost,      // no more is read; answers that were read are reported before the end
+        in_doubt,  // the same, but data already read is not trusted either
+        closed,    // the observer knows of the end
+    };
+
     // The requests to the server for one query, in this order.
-    enum class Step { prepare, describe, run };
+    enum class Step {
+        prepare,   // parse the statement under a name
+        describe,  // say the columns of its answers
+        run,       // bind and execute, or execute the text
+    };
+
+    // What the server has said to a query.
+    enum class Answer {
+        outstanding,  // nothing that counts yet
+        complete,     // `result` is the last one
+        failed,       // `result` is the first error
+        too_large,    // above answer_limit: not kept
+        unusable,     // an error before it, or the wrong format
+    };
+
+    // Which sync ends the transaction of a query.
+    enum class Sync {
+        open,     // none was sent after it yet; none follows a query outside the pipeline
+        of_next,  // the next query's: its answer comes with that of the next one
+        own,      // one follows it
+    };
 
     // A query that was sent; token 0: a command of our own.
     struct Sent {
@@ -57,13 +84,10 @@ class Connection final : public pool::Connection {
         std::size_t answer_limit = pool::no_answer_limit;
         int preparation = 0;  // number of the statement's preparation that it relies on
         std::shared_ptr<Shape> shape;
-        int format = 0;       // of the columns; see next_format()
-        ResultHandle result;  // the last one with rows, or the first error
-        bool failed = false;
-        bool too_large = false;  // its answer was too large and was not kept
-        bool held = false;       // its answer comes with that of the next one
-        bool synced = false;     // a sync follows it
-        bool undone = false;     // no usable answer: an error before it, or the wrong format
+        int format = 0;  // of the columns; see next_format()
+        ResultHandle result;
+        Answer answer = Answer::outstanding;
+        Sync sync = Sync::open;
 
         [[nodiscard]] bool is_empty() const { return token == 0 && command == nullptr; }
     };
@@ -124,12 +148,10 @@ class Connection final : public pool::Connection {
     std::map<std::string, Preparation> prepared_;
     int preparations_ = 0;
     TimePoint probed_at_{};
-    bool closed_ = false;
-    bool lost_ = false;       // no more is read
-    bool in_doubt_ = false;   // data already read is not trusted either
-    bool held_back_ = false;  // a query was not sent because of this
-    std::string lost_why_;
-    int format_ = 0;  // of the last query that could have either format
+    State state_ = State::open;
+    std::string why_lost_;    // from State::lost on
+    bool held_back_ = false;  // a query was not sent because the connection is about to end
+    int format_ = 0;          // of the last query that could have either format
     Lifetime lifetime_;
 };
 

@@ -110,8 +110,8 @@ void Connection::collect() {
     auto* connection = connection_.get();
     bool ended = false;
     // While no answer is expected the library drops all messages, and reports that: see notice().
-    while (!closed_ && !lost_ && PQisBusy(connection) == 0) {
-        if (sent_.empty() || lost_) return;
+    while (state_ == State::open && PQisBusy(connection) == 0) {
+        if (sent_.empty() || state_ != State::open) return;
         ResultHandle result(PQgetResult(connection));
         if (!result) {
             take_end(ended);
@@ -121,7 +121,7 @@ void Connection::collect() {
         ended = false;
         ++results_;
         arrival_.reset();
-        const bool sync_due = answered_ > 0 && sent_[answered_ - 1].synced;
+        const bool sync_due = answered_ > 0 && sent_[answered_ - 1].sync == Sync::own;
         if (PQresultStatus(result.get()) == PGRES_PIPELINE_SYNC) {
             take_sync();
         } else if (answered_ == sent_.size() || sync_due || sent_[answered_].is_empty()) {
@@ -164,7 +164,7 @@ void Connection::take_end(bool again) {
 void Connection::take_sync() {
     if (answered_ == 0 && sent_.front().is_empty()) {
         finish(1);
-    } else if (answered_ > 0 && sent_[answered_ - 1].synced) {
+    } else if (answered_ > 0 && sent_[answered_ - 1].sync == Sync::own) {
         finish(std::exchange(answered_, 0));
     } else {
         lost_or_out_of_step("the server is done with what it has not answered");
@@ -179,16 +179,16 @@ void Connection::take(Sent& sent, ResultHandle result) {
         lost_or_out_of_step("a query has two answers");
         return;
     }
-    if (sent.failed) return;
+    if (sent.answer == Answer::failed) return;
     switch (status) {
-        case PGRES_PIPELINE_ABORTED: sent.undone = true; return;
+        case PGRES_PIPELINE_ABORTED: sent.answer = Answer::unusable; return;
         case PGRES_TUPLES_OK:
         case PGRES_COMMAND_OK: take_success(sent, std::move(result)); return;
         case PGRES_COPY_IN:
         case PGRES_COPY_OUT:
         case PGRES_COPY_BOTH:
             // The query starts a transfer that no lookup can serve; only a new connection ends it.
-            sent.failed = true;
+            sent.answer = Answer::failed;
             lost(copy_command);
             sent.result = std::move(result);
             return;
@@ -205,7 +205,7 @@ void Connection::take(Sent& sent, ResultHandle result) {
         return;
     }
     if (ends_session(result.get())) lost(PQresultErrorMessage(result.get()));
-    sent.failed = true;
+    sent.answer = Answer::failed;
     sent.result = std::move(result);
 }
 
@@ -226,12 +226,17 @@ void Connection::take_success(Sent& sent, ResultHandle result) {
         sent.statement->described(*sent.shape);
         sent.preparing = false;
     } else if (sent.step == Step::run) {
-        // The columns may have changed since the format was chosen: the answer is then unreadable.
-        sent.undone = sent.format != 0 && !sent.shape->textual;
         const auto size = measure(result.get());
         swollen_ = swollen_ || size.largest_row > kept_row;
-        sent.too_large = size.all > sent.answer_limit;
-        if (!sent.too_large) sent.result = std::move(result);
+        if (sent.format != 0 && !sent.shape->textual) {
+            // The columns have changed since the format was chosen: the answer is unreadable.
+            sent.answer = Answer::unusable;
+        } else if (size.all > sent.answer_limit) {
+            sent.answer = Answer::too_large;
+        } else {
+            sent.answer = Answer::complete;
+            sent.result = std::move(result);
+        }
     }
 }
 
@@ -249,14 +254,15 @@ void Connection::notice(void* self, const PGresult* result) {
 }
 
 void Connection::lost(const std::string& why) {
-    if (!lost_) lost_why_ = one_line(why);
-    lost_ = true;
+    if (state_ != State::open) return;
+    state_ = State::lost;
+    why_lost_ = one_line(why);
 }
 
 void Connection::out_of_step(const std::string& sign) {
-    if (in_doubt_) return;
-    lost_ = in_doubt_ = true;
-    lost_why_ = fmt::format("answers do not fit the queries: {} -- the connection is closed", sign);
+    if (state_ != State::open && state_ != State::lost) return;
+    state_ = State::in_doubt;
+    why_lost_ = fmt::format("answers do not fit the queries: {} -- the connection is closed", sign);
 }
 
 // A connection that breaks leaves signs of disorder, too.
@@ -284,8 +290,8 @@ void Connection::finish(std::size_t count) {
 
 // Reports the finished queries; false: there were none.
 bool Connection::deliver() {
-    if (in_doubt_ || finished_.empty()) return false;
-    for (std::size_t i = 0; i < finished_.size() && !closed_; ++i) {
+    if (state_ == State::in_doubt || finished_.empty()) return false;
+    for (std::size_t i = 0; i < finished_.size() && state_ != State::closed; ++i) {
         const Sent sent = std::move(finished_[i]);
         if (sent.token == 0) {
             own_done(sent);
@@ -294,7 +300,7 @@ bool Connection::deliver() {
         }
     }
     finished_.clear();
-    if (closed_ || lost_ || !sent_.empty()) return true;
+    if (state_ != State::open || !sent_.empty()) return true;
     // A setting or transaction of such a statement would change the answers of other tables.
     const auto transaction = PQtransactionStatus(connection_.get());
     const bool in_transaction = transaction == PQTRANS_INTRANS || transaction == PQTRANS_INERROR;
@@ -303,32 +309,31 @@ bool Connection::deliver() {
 }
 
 void Connection::own_done(const Sent& sent) {
-    if (sent.failed) {
+    if (sent.answer == Answer::failed) {
         lost(PQresultErrorMessage(sent.result.get()));
         const auto label = host_info(host_).label;
         log().warning(
             fmt::format("pgsql {} reset", label),
             fmt::format("database {}: host {}: {}: {} -- connections are renewed after queries that "
                         "may leave something behind",
-                        cluster::shown_dbname(driver_.cluster().dbname), label, sent.command, lost_why_));
+                        cluster::shown_dbname(driver_.cluster().dbname), label, sent.command, why_lost_));
     } else if (sent.makes_ready) {
         observer_.connected(Clock::now() - probed_at_);
     }
 }
 
 void Connection::report(const Sent& sent) {
-    if (sent.undone && !sent.failed) {
-        observer_.finished(sent.token, {nullptr, {FailureClass::resend, "a query before it failed"}});
-        return;
-    }
-    if (sent.failed) {
-        sent.statement->failed(driver_.loop().now());
-        observer_.finished(sent.token, error_outcome(sent));
-        return;
-    }
-    if (sent.too_large) {
-        give_up_answer(sent);
-        return;
+    switch (sent.answer) {
+        case Answer::unusable:
+            observer_.finished(sent.token, {nullptr, {FailureClass::resend, "a query before it failed"}});
+            return;
+        case Answer::failed:
+            sent.statement->failed(driver_.loop().now());
+            observer_.finished(sent.token, error_outcome(sent));
+            return;
+        case Answer::too_large: give_up_answer(sent); return;
+        case Answer::outstanding:
+        case Answer::complete: break;
     }
     if (sent.path == Path::text) sent.statement->text_worked();
     const ResultRows rows(sent.result.get());
@@ -363,8 +368,8 @@ pool::Outcome Connection::error_outcome(const Sent& sent) {
         case Remedy::none: break;
         case Remedy::prepare_again:
             // The name keeps the old plan; only a new connection does not know the name.
-            lost_ = true;
-            lost_why_ = text;
+            if (state_ == State::open) state_ = State::lost;
+            why_lost_ = text;
             return {nullptr, {FailureClass::resend, text}};
         case Remedy::without_prepare:
             // After a failed preparation the statement is missing, too: that is not the fault of a pooler.

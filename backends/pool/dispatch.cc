@@ -76,8 +76,8 @@ bool Pool::may_send_slow(const TableQueue& queue) const {
     });
 }
 
-// Whether hedges under way have taken this table's connections: no connection works for the table, with
-// slow_share_released or without.
+// Whether hedges under way have taken this table's connections: no connection works for the table, whatever
+// it holds of the share.
 bool Pool::is_crowded_out(const TableQueue& queue) const {
     return hedges_.any_under_way() &&
            std::none_of(connections_.begin(), connections_.end(), [&queue](const auto& pooled) {
@@ -138,11 +138,13 @@ InFlight& Pool::send(PooledConnection& pooled, const std::shared_ptr<TableQueue>
     entry.request = std::move(request);
     entry.queue = queue;
     entry.sent = loop_.now();
-    entry.later_try = entry.request->hedged;
-    if (!entry.later_try) entry.request->first_sent = entry.sent;
-    entry.unproven = entry.later_try && pooled.heard_at() <= entry.request->first_sent;
-    entry.counted_slow = queue->speed() != Speed::fast;
-    if (entry.counted_slow) {
+    if (entry.request->hedged) {
+        entry.attempt = pooled.heard_at() <= entry.request->first_sent ? Try::unproven : Try::later;
+    } else {
+        entry.request->first_sent = entry.sent;
+    }
+    if (queue->speed() != Speed::fast) {
+        entry.share = HeldShare::pool_and_table;
         ++queue->slow_connections;
         ++slow_connections_;
     }

@@ -21,19 +21,19 @@ constexpr int most_hedges = 2;
 void Pool::hedge_head(PooledConnection& pooled, TimePoint now) {
     auto& head = pooled.in_flight.front();
     auto& request = *head.request;
-    if (head.asked_again || head.moved || !request.query.statement->repeatable() || request.abandoned())
-        return;
-    const auto late = head.queue->late_after(head.unproven ? least_late_unproven : least_late);
+    if (head.retry != Retry::none || !request.query.statement->repeatable() || request.abandoned()) return;
+    const auto late =
+        head.queue->late_after(head.attempt == Try::unproven ? least_late_unproven : least_late);
     if (now - pooled.head_started() < pooled.round_trip + late || request.hedges >= most_hedges) return;
     // This connection has answered since the first try, so the query itself takes long.
-    if (head.later_try && !head.unproven && is_asked_beside(pooled, request)) return;
+    if (head.attempt == Try::later && is_asked_beside(pooled, request)) return;
     // This try was a hedge itself: the new hedge takes its place.
     if (std::exchange(head.hedge, false)) hedges_.ended();
-    head.asked_again = true;
+    head.retry = Retry::asked;
     ++request.hedges;
     request.hedged = true;
     // The hedge will hold a connection, too: the table's other queries must not wait for both.
-    if (head.counted_slow && !std::exchange(head.slow_share_released, true)) --head.queue->slow_connections;
+    release_share_of_table(head);
     hedges_.add({head.request, head.queue, pooled.host});
 }
 
@@ -86,12 +86,12 @@ void Pool::send_hedge(PooledConnection& pooled) {
     auto& entry = send(pooled, hedge.queue, hedge.request, pooled.idle());
     entry.hedge = true;
     // A hedge counts for the pool, not for its table.
-    if (!std::exchange(entry.counted_slow, true)) {
+    if (entry.share == HeldShare::none) {
+        entry.share = HeldShare::pool;
         ++slow_connections_;
     } else {
-        --entry.queue->slow_connections;
+        release_share_of_table(entry);
     }
-    entry.slow_share_released = true;
 }
 
 // Ensures that a connection is opened. False: none can be opened now.
@@ -130,7 +130,7 @@ void Pool::answered_here(Request& request, const PooledConnection& winner, TimeP
         for (auto& entry : pooled->in_flight) {
             if (entry.request.get() != &request) continue;
             left_connection(entry);
-            entry.moved = true;
+            entry.retry = Retry::moved;
             const bool late = &entry == &pooled->in_flight.front() && entry.sent < asked_at &&
                               now - pooled->head_started() >= least_late;
             if (late) beaten(*pooled, winner, now);
@@ -169,7 +169,7 @@ bool Pool::goes_on(const Request& request) {
     for (const auto& pooled : connections_) {
         for (auto& entry : pooled->in_flight) {
             if (entry.request.get() != &request) continue;
-            entry.asked_again = false;
+            if (entry.retry == Retry::asked) entry.retry = Retry::none;
             return true;
         }
     }
@@ -190,10 +190,11 @@ bool Pool::is_asked_beside(const PooledConnection& pooled, const Request& reques
 bool Pool::is_expendable(const PooledConnection& pooled, TimePoint now) const {
     if (pooled.in_flight.empty() || pooled.state == ConnectionState::connecting) return false;
     if (now - pooled.head_started() < pooled.round_trip + least_late_unproven) return false;
-    return std::all_of(
-        pooled.in_flight.begin(), pooled.in_flight.end(), [this, &pooled](const InFlight& entry) {
-            return entry.moved || (entry.request->hedged && is_asked_beside(pooled, *entry.request));
-        });
+    return std::all_of(pooled.in_flight.begin(), pooled.in_flight.end(),
+                       [this, &pooled](const InFlight& entry) {
+                           return entry.retry == Retry::moved ||
+                                  (entry.request->hedged && is_asked_beside(pooled, *entry.request));
+                       });
 }
 
 // Closes an expendable connection, so that another one can be opened. It takes the one whose query was

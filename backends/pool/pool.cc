@@ -192,7 +192,8 @@ void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const
         }
     }
     // A query that was answered elsewhere is no sample: it shows how long the connection was silent.
-    if (!entry.moved && (outcome.ok() || too_large || outcome.failure.kind == FailureClass::query)) {
+    if (entry.retry != Retry::moved &&
+        (outcome.ok() || too_large || outcome.failure.kind == FailureClass::query)) {
         entry.queue->sample(std::max(Duration::zero(), was_alone ? taken - pooled.round_trip : taken));
     }
     if (request.hedged) {
@@ -239,15 +240,19 @@ void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const
 
 void Pool::left_connection(InFlight& entry) {
     if (std::exchange(entry.hedge, false)) hedges_.ended();
-    if (entry.counted_slow) {
-        if (!std::exchange(entry.slow_share_released, false)) --entry.queue->slow_connections;
-        --slow_connections_;
-        entry.counted_slow = false;
-    }
+    release_share_of_table(entry);
+    if (std::exchange(entry.share, HeldShare::none) != HeldShare::none) --slow_connections_;
     if (entry.overdue) {
         --entry.queue->overdue;
         entry.overdue = false;
     }
+}
+
+// The query goes on holding its part of the pool's share.
+void Pool::release_share_of_table(InFlight& entry) {
+    if (entry.share != HeldShare::pool_and_table) return;
+    entry.share = HeldShare::pool;
+    --entry.queue->slow_connections;
 }
 
 void Pool::answer(Request& request, const Outcome& outcome) {

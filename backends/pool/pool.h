@@ -93,6 +93,7 @@ class Pool {
                    bool sent);
     void close(PooledConnection& pooled);
     void left_connection(InFlight& entry);
+    static void release_share_of_table(InFlight& entry);
     [[nodiscard]] bool under_way(const Request& request) const;
     void answer(Request& request, const Outcome& outcome);
     void answer_later(std::shared_ptr<Request> request, Failure failure);

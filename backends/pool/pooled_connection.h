@@ -11,28 +11,46 @@ namespace proxyd::pool {
 
 class Pool;
 
+// What a query holds of the share of the pool's connections that slow tables may use.
+enum class HeldShare {
+    none,            // its table was fast when it was sent
+    pool_and_table,  // it counts in the pool's and in its table's slow_connections
+    pool,            // it was asked again, or is a hedge itself: it counts for the pool alone
+};
+
+// What has been done about the lookup of a query since the query was sent.
+enum class Retry {
+    none,   // nothing
+    asked,  // it is asked elsewhere, too: the query is late, or may wait behind another one
+    moved,  // another connection answers it: the outcome of the query is ignored
+};
+
+// The place of a query among the tries of its lookup.
+enum class Try {
+    first,     // the lookup was under way nowhere else
+    later,     // it was, on another connection
+    unproven,  // the same, on a connection that has been silent since the first try: it is late sooner
+};
+
 // A query that was sent and has no outcome yet.
 struct InFlight {
     QueryToken token = 0;
     std::shared_ptr<Request> request;
     std::shared_ptr<TableQueue> queue;
     TimePoint sent;
-    bool counted_slow = false;         // holds one of the queue's slow_connections
-    bool overdue = false;              // counted in the queue's overdue
-    bool asked_again = false;          // asked elsewhere, too: it is late, or may wait behind another query
-    bool moved = false;                // its outcome here is ignored: another connection answers the lookup
-    bool slow_share_released = false;  // hedged: still counted_slow, but not in the queue's slow_connections
-    bool hedge = false;                // the second try of a lookup whose first connection was silent
-    bool later_try = false;            // the lookup was already under way on another connection
-    bool unproven = false;             // later_try on a connection that was silent since: it is late sooner
+    HeldShare share = HeldShare::none;
+    Retry retry = Retry::none;
+    Try attempt = Try::first;
+    bool overdue = false;  // counted in the queue's overdue
+    bool hedge = false;    // counted in the hedge line's hedges under way
 };
 
 enum class ConnectionState {
-    connecting,
-    ready,
-    resetting,  // gets no queries until the session changes of the last one are undone
-    retiring,   // gets no more queries and is closed after its last outcome
-    closed,     // waits to be destroyed
+    connecting,  // connect() has begun
+    ready,       // takes queries
+    resetting,   // gets no queries until the session changes of the last one are undone
+    retiring,    // gets no more queries and is closed after its last outcome
+    closed,      // waits to be destroyed
 };
 
 class PooledConnection final : public ConnectionObserver {

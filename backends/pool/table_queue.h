@@ -53,7 +53,11 @@ struct Request {
     }
 };
 
-enum class Speed { unknown, fast, slow };
+enum class Speed {
+    unknown,  // too few answers have come
+    fast,     // below slow_query
+    slow,     // not below it, or a query that is under way takes that long
+};
 
 // Execution times at or above this make a table slow: its queries get connections for themselves, but not all
 // of them.

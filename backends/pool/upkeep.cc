@@ -147,11 +147,11 @@ void Pool::check_timeouts(PooledConnection& pooled, TimePoint now) {
     if (pooled.state == ConnectionState::closed || pooled.in_flight.empty()) return;
     auto& head = pooled.in_flight.front();
     const auto age = now - pooled.head_started();
-    if (!head.moved && !head.overdue && age >= pooled.round_trip + slow_query) {
+    if (head.retry != Retry::moved && !head.overdue && age >= pooled.round_trip + slow_query) {
         head.overdue = true;
         ++head.queue->overdue;
-        if (!head.counted_slow) {
-            head.counted_slow = true;
+        if (head.share == HeldShare::none) {
+            head.share = HeldShare::pool_and_table;
             ++head.queue->slow_connections;
             ++slow_connections_;
         }
@@ -178,7 +178,7 @@ void Pool::hedge_those_behind(PooledConnection& pooled, TimePoint now) {
         left_connection(entry);
         auto nobody = std::make_shared<Request>();
         nobody->query.statement = entry.request->query.statement;
-        entry.moved = true;
+        entry.retry = Retry::moved;
         requests_.push_front(entry.queue, std::exchange(entry.request, std::move(nobody)));
     }
     if (together > 1) hedge_batch(pooled, together, now);
@@ -190,12 +190,13 @@ void Pool::hedge_batch(PooledConnection& pooled, std::size_t together, TimePoint
     auto& head = pooled.in_flight.front();
     head.queue->held_up(now);
     // The slow query will hold another connection, too: the table's other queries must not wait for both.
-    if (head.counted_slow && !std::exchange(head.slow_share_released, true)) --head.queue->slow_connections;
+    release_share_of_table(head);
     for (std::size_t i = std::min(together, pooled.in_flight.size()); i-- > 0;) {
         auto& entry = pooled.in_flight[i];
         auto& request = *entry.request;
         if (!request.query.statement->repeatable() || request.abandoned()) continue;
-        if (std::exchange(entry.asked_again, true)) continue;
+        if (entry.retry != Retry::none) continue;
+        entry.retry = Retry::asked;
         request.hedged = true;
         if (!request.last_failed) {
             request.last_failed = {{FailureClass::lost, "it takes long, or waits for one that does"},
