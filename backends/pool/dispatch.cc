@@ -59,21 +59,9 @@ Pool::Sent Pool::send_next(const std::shared_ptr<TableQueue>& queue) {
     return Sent::yes;
 }
 
-// Slow tables together never hold all connections, and one of them never holds the whole share of slow
-// tables. Tables that hold the fewest connections come first.
 bool Pool::may_send_slow(const TableQueue& queue) const {
-    auto limit = slow_limit();
-    // A usually fast table that has met a few late answers may use a reserved connection; the last one stays
-    // for others.
-    if (queue.usually_fast() && limit + 1 < settings_.size) ++limit;
-    if (slow_connections_ >= limit && !is_crowded_out(queue)) return false;
-    const auto own = static_cast<std::size_t>(queue.slow_connections);
-    if (own >= std::max<std::size_t>(1, limit * 2 / 3)) return false;
-    return std::none_of(requests_.busy().begin(), requests_.busy().end(), [&queue](const auto& other) {
-        return other.get() != &queue && !other->waiting.empty() && other->speed() != Speed::fast &&
-               other->waiting.front()->failed_hosts.empty() &&
-               other->slow_connections < queue.slow_connections;
-    });
+    return (slow_share_.has_room(queue, settings_.size) || is_crowded_out(queue)) &&
+           SlowShare::is_turn_of(queue, settings_.size, requests_.busy());
 }
 
 // Whether hedges under way have taken this table's connections: no connection works for the table, whatever
@@ -84,11 +72,6 @@ bool Pool::is_crowded_out(const TableQueue& queue) const {
                return std::any_of(pooled->in_flight.begin(), pooled->in_flight.end(),
                                   [&queue](const InFlight& entry) { return entry.queue.get() == &queue; });
            });
-}
-
-std::size_t Pool::slow_limit() const {
-    const auto reserved = std::max<std::size_t>(1, settings_.size / 4);
-    return settings_.size > reserved ? settings_.size - reserved : 1;
 }
 
 PooledConnection* Pool::pick_connection(const Request& request, bool solitary) {
@@ -143,11 +126,7 @@ InFlight& Pool::send(PooledConnection& pooled, const std::shared_ptr<TableQueue>
     } else {
         entry.request->first_sent = entry.sent;
     }
-    if (queue->speed() != Speed::fast) {
-        entry.share = HeldShare::pool_and_table;
-        ++queue->slow_connections;
-        ++slow_connections_;
-    }
+    if (queue->speed() != Speed::fast) slow_share_.hold(entry.share, *queue);
     pooled.solitary = solitary;
     pooled.since = entry.sent;
     const auto token = entry.token;

@@ -32,8 +32,7 @@ void Pool::hedge_head(PooledConnection& pooled, TimePoint now) {
     head.retry = Retry::asked;
     ++request.hedges;
     request.hedged = true;
-    // The hedge will hold a connection, too: the table's other queries must not wait for both.
-    release_share_of_table(head);
+    SlowShare::release_for_table(head.share, *head.queue);  // the hedge will hold a connection, too
     hedges_.add({head.request, head.queue, pooled.host});
 }
 
@@ -86,12 +85,8 @@ void Pool::send_hedge(PooledConnection& pooled) {
     auto& entry = send(pooled, hedge.queue, hedge.request, pooled.idle());
     entry.hedge = true;
     // A hedge counts for the pool, not for its table.
-    if (entry.share == HeldShare::none) {
-        entry.share = HeldShare::pool;
-        ++slow_connections_;
-    } else {
-        release_share_of_table(entry);
-    }
+    slow_share_.hold(entry.share, *entry.queue);
+    SlowShare::release_for_table(entry.share, *entry.queue);
 }
 
 // Ensures that a connection is opened. False: none can be opened now.

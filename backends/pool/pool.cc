@@ -240,19 +240,11 @@ void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const
 
 void Pool::left_connection(InFlight& entry) {
     if (std::exchange(entry.hedge, false)) hedges_.ended();
-    release_share_of_table(entry);
-    if (std::exchange(entry.share, HeldShare::none) != HeldShare::none) --slow_connections_;
+    slow_share_.release(entry.share, *entry.queue);
     if (entry.overdue) {
         --entry.queue->overdue;
         entry.overdue = false;
     }
-}
-
-// The query goes on holding its part of the pool's share.
-void Pool::release_share_of_table(InFlight& entry) {
-    if (entry.share != HeldShare::pool_and_table) return;
-    entry.share = HeldShare::pool;
-    --entry.queue->slow_connections;
 }
 
 void Pool::answer(Request& request, const Outcome& outcome) {

@@ -23,6 +23,7 @@
 #include "backends/pool/host_choice.h"
 #include "backends/pool/pooled_connection.h"
 #include "backends/pool/request_queue.h"
+#include "backends/pool/slow_share.h"
 #include "backends/pool/table_queue.h"
 
 namespace proxyd::pool {
@@ -93,7 +94,6 @@ class Pool {
                    bool sent);
     void close(PooledConnection& pooled);
     void left_connection(InFlight& entry);
-    static void release_share_of_table(InFlight& entry);
     [[nodiscard]] bool under_way(const Request& request) const;
     void answer(Request& request, const Outcome& outcome);
     void answer_later(std::shared_ptr<Request> request, Failure failure);
@@ -103,7 +103,6 @@ class Pool {
     [[nodiscard]] Sent send_next(const std::shared_ptr<TableQueue>& queue);
     [[nodiscard]] bool may_send_slow(const TableQueue& queue) const;
     [[nodiscard]] bool is_crowded_out(const TableQueue& queue) const;
-    [[nodiscard]] std::size_t slow_limit() const;
     [[nodiscard]] PooledConnection* pick_connection(const Request& request, bool solitary);
     [[nodiscard]] bool takes_queries(const PooledConnection& pooled) const;
     [[nodiscard]] bool is_quick(const PooledConnection& pooled, TimePoint now) const;
@@ -163,7 +162,7 @@ class Pool {
     mutable std::minstd_rand random_;
     std::vector<std::unique_ptr<PooledConnection>> connections_;
     RequestQueue requests_;
-    std::size_t slow_connections_ = 0;
+    SlowShare slow_share_;
     HedgeLine hedges_;
     std::vector<std::unique_ptr<PooledConnection>>
         closing_;                           // closed, but not destroyed yet: they count until then

@@ -5,18 +5,12 @@
 #include <memory>
 
 #include "backends/pool/connection.h"
+#include "backends/pool/slow_share.h"
 #include "backends/pool/table_queue.h"
 
 namespace proxyd::pool {
 
 class Pool;
-
-// What a query holds of the share of the pool's connections that slow tables may use.
-enum class HeldShare {
-    none,            // its table was fast when it was sent
-    pool_and_table,  // it counts in the pool's and in its table's slow_connections
-    pool,            // it was asked again, or is a hedge itself: it counts for the pool alone
-};
 
 // What has been done about the lookup of a query since the query was sent.
 enum class Retry {

@@ -54,7 +54,7 @@ struct Request {
 };
 
 enum class Speed {
-    unknown,  // too few answers have come
+    unknown,  // no answer has come yet
     fast,     // below slow_query
     slow,     // not below it, or a query that is under way takes that long
 };
@@ -89,7 +89,7 @@ class TableQueue {
     std::shared_ptr<TableQueue> failover_queue;
     bool is_failover = false;  // this is a failover queue
 
-    // Number of connections that work on this queue's queries while it is not fast.
+    // Number of connections that work on this queue's queries while it is not fast. SlowShare counts it.
     int slow_connections = 0;
 
     // Number of queries under way for longer than slow_query.

@@ -150,11 +150,7 @@ void Pool::check_timeouts(PooledConnection& pooled, TimePoint now) {
     if (head.retry != Retry::moved && !head.overdue && age >= pooled.round_trip + slow_query) {
         head.overdue = true;
         ++head.queue->overdue;
-        if (head.share == HeldShare::none) {
-            head.share = HeldShare::pool_and_table;
-            ++head.queue->slow_connections;
-            ++slow_connections_;
-        }
+        slow_share_.hold(head.share, *head.queue);
     }
     if (age >= pooled.round_trip + hedge_behind_after) hedge_those_behind(pooled, now);
     hedge_head(pooled, now);
@@ -189,8 +185,8 @@ void Pool::hedge_those_behind(PooledConnection& pooled, TimePoint now) {
 void Pool::hedge_batch(PooledConnection& pooled, std::size_t together, TimePoint now) {
     auto& head = pooled.in_flight.front();
     head.queue->held_up(now);
-    // The slow query will hold another connection, too: the table's other queries must not wait for both.
-    release_share_of_table(head);
+    // The slow query will hold another connection, too.
+    SlowShare::release_for_table(head.share, *head.queue);
     for (std::size_t i = std::min(together, pooled.in_flight.size()); i-- > 0;) {
         auto& entry = pooled.in_flight[i];
         auto& request = *entry.request;
