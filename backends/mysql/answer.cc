@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "backends/mysql/connection.h"
-#include "backends/mysql/driver.h"
+#include "backends/mysql/context.h"
 #include "backends/mysql/error_class.h"
 #include "backends/pool/large_memory.h"
 
@@ -79,7 +79,7 @@ std::optional<int> Connection::fetched() {
         }
         return std::nullopt;
     }
-    if (row_is_large() && !driver_.loop().take_heavy_turn()) {
+    if (row_is_large() && !context_.loop().take_heavy_turn()) {
         come_again(&Connection::fetched);
         return std::nullopt;
     }
@@ -140,7 +140,7 @@ std::optional<int> Connection::next_statement() {
 
 // The whole answer to the query has been read.
 void Connection::query_done(bool failed) {
-    ended_ = driver_.loop().now();
+    ended_ = context_.loop().now();
     conclude(failed);
 }
 
@@ -152,7 +152,7 @@ void Connection::conclude(bool failed) {
         broken("the server sent what was not asked for");
         return;
     }
-    if (!failed && rows_.size() > large_answer && !driver_.loop().take_heavy_turn()) {
+    if (!failed && rows_.size() > large_answer && !context_.loop().take_heavy_turn()) {
         come_again(&Connection::answer_read);
         return;
     }
@@ -166,7 +166,7 @@ void Connection::conclude(bool failed) {
         return;
     }
     const auto why = failure_of(*handle_, Phase::querying);
-    if (why.kind == FailureClass::not_serving) driver_.setup_memory().not_serving(host_);
+    if (why.kind == FailureClass::not_serving) context_.setup_memory().not_serving(host_);
     if (why.kind == FailureClass::lost || why.kind == FailureClass::not_serving) {
         broken(why);
     } else if (!handle_->packets_came(1, 1)) {

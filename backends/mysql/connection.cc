@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "backends/event/receive_buffer.h"
-#include "backends/mysql/driver.h"
+#include "backends/mysql/context.h"
 #include "backends/mysql/error_class.h"
 #include "backends/report/log.h"
 #include "backends/report/redact.h"
@@ -31,11 +31,11 @@ constexpr unsigned more_than_one_row = 1242;
 
 }  // namespace
 
-Connection::Connection(Driver& driver, const std::string& host, pool::ConnectionObserver& observer)
-    : driver_(driver),
+Connection::Connection(Context& context, const std::string& host, pool::ConnectionObserver& observer)
+    : context_(context),
       host_(host),
       observer_(observer),
-      watch_(driver.loop(), [this](int ready) { woken(ready); }) {}
+      watch_(context.loop(), [this](int ready) { woken(ready); }) {}
 
 Connection::~Connection() {
     watch_.stop();
@@ -45,7 +45,7 @@ Connection::~Connection() {
 
 void Connection::connect() {
     connector_ = std::make_unique<Connector>(
-        driver_, host_,
+        context_, host_,
         [this](std::unique_ptr<Handle> handle, Duration round_trip) {
             established(std::move(handle), round_trip);
         },
@@ -68,7 +68,7 @@ void Connection::established(std::unique_ptr<Handle> handle, Duration round_trip
     time_limit_ = connector_->time_limit();
     connector_.reset();
     handle_ = std::move(handle);
-    checked_at_ = driver_.loop().now();
+    checked_at_ = context_.loop().now();
     bound_one_read(handle_->socket());
     watch_.wait_for_server(*handle_);
     observer_.connected(round_trip);
@@ -99,7 +99,7 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
         later([this, why = std::string(*why)] { broken(Failure{FailureClass::resend, why}); });
         return;
     }
-    const bool check = driver_.loop().now() - checked_at_ >= check_interval;
+    const bool check = context_.loop().now() - checked_at_ >= check_interval;
     const int waits = check ? begin_check() : begin_send();
     watch_.drop_if_closed(*handle_);
     if (waits != 0) {
@@ -122,7 +122,7 @@ int Connection::begin_check() {
 
 int Connection::begin_send() {
     step_ = Step::sending;
-    begun_ = driver_.loop().now();
+    begun_ = context_.loop().now();
     handle_->begin_exchange(text_.size(), answer_limit_);
     auto* mysql = handle_->get();
     return handle_->start(
@@ -140,7 +140,7 @@ bool Connection::reset() {
     if (step_ != Step::idle || handle_->out_of_step()) return false;
     const bool all = statement_ && statement_->leaves_state();
     // A reset does not run the commands of an option file again either.
-    if (all && (driver_.renews_sessions() || handle_->get()->options.init_command != nullptr)) return false;
+    if (all && (context_.renews_sessions() || handle_->get()->options.init_command != nullptr)) return false;
     const int waits = begin_reset(!all ? Step::rollback : begins_plainly_ ? Step::resetting : Step::asking);
     watch_.drop_if_closed(*handle_);
     if (waits != 0) {
@@ -156,7 +156,7 @@ bool Connection::reset() {
 int Connection::begin_reset(Step step) {
     step_ = step;
     auto* mysql = handle_->get();
-    const auto& cluster = driver_.cluster();
+    const auto& cluster = context_.cluster();
     switch (step) {
         case Step::database:
             return handle_->start(
@@ -171,11 +171,11 @@ int Connection::begin_reset(Step step) {
         case Step::time_limit: text_ = time_limit_statement(*handle_, time_limit_); return begin_text();
         case Step::asking: text_ = no_init_connect; return begin_text();
         case Step::rollback:
-            begun_ = driver_.loop().now();
+            begun_ = context_.loop().now();
             text_ = "ROLLBACK";
             return begin_text();
         default:
-            begun_ = driver_.loop().now();
+            begun_ = context_.loop().now();
             return handle_->start([&] { return mysql_reset_connection_start(&call_result_, mysql); },
                                   [this, mysql](int ready) {
                                       return mysql_reset_connection_cont(&call_result_, mysql, ready);
@@ -192,7 +192,7 @@ int Connection::begin_text() {
 
 std::optional<int> Connection::reset_step_done() {
     if (step_ == Step::asking && call_result_ != 0 && handle_->error_number() == more_than_one_row) {
-        driver_.has_init_connect();
+        context_.has_init_connect();
         broken("the server's init_connect is not run by a reset");
         return std::nullopt;
     }
@@ -212,13 +212,13 @@ std::optional<int> Connection::reset_step_done() {
         broken("the server sent what was not asked for");
         return std::nullopt;
     }
-    const auto now = driver_.loop().now();
+    const auto now = context_.loop().now();
     switch (step_) {
         case Step::asking: begins_plainly_ = true; return begin_reset(Step::resetting);
         case Step::resetting: return begin_reset(Step::database);
         case Step::database: return begin_reset(Step::charset);
         case Step::charset:
-            if (!driver_.setup_memory().omits(host_, OptionalStep::time_limit, now))
+            if (!context_.setup_memory().omits(host_, OptionalStep::time_limit, now))
                 return begin_reset(Step::time_limit);
             break;
         default: break;
@@ -275,7 +275,7 @@ std::optional<int> Connection::checked() {
     } else if (!handle_->said_ok() || handle_->has_surplus()) {
         broken(Failure{FailureClass::resend, "the server sent what was not asked for"});
     } else {
-        checked_at_ = driver_.loop().now();
+        checked_at_ = context_.loop().now();
         return begin_send();
     }
     return std::nullopt;
@@ -314,7 +314,7 @@ void Connection::broken(const Failure& why) {
 }
 
 void Connection::later(std::function<void()> work) {
-    driver_.loop().defer([this, alive = lifetime_.watch(), work = std::move(work)] {
+    context_.loop().defer([this, alive = lifetime_.watch(), work = std::move(work)] {
         if (alive && step_ != Step::closed) work();
     });
 }

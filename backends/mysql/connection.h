@@ -9,6 +9,7 @@
 
 #include "backends/event/lifetime.h"
 #include "backends/mysql/connector.h"
+#include "backends/mysql/context.h"
 #include "backends/mysql/handle.h"
 #include "backends/mysql/handle_watch.h"
 #include "backends/mysql/statement.h"
@@ -17,11 +18,11 @@
 
 namespace proxyd::mysql {
 
-class Driver;
-
 class Connection final : public pool::Connection {
   public:
-    Connection(Driver& driver, const std::string& host, pool::ConnectionObserver& observer);
+    static constexpr bool pipelines = false;
+
+    Connection(Context& context, const std::string& host, pool::ConnectionObserver& observer);
     ~Connection() override;
 
     void connect() override;
@@ -93,7 +94,7 @@ class Connection final : public pool::Connection {
     void broken(const pool::Failure& why);
     void later(std::function<void()> work);
 
-    Driver& driver_;
+    Context& context_;
     std::string host_;
     pool::ConnectionObserver& observer_;
     std::unique_ptr<Connector> connector_;

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "backends/mysql/driver.h"
+#include "backends/mysql/context.h"
 #include "backends/mysql/error_class.h"
 #include "backends/report/log.h"
 #include "backends/report/redact.h"
@@ -32,15 +32,15 @@ std::string time_limit_statement(Handle& handle, std::chrono::milliseconds limit
     return fmt::format("SET SESSION max_statement_time={:.3f}", static_cast<double>(limit.count()) / 1000);
 }
 
-Connector::Connector(Driver& driver, const std::string& host, Connected connected, Failed failed)
-    : driver_(driver),
+Connector::Connector(Context& context, const std::string& host, Connected connected, Failed failed)
+    : context_(context),
       host_(host),
       connected_callback_(std::move(connected)),
       failed_callback_(std::move(failed)),
-      walk_(driver.addresses(), driver.loop().now(), driver.settings().connect_timeout),
-      watch_(driver.loop(), [this](int ready) { woken(ready); }),
-      patience_timer_(driver.loop().make_timer([this] { optional_step_lost("not answered"); })),
-      share_timer_(driver.loop().make_timer([this] { share_is_over(); })) {}
+      walk_(context.addresses(), context.loop().now(), context.settings().connect_timeout),
+      watch_(context.loop(), [this](int ready) { woken(ready); }),
+      patience_timer_(context.loop().make_timer([this] { optional_step_lost("not answered"); })),
+      share_timer_(context.loop().make_timer([this] { share_is_over(); })) {}
 
 Connector::~Connector() {
     watch_.stop();
@@ -62,7 +62,7 @@ void Connector::start() {
         later([this] { next_address(); });
         return;
     }
-    resolving_ = driver_.resolver().resolve(endpoint_.host, [this](const Addresses& answer) {
+    resolving_ = context_.resolver().resolve(endpoint_.host, [this](const Addresses& answer) {
         if (answer.addresses.empty()) walk_.keep({FailureClass::unreachable, answer.error}, false);
         walk_.begin(endpoint_.host, answer.addresses, 0);
         next_address();
@@ -70,7 +70,7 @@ void Connector::start() {
 }
 
 void Connector::next_address() {
-    auto step = walk_.next(driver_.loop().now());
+    auto step = walk_.next(context_.loop().now());
     if (!step) {
         over_ = true;
         const auto callback = std::move(failed_callback_);
@@ -90,7 +90,7 @@ void Connector::share_is_over() {
     }
     watch_.stop();
     patience_timer_->stop();
-    if (step_ == Step::connecting) driver_.setup_memory().unreachable(host_);
+    if (step_ == Step::connecting) context_.setup_memory().unreachable(host_);
     walk_.timed_out();
     move_later([this] { next_address(); });
 }
@@ -98,8 +98,8 @@ void Connector::share_is_over() {
 void Connector::try_address(std::string address) {
     address_ = std::move(address);
     watch_.stop();
-    begun_ = driver_.loop().now();
-    time_limit_ = driver_.settings().statement_timeout;
+    begun_ = context_.loop().now();
+    time_limit_ = context_.settings().statement_timeout;
     handle_ = std::make_unique<Handle>();
     set_options();
     drive(begin_connect());
@@ -107,7 +107,7 @@ void Connector::try_address(std::string address) {
 
 void Connector::set_options() {
     auto* mysql = handle_->get();
-    const auto& cluster = driver_.cluster();
+    const auto& cluster = context_.cluster();
     const auto text = [](const std::string& value) { return value.empty() ? nullptr : value.c_str(); };
     if (!cluster.option_file.empty())
         mysql_options(mysql, MYSQL_READ_DEFAULT_FILE, cluster.option_file.c_str());
@@ -127,7 +127,7 @@ void Connector::enforce_options(MYSQL* mysql) {
     const my_bool off = 0;
     mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &no);
     mysql_options(mysql, MYSQL_OPT_RECONNECT, &off);
-    const auto& verify_cert = driver_.cluster().tls_verify_cert;
+    const auto& verify_cert = context_.cluster().tls_verify_cert;
     if (!verify_cert) return;
     const my_bool verify = *verify_cert ? 1 : 0;
     mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
@@ -144,8 +144,8 @@ int Connector::begin_connect() {
     return handle_->start_connecting(
         [this, mysql, path] {
             return mysql_real_connect_start(
-                &connected_, mysql, host_given_.c_str(), driver_.cluster().user.c_str(),
-                driver_.cluster().password.c_str(), driver_.cluster().dbname.c_str(), endpoint_.port, path,
+                &connected_, mysql, host_given_.c_str(), context_.cluster().user.c_str(),
+                context_.cluster().password.c_str(), context_.cluster().dbname.c_str(), endpoint_.port, path,
                 CLIENT_MULTI_RESULTS);
         },
         [this, mysql](int ready) {
@@ -163,7 +163,7 @@ int Connector::begin_charset() {
     auto* mysql = handle_->get();
     return handle_->start(
         [&] {
-            return mysql_set_character_set_start(&call_result_, mysql, driver_.cluster().charset.c_str());
+            return mysql_set_character_set_start(&call_result_, mysql, context_.cluster().charset.c_str());
         },
         [this, mysql](int ready) { return mysql_set_character_set_cont(&call_result_, mysql, ready); });
 }
@@ -195,7 +195,7 @@ std::optional<int> Connector::step_done() {
     switch (step_) {
         case Step::connecting:
             if (connected_ != nullptr) return begin_charset();
-            driver_.setup_memory().unreachable(host_);
+            context_.setup_memory().unreachable(host_);
             attempt_failed();
             return std::nullopt;
         case Step::charset:
@@ -220,11 +220,11 @@ std::optional<int> Connector::begin_after(Step done) {
 }
 
 bool Connector::wants(OptionalStep step) const {
-    return !driver_.setup_memory().omits(host_, step, driver_.loop().now());
+    return !context_.setup_memory().omits(host_, step, context_.loop().now());
 }
 
 Duration Connector::patience() const {
-    const auto share = driver_.settings().connect_timeout / 4;
+    const auto share = context_.settings().connect_timeout / 4;
     return std::min(longest_patience, share) + 4 * round_trip_;
 }
 
@@ -244,7 +244,7 @@ std::optional<int> Connector::optional_step_done() {
         optional_step_lost("answered with what was not asked for");
     } else {
         // A server (or a proxy in between) that does not know the statement can still serve.
-        driver_.setup_memory().answered(host_, optional_step());
+        context_.setup_memory().answered(host_, optional_step());
         return begin_after(step_);
     }
     return std::nullopt;
@@ -254,7 +254,7 @@ std::optional<int> Connector::optional_step_done() {
 void Connector::optional_step_lost(const std::string& why) {
     patience_timer_->stop();
     watch_.stop();
-    driver_.setup_memory().lost(host_, optional_step(), why, begun_, driver_.loop().now());
+    context_.setup_memory().lost(host_, optional_step(), why, begun_, context_.loop().now());
     if (++steps_lost_ > most_steps_lost) {
         attempt_failed({FailureClass::unreachable, fmt::format("{}: {}", text_, why)}, false);
     } else {
@@ -273,7 +273,7 @@ void Connector::established() {
     watch_.stop();
     walk_.worked();
     enforce_options(handle_->get());
-    for (const auto& [step, why] : driver_.setup_memory().served(host_, driver_.loop().now())) {
+    for (const auto& [step, why] : context_.setup_memory().served(host_, context_.loop().now())) {
         log().info(
             fmt::format("mysql host {}: connections do not outlive \"{}\" ({}) -- left out for 10 minutes",
                         redact_host(host_), statement_of(step), why));
@@ -284,12 +284,12 @@ void Connector::established() {
 
 void Connector::attempt_failed() {
     auto failure = failure_of(*handle_, Phase::connecting);
-    if (failure.parameter == "user" && driver_.cluster().user.empty()) {
+    if (failure.parameter == "user" && context_.cluster().user.empty()) {
         failure.message += "; user is not set in the table file";
     } else if (failure.message.find("(using password: NO)") != std::string::npos &&
-               driver_.cluster().password.empty()) {
+               context_.cluster().password.empty()) {
         failure.message += "; password is not set in the table file";
-    } else if (handle_->error_number() == access_denied && !driver_.cluster().asks_for_tls()) {
+    } else if (handle_->error_number() == access_denied && !context_.cluster().asks_for_tls()) {
         failure.message +=
             "; a server says the same of an account that requires TLS, which this table does not ask for "
             "(no tls_ parameter)";
@@ -321,7 +321,7 @@ void Connector::move_later(std::function<void()> move) {
 }
 
 void Connector::later(std::function<void()> work) {
-    driver_.loop().defer([alive = lifetime_.watch(), work = std::move(work)] {
+    context_.loop().defer([alive = lifetime_.watch(), work = std::move(work)] {
         if (alive) work();
     });
 }

@@ -13,14 +13,13 @@
 #include "backends/event/lifetime.h"
 #include "backends/event/resolver.h"
 #include "backends/mysql/cluster.h"
+#include "backends/mysql/context.h"
 #include "backends/mysql/handle.h"
 #include "backends/mysql/handle_watch.h"
 #include "backends/mysql/setup_memory.h"
 #include "backends/pool/failure.h"
 
 namespace proxyd::mysql {
-
-class Driver;
 
 class Connector {
   public:
@@ -29,7 +28,7 @@ class Connector {
     using Connected = std::function<void(std::unique_ptr<Handle>, Duration)>;
     using Failed = std::function<void(const pool::Failure&)>;
 
-    Connector(Driver& driver, const std::string& host, Connected connected, Failed failed);
+    Connector(Context& context, const std::string& host, Connected connected, Failed failed);
     ~Connector();
     Connector(const Connector&) = delete;
     Connector& operator=(const Connector&) = delete;
@@ -79,7 +78,7 @@ class Connector {
     void later(std::function<void()> work);
     void move_later(std::function<void()> move);
 
-    Driver& driver_;
+    Context& context_;
     std::string host_;
     Connected connected_callback_;
     Failed failed_callback_;

@@ -7,15 +7,18 @@
 #include <fmt/format.h>
 #include <mysql.h>
 
+#include "backends/cluster/driver.h"
 #include "backends/cluster/host_name.h"
 #include "backends/config/list.h"
-#include "backends/mysql/driver.h"
+#include "backends/mysql/connection.h"
+#include "backends/mysql/context.h"
 #include "backends/mysql/statement.h"
 #include "backends/report/secrets.h"
 
 namespace proxyd::mysql {
 namespace {
 
+using Driver = proxyd::cluster::Driver<Context, Connection>;
 using pool::OutcomeCallback;
 
 // A database may have almost any name, so only a text that is surely a connection string is refused.
@@ -73,7 +76,7 @@ class Runner final : public table::QueryRunner {
 
 }  // namespace
 
-TableBackend::TableBackend(Loop& loop, Resolver& resolver) : loop_(loop), resolver_(resolver), pools_(loop) {
+TableBackend::TableBackend(Loop& loop, Resolver& resolver) : PooledBackend(loop, resolver) {
     if (mysql_library_init(0, nullptr, nullptr) != 0) {
         throw std::runtime_error("cannot initialise the MariaDB client library");
     }
@@ -129,11 +132,8 @@ std::unique_ptr<table::QueryRunner> TableBackend::make_runner(const std::string&
     const bool require_result_set = parameters.boolean("require_result_set", true);
     (void)parameters.integer("retry_interval", 60, 1);
     if (!parameters.errors().empty()) return nullptr;
-    std::vector<pool::HostInfo> hosts;
-    for (const auto& host : cluster.hosts) hosts.push_back(host_info(host));
-    auto pool = pools_.find_or_make(
-        cluster, settings, "mysql database " + cluster::shown_dbname(cluster.dbname), hosts,
-        [&](auto limits) { return std::make_unique<Driver>(loop_, resolver_, cluster, std::move(limits)); });
+    auto pool = pool_of<Driver>(cluster, settings, "mysql database " + cluster::shown_dbname(cluster.dbname),
+                                host_info);
     return std::make_unique<Runner>(std::move(pool), table_name, definition, require_result_set, settings);
 }
 

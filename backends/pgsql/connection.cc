@@ -10,7 +10,7 @@
 
 #include "backends/event/receive_buffer.h"
 #include "backends/pgsql/arrival.h"
-#include "backends/pgsql/driver.h"
+#include "backends/pgsql/context.h"
 #include "backends/pgsql/error_class.h"
 #include "backends/pgsql/result.h"
 #include "backends/pool/large_memory.h"
@@ -35,8 +35,8 @@ constexpr int most_sharing = 8;
 
 }  // namespace
 
-Connection::Connection(Driver& driver, const std::string& host, pool::ConnectionObserver& observer)
-    : driver_(driver), host_(host), observer_(observer) {}
+Connection::Connection(Context& context, const std::string& host, pool::ConnectionObserver& observer)
+    : context_(context), host_(host), observer_(observer) {}
 
 Connection::~Connection() {
     watch_.reset();
@@ -44,7 +44,7 @@ Connection::~Connection() {
 
 void Connection::connect() {
     connector_ = std::make_unique<Connector>(
-        driver_, host_, [this](ConnectionHandle handle) { established(std::move(handle)); },
+        context_, host_, [this](ConnectionHandle handle) { established(std::move(handle)); },
         [this](const Failure& failure) {
             state_ = State::closed;
             observer_.closed(failure);
@@ -59,7 +59,7 @@ void Connection::established(ConnectionHandle handle) {
     PQsetNoticeReceiver(connection, notice, this);
     watched_fd_ = PQsocket(connection);
     bound_one_read(watched_fd_);
-    watch_ = driver_.loop().watch(watched_fd_, [this](Ready what) { ready(what); });
+    watch_ = context_.loop().watch(watched_fd_, [this](Ready what) { ready(what); });
     watch_->want(true, false);
     if (PQsetnonblocking(connection, 1) != 0 || PQenterPipelineMode(connection) != 1 ||
         !send_own(nullptr, true)) {
@@ -87,7 +87,7 @@ bool Connection::send_own(const char* command, bool makes_ready) {
 
 // It is not known how a pooler in between handles such commands, and in which session.
 bool Connection::reset() {
-    if (state_ != State::open || !sent_.empty() || finished_.size() > 1 || driver_.behind_pooler())
+    if (state_ != State::open || !sent_.empty() || finished_.size() > 1 || context_.behind_pooler())
         return false;
     if (something_waits()) return false;
     const bool in_transaction = PQtransactionStatus(connection_.get()) != PQTRANS_IDLE;
@@ -102,7 +102,7 @@ bool Connection::reset() {
 void Connection::send(pool::QueryToken token, const pool::Query& query) {
     if (sent_.empty() && something_waits()) {
         held_back_ = true;
-        driver_.loop().defer([this, alive = lifetime_.watch()] {
+        context_.loop().defer([this, alive = lifetime_.watch()] {
             if (alive) ready({true, false});
         });
         return;
@@ -112,7 +112,7 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
     sent.answer_limit = query.answer_limit;
     sent.statement = pool::statement_of<Statement>(query);
     sent.path = sent.statement->path();
-    if (sent.path == Path::prepared && driver_.behind_pooler()) sent.path = Path::bound;
+    if (sent.path == Path::prepared && context_.behind_pooler()) sent.path = Path::bound;
     if (sent.path != Path::text && sent.statement->bound().backslash) {
         const char* conforming = PQparameterStatus(connection_.get(), "standard_conforming_strings");
         if (conforming == nullptr || std::string_view(conforming) != "on") {
@@ -135,13 +135,13 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
         return;
     }
     const bool shares = query.may_batch && sent.path == Path::prepared && !sent.preparing &&
-                        sent.statement->may_share_sync(driver_.loop().now());
+                        sent.statement->may_share_sync(context_.loop().now());
     sent_.push_back(std::move(sent));
     ++unsynced_;
     if (!shares || unsynced_ == most_sharing) {
         sync();
     } else if (unsynced_ == 1) {
-        driver_.loop().defer([this, alive = lifetime_.watch()] {
+        context_.loop().defer([this, alive = lifetime_.watch()] {
             if (alive && state_ != State::closed && unsynced_ > 0) sync();
         });
     }
@@ -185,7 +185,7 @@ bool Connection::send_bound(const pool::Query& query, Sent& sent) {
     }
     const auto& name = statement.server_name();
     auto known = prepared_.find(name);
-    const auto now = driver_.loop().now();
+    const auto now = context_.loop().now();
     if (known == prepared_.end() || now - known->second.at >= preparation_age) {
         if (unsynced_ > 0) sync();  // an earlier failure must not prevent the preparation
         ++preparations_;
@@ -271,7 +271,7 @@ void Connection::drop_dead_watch() {
 void Connection::ready(Ready what) {
     if (state_ == State::closed) return;
     if (what.write) flush();
-    if (arrival_ && arrival_->bytes() > large_answer && !driver_.loop().take_heavy_turn()) return;
+    if (arrival_ && arrival_->bytes() > large_answer && !context_.loop().take_heavy_turn()) return;
     const bool asked = !sent_.empty();
     bool ended = what.read && !consume();
     drop_dead_watch();
@@ -330,7 +330,7 @@ bool Connection::something_waits() const {
 }
 
 void Connection::finished_later(pool::QueryToken token, Failure failure) {
-    driver_.loop().defer([this, alive = lifetime_.watch(), token, failure = std::move(failure)] {
+    context_.loop().defer([this, alive = lifetime_.watch(), token, failure = std::move(failure)] {
         if (alive && state_ != State::closed) observer_.finished(token, {nullptr, failure});
     });
 }
@@ -341,14 +341,14 @@ void Connection::broken(const std::string& why) {
     watch_.reset();
     // One of these queries ended the server's process: the next time each is alone in its sync.
     if (!in_doubt && !sent_.empty() && sent_.front().statement)
-        sent_.front().statement->failed(driver_.loop().now());
+        sent_.front().statement->failed(context_.loop().now());
     const auto text = one_line(why);
     // If lookups are asked again, the pool logs the reason.
     if (in_doubt && sent_.empty() && finished_.empty() && !held_back_) {
         const auto label = host_info(host_).label;
         log().warning(fmt::format("pgsql {} out of step", label),
-                      fmt::format("database {}: host {}: {}", cluster::shown_dbname(driver_.cluster().dbname),
-                                  label, text));
+                      fmt::format("database {}: host {}: {}",
+                                  cluster::shown_dbname(context_.cluster().dbname), label, text));
     }
     const bool unsent = held_back_ && sent_.empty();
     observer_.closed({unsent ? FailureClass::resend : FailureClass::lost,
@@ -356,7 +356,7 @@ void Connection::broken(const std::string& why) {
 }
 
 void Connection::closed_later(Failure failure) {
-    driver_.loop().defer([this, alive = lifetime_.watch(), failure = std::move(failure)] {
+    context_.loop().defer([this, alive = lifetime_.watch(), failure = std::move(failure)] {
         if (alive) broken(failure.message);
     });
 }

@@ -16,17 +16,18 @@
 #include "backends/event/lifetime.h"
 #include "backends/pgsql/arrival.h"
 #include "backends/pgsql/connector.h"
+#include "backends/pgsql/context.h"
 #include "backends/pgsql/shape.h"
 #include "backends/pgsql/statement.h"
 #include "backends/pool/connection.h"
 
 namespace proxyd::pgsql {
 
-class Driver;
-
 class Connection final : public pool::Connection {
   public:
-    Connection(Driver& driver, const std::string& host, pool::ConnectionObserver& observer);
+    static constexpr bool pipelines = true;
+
+    Connection(Context& context, const std::string& host, pool::ConnectionObserver& observer);
     ~Connection() override;
 
     void connect() override;
@@ -123,7 +124,7 @@ class Connection final : public pool::Connection {
     void broken(const std::string& why);
     void closed_later(pool::Failure failure);
 
-    Driver& driver_;
+    Context& context_;
     std::string host_;
     pool::ConnectionObserver& observer_;
     std::unique_ptr<Connector> connector_;  // lives as long as the connection

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "backends/pgsql/driver.h"
+#include "backends/pgsql/context.h"
 #include "backends/pgsql/error_class.h"
 #include "backends/report/log.h"
 #include "backends/report/redact.h"
@@ -54,27 +54,27 @@ std::string connect_error_text(const std::string& libpq_message, std::string& sq
     return redact(text);
 }
 
-Connector::Connector(Driver& driver, const std::string& host, Connected connected, Failed failed)
-    : driver_(driver),
+Connector::Connector(Context& context, const std::string& host, Connected connected, Failed failed)
+    : context_(context),
       host_(host),
       connected_(std::move(connected)),
       failed_(std::move(failed)),
-      walk_(driver.addresses(), driver.loop().now(), driver.settings().connect_timeout),
-      share_timer_(driver.loop().make_timer([this] { share_is_over(); })),
-      doubt_timer_(driver.loop().make_timer([this] { driver_.servers().failed(host_, endpoint_); })) {}
+      walk_(context.addresses(), context.loop().now(), context.settings().connect_timeout),
+      share_timer_(context.loop().make_timer([this] { share_is_over(); })),
+      doubt_timer_(context.loop().make_timer([this] { context_.servers().failed(host_, endpoint_); })) {}
 
 void Connector::start() {
     std::string error;
-    endpoints_ = driver_.servers().in_order(host_, endpoints(driver_.cluster(), host_, error));
+    endpoints_ = context_.servers().in_order(host_, endpoints(context_.cluster(), host_, error));
     std::reverse(endpoints_.begin(), endpoints_.end());
     if (endpoints_.empty()) walk_.keep({FailureClass::configuration, error}, false);
-    driver_.loop().defer([this, alive = lifetime_.watch()] {
+    context_.loop().defer([this, alive = lifetime_.watch()] {
         if (alive) next_endpoint();
     });
 }
 
 void Connector::next_endpoint() {
-    const auto now = driver_.loop().now();
+    const auto now = context_.loop().now();
     if (endpoints_.empty() || !walk_.has_time(now)) {
         failed_(pool::Failure(walk_.failure()));
         return;
@@ -88,7 +88,7 @@ void Connector::next_endpoint() {
         return;
     }
     if (!endpoints_.empty()) share_timer_->start(walk_.share_of_name(now, endpoints_.size()));
-    resolving_ = driver_.resolver().resolve(endpoint_.host, [this](const Addresses& answer) {
+    resolving_ = context_.resolver().resolve(endpoint_.host, [this](const Addresses& answer) {
         share_timer_->stop();
         if (answer.addresses.empty()) walk_.keep({FailureClass::unreachable, answer.error}, false);
         walk_.begin(endpoint_.host, answer.addresses, endpoints_.size());
@@ -97,7 +97,7 @@ void Connector::next_endpoint() {
 }
 
 void Connector::next_address() {
-    const auto step = walk_.next(driver_.loop().now());
+    const auto step = walk_.next(context_.loop().now());
     if (!step) {
         next_endpoint();
         return;
@@ -111,10 +111,10 @@ void Connector::next_address() {
 void Connector::try_address(const ConnectParameters& parameters) {
     current_ = parameters;
     auto effective = parameters;
-    if (!driver_.behind_pooler()) {
+    if (!context_.behind_pooler()) {
         auto& options = effective["options"];
         if (!options.empty()) options += ' ';
-        options += fmt::format("-c statement_timeout={}", driver_.settings().statement_timeout.count());
+        options += fmt::format("-c statement_timeout={}", context_.settings().statement_timeout.count());
     }
     std::vector<const char*> keywords;
     std::vector<const char*> values;
@@ -150,7 +150,7 @@ void Connector::watch_socket(bool read, bool write) {
     if (fd != watched_fd_ || !watch_) {
         watch_.reset();
         watched_fd_ = fd;
-        watch_ = driver_.loop().watch(fd, [this](Ready) { poll(); });
+        watch_ = context_.loop().watch(fd, [this](Ready) { poll(); });
     }
     watch_->want(read, write);
 }
@@ -170,7 +170,7 @@ void Connector::poll() {
             share_timer_->stop();
             doubt_timer_->stop();
             walk_.worked();
-            driver_.servers().worked(host_, endpoint_);
+            context_.servers().worked(host_, endpoint_);
             auto handle = std::move(connection_);
             connected_(std::move(handle));
             return;
@@ -180,8 +180,8 @@ void Connector::poll() {
     const std::string message = PQerrorMessage(connection_.get());
     std::string sqlstate;
     const auto text = connect_error_text(message, sqlstate);
-    if (!driver_.behind_pooler() && text.find("startup parameter") != std::string::npos) {
-        driver_.pooler_noticed(text);
+    if (!context_.behind_pooler() && text.find("startup parameter") != std::string::npos) {
+        context_.pooler_noticed(text);
         const auto again = current_;
         try_address(again);
         return;

@@ -13,11 +13,10 @@
 #include "backends/event/loop.h"
 #include "backends/event/resolver.h"
 #include "backends/pgsql/cluster.h"
+#include "backends/pgsql/context.h"
 #include "backends/pool/failure.h"
 
 namespace proxyd::pgsql {
-
-class Driver;
 
 struct ConnectionCloser {
     void operator()(PGconn* connection) const { PQfinish(connection); }
@@ -31,7 +30,7 @@ class Connector {
     using Connected = std::function<void(ConnectionHandle)>;
     using Failed = std::function<void(const pool::Failure&)>;
 
-    Connector(Driver& driver, const std::string& host, Connected connected, Failed failed);
+    Connector(Context& context, const std::string& host, Connected connected, Failed failed);
 
     void start();
 
@@ -44,7 +43,7 @@ class Connector {
     void attempt_failed(const pool::Failure& failure, bool said_by_server);
     void share_is_over();
 
-    Driver& driver_;
+    Context& context_;
     std::string host_;
     Connected connected_;
     Failed failed_;

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "backends/pgsql/connection.h"
-#include "backends/pgsql/driver.h"
+#include "backends/pgsql/context.h"
 #include "backends/pgsql/error_class.h"
 #include "backends/pgsql/result.h"
 #include "backends/report/log.h"
@@ -316,7 +316,7 @@ void Connection::own_done(const Sent& sent) {
             fmt::format("pgsql {} reset", label),
             fmt::format("database {}: host {}: {}: {} -- connections are renewed after queries that "
                         "may leave something behind",
-                        cluster::shown_dbname(driver_.cluster().dbname), label, sent.command, why_lost_));
+                        cluster::shown_dbname(context_.cluster().dbname), label, sent.command, why_lost_));
     } else if (sent.makes_ready) {
         observer_.connected(Clock::now() - probed_at_);
     }
@@ -328,7 +328,7 @@ void Connection::report(const Sent& sent) {
             observer_.finished(sent.token, {nullptr, {FailureClass::resend, "a query before it failed"}});
             return;
         case Answer::failed:
-            sent.statement->failed(driver_.loop().now());
+            sent.statement->failed(context_.loop().now());
             observer_.finished(sent.token, error_outcome(sent));
             return;
         case Answer::too_large: give_up_answer(sent); return;
@@ -373,7 +373,7 @@ pool::Outcome Connection::error_outcome(const Sent& sent) {
             return {nullptr, {FailureClass::resend, text}};
         case Remedy::without_prepare:
             // After a failed preparation the statement is missing, too: that is not the fault of a pooler.
-            if (current) driver_.pooler_noticed(text);
+            if (current) context_.pooler_noticed(text);
             return {nullptr, {FailureClass::resend, text}};
         case Remedy::as_text:
             // Most such errors are errors of the query: the text path will then fail in the same way.

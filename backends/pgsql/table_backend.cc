@@ -9,10 +9,11 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "backends/cluster/driver.h"
 #include "backends/cluster/host_name.h"
-#include "backends/cluster/pool_directory.h"
 #include "backends/config/list.h"
-#include "backends/pgsql/driver.h"
+#include "backends/pgsql/connection.h"
+#include "backends/pgsql/context.h"
 #include "backends/pgsql/statement.h"
 #include "backends/report/redact.h"
 #include "backends/report/secrets.h"
@@ -20,6 +21,7 @@
 namespace proxyd::pgsql {
 namespace {
 
+using Driver = proxyd::cluster::Driver<Context, Connection>;
 using pool::OutcomeCallback;
 
 // The parameter values of a bound statement, joined so that different lists never look the same.
@@ -157,9 +159,7 @@ std::unique_ptr<table::QueryRunner> TableBackend::make_runner(const std::string&
     const auto name = cluster.dbname.empty() || cluster.dbname.find_first_of("=:") != std::string::npos
                           ? std::string("pgsql")
                           : "pgsql database " + cluster::shown_dbname(cluster.dbname);
-    auto pool = pools_.find_or_make(cluster, settings, name, host_infos(cluster), [&](auto limits) {
-        return std::make_unique<Driver>(loop_, resolver_, cluster, std::move(limits));
-    });
+    auto pool = pool_of<Driver>(cluster, settings, name, host_info);
     auto careful = definition;
     if (names_a_moment(careful.query.source)) {
         // A prepared statement would keep the moment of its preparation.
