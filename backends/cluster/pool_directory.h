@@ -11,7 +11,7 @@
 #include "backends/event/loop.h"
 #include "backends/table/query_runner.h"
 
-namespace proxyd::table {
+namespace proxyd::cluster {
 
 // A pool lives as long as a table uses it.
 template <typename Identity>
@@ -24,7 +24,8 @@ class PoolDirectory {
     // gets the driver's settings as a std::shared_ptr<const pool::DriverSettings>.
     template <typename MakeDriver>
     [[nodiscard]] std::shared_ptr<SharedPool> find_or_make(const Identity& identity,
-                                                           const TableSettings& settings, std::string name,
+                                                           const table::TableSettings& settings,
+                                                           std::string name,
                                                            std::vector<pool::HostInfo> hosts,
                                                            MakeDriver&& make_driver) {
         auto& known = pools_[identity];
@@ -43,8 +44,8 @@ class PoolDirectory {
         return made;
     }
 
-    [[nodiscard]] std::vector<DatabaseReport> databases() const {
-        std::vector<DatabaseReport> reports;
+    [[nodiscard]] std::vector<table::DatabaseReport> databases() const {
+        std::vector<table::DatabaseReport> reports;
         for (const auto& [identity, known] : pools_) {
             const auto alive = known.lock();
             if (!alive) continue;
@@ -66,4 +67,4 @@ class PoolDirectory {
     std::map<Identity, std::weak_ptr<SharedPool>> pools_;
 };
 
-}  // namespace proxyd::table
+}  // namespace proxyd::cluster

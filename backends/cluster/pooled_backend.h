@@ -25,9 +25,9 @@ class PooledBackend : public table::TableBackend {
     // The pool of this cluster, made if there is none. `name` is for the log, `info` says how to show and to
     // rank an item of the cluster's hosts.
     template <typename Driver>
-    [[nodiscard]] std::shared_ptr<table::SharedPool> pool_of(
-        const Identity& cluster, const table::TableSettings& settings, std::string name,
-        pool::HostInfo (*info)(const std::string& host)) {
+    [[nodiscard]] std::shared_ptr<SharedPool> pool_of(const Identity& cluster,
+                                                      const table::TableSettings& settings, std::string name,
+                                                      pool::HostInfo (*info)(const std::string& host)) {
         std::vector<pool::HostInfo> hosts;
         for (const auto& host : cluster.hosts) hosts.push_back(info(host));
         return pools_.find_or_make(cluster, settings, std::move(name), std::move(hosts), [&](auto limits) {
@@ -38,7 +38,7 @@ class PooledBackend : public table::TableBackend {
   private:
     Loop& loop_;
     Resolver& resolver_;
-    table::PoolDirectory<Identity> pools_;
+    PoolDirectory<Identity> pools_;
 };
 
 }  // namespace proxyd::cluster

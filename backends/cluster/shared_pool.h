@@ -9,7 +9,7 @@
 #include "backends/pool/pool.h"
 #include "backends/table/settings.h"
 
-namespace proxyd::table {
+namespace proxyd::cluster {
 
 // Tables of one database share its pool. If their settings differ, the smallest value holds for all of them;
 // of lookup_timeout the longest holds.
@@ -24,7 +24,7 @@ class SharedPool {
     // One table's part in the pool: alive as long as the table.
     class Share {
       public:
-        Share(std::shared_ptr<SharedPool> shared, const TableSettings& settings,
+        Share(std::shared_ptr<SharedPool> shared, const table::TableSettings& settings,
               const std::string& table_name)
             : shared_(std::move(shared)),
               settings_(settings),
@@ -47,11 +47,11 @@ class SharedPool {
       private:
         friend class SharedPool;
         std::shared_ptr<SharedPool> shared_;
-        TableSettings settings_;
+        table::TableSettings settings_;
         std::shared_ptr<pool::TableQueue> queue_;
     };
 
-    [[nodiscard]] static pool::PoolSettings merged(const std::vector<TableSettings>& all) {
+    [[nodiscard]] static pool::PoolSettings merged(const std::vector<table::TableSettings>& all) {
         pool::PoolSettings result;
         bool first = true;
         for (const auto& one : all) {
@@ -84,7 +84,7 @@ class SharedPool {
     }
 
     // The server ends a statement before the lookup's deadline, so that the server gives the reason.
-    [[nodiscard]] static pool::DriverSettings limits_for(const std::vector<TableSettings>& all) {
+    [[nodiscard]] static pool::DriverSettings limits_for(const std::vector<table::TableSettings>& all) {
         pool::DriverSettings limits;
         limits.connect_timeout = all.front().connect_timeout;
         auto longest = all.front().lookup_timeout;
@@ -99,7 +99,7 @@ class SharedPool {
   private:
     void apply() {
         if (shares_.empty()) return;
-        std::vector<TableSettings> all;
+        std::vector<table::TableSettings> all;
         for (const auto* share : shares_) all.push_back(share->settings_);
         // Servers keep the limit that they were told: they must not end the queries of a table that waits
         // longer.
@@ -113,4 +113,4 @@ class SharedPool {
     std::vector<Share*> shares_;
 };
 
-}  // namespace proxyd::table
+}  // namespace proxyd::cluster

@@ -88,7 +88,7 @@ void Connection::send(pool::QueryToken token, const pool::Query& query) {
     token_ = token;
     answer_limit_ = query.answer_limit;
     result_sets_ = 0;
-    auto text = table::expand_query(statement_->query(), table::KeyParts(query.key), quote);
+    auto text = sql::expand_query(statement_->query(), sql::KeyParts(query.key), quote);
     // The pool gets no report inside its own call.
     if (!text) {
         later([this] { fail("the key cannot be quoted"); });

@@ -9,7 +9,7 @@ namespace proxyd::mysql {
 
 class Statement final : public pool::Statement {
   public:
-    Statement(table::Template query, const table::SqlAnalysis& analysis, bool require_result_set)
+    Statement(sql::Template query, const sql::SqlAnalysis& analysis, bool require_result_set)
         : query_(std::move(query)),
           repeatable_(!analysis.may_write),
           leaves_state_(analysis.leaves_state),
@@ -20,12 +20,12 @@ class Statement final : public pool::Statement {
     [[nodiscard]] bool repeatable() const override { return repeatable_; }
     [[nodiscard]] bool leaves_state() const override { return leaves_state_; }
 
-    [[nodiscard]] const table::Template& query() const { return query_; }
+    [[nodiscard]] const sql::Template& query() const { return query_; }
     // Whether a query that gives no result set (not: no rows) is an error.
     [[nodiscard]] bool require_result_set() const { return require_result_set_; }
 
   private:
-    table::Template query_;
+    sql::Template query_;
     bool repeatable_;
     bool leaves_state_;
     bool require_result_set_;

@@ -39,14 +39,14 @@ bool is_connection_text(const std::string& dbname) {
 
 class Runner final : public table::QueryRunner {
   public:
-    Runner(std::shared_ptr<table::SharedPool> shared, const std::string& table_name,
+    Runner(std::shared_ptr<proxyd::cluster::SharedPool> shared, const std::string& table_name,
            const table::SqlDefinition& definition, bool require_result_set,
            const table::TableSettings& settings)
         : trial_(table::plan_trial(definition.query, definition.analysis)),
           statement_(std::make_shared<Statement>(definition.query, definition.analysis, require_result_set)),
           share_(std::move(shared), settings, table_name) {}
 
-    void run(const table::KeyParts& key, Deadline deadline, OutcomeCallback callback) override {
+    void run(const sql::KeyParts& key, Deadline deadline, OutcomeCallback callback) override {
         share_.submit({statement_, std::string(key.key), std::string(key.key)}, deadline,
                       std::move(callback));
     }
@@ -56,8 +56,8 @@ class Runner final : public table::QueryRunner {
         auto plan = trial_;
         const auto ask = [this, deadline](const std::string& text, OutcomeCallback told) {
             std::string error;
-            const auto query = table::parse_template("PREPARE proxyd_check FROM '%s'", error);
-            share_.submit({std::make_shared<Statement>(*query, table::SqlAnalysis{}, false), text, text},
+            const auto query = sql::parse_template("PREPARE proxyd_check FROM '%s'", error);
+            share_.submit({std::make_shared<Statement>(*query, sql::SqlAnalysis{}, false), text, text},
                           deadline, [told = std::move(told)](const pool::Outcome& outcome) {
                               auto alike = outcome;
                               // The message quotes the text after a mistake.
@@ -71,7 +71,7 @@ class Runner final : public table::QueryRunner {
   private:
     table::TrialPlan trial_;
     std::shared_ptr<const Statement> statement_;
-    table::SharedPool::Share share_;
+    proxyd::cluster::SharedPool::Share share_;
 };
 
 }  // namespace

@@ -18,7 +18,7 @@ class TableBackend final : public proxyd::cluster::PooledBackend<ClusterIdentity
     // client library cannot be used.
     TableBackend(Loop& loop, Resolver& resolver);
 
-    [[nodiscard]] table::SqlDialect dialect() const override { return table::SqlDialect::mysql; }
+    [[nodiscard]] sql::SqlDialect dialect() const override { return sql::SqlDialect::mysql; }
     [[nodiscard]] std::vector<std::string_view> parameter_names() const override;
     [[nodiscard]] bool takes_several_statements() const override { return false; }
     [[nodiscard]] std::unique_ptr<table::QueryRunner> make_runner(

@@ -169,13 +169,13 @@ bool Connection::send_bound(const pool::Query& query, Sent& sent) {
     auto* connection = connection_.get();
     const auto& statement = *sent.statement;
     const auto& bound = statement.bound();
-    const table::KeyParts key(query.key);
+    const sql::KeyParts key(query.key);
     std::vector<std::string> values;
     std::vector<const char*> pointers;
     values.reserve(bound.parameters.size());
     pointers.reserve(bound.parameters.size());
     for (const auto& parameter : bound.parameters) {
-        values.push_back(table::parameter_value(parameter, key));
+        values.push_back(sql::parameter_value(parameter, key));
         pointers.push_back(values.back().c_str());
     }
     const int count = static_cast<int>(pointers.size());
@@ -222,7 +222,7 @@ int Connection::next_format(const Shape& shape) {
 // The pool sends such a query only when nothing else is under way, and pipelines nothing behind it.
 void Connection::send_text(const pool::Query& query, Sent sent) {
     auto* connection = connection_.get();
-    const table::KeyParts key(query.key);
+    const sql::KeyParts key(query.key);
     const auto quote = [connection](std::string_view value, std::string& out) {
         const auto start = out.size();
         out.resize(start + 2 * value.size() + 1);
@@ -232,7 +232,7 @@ void Connection::send_text(const pool::Query& query, Sent sent) {
         out.resize(start + length);
         return error == 0;
     };
-    const auto text = table::expand_query(sent.statement->query(), key, quote);
+    const auto text = sql::expand_query(sent.statement->query(), key, quote);
     if (!text) {
         finished_later(sent.token, {FailureClass::query,
                                     "the key cannot be quoted: " + one_line(PQerrorMessage(connection))});

@@ -20,7 +20,7 @@ std::uint64_t hash(std::string_view text, std::uint64_t start) {
 
 }  // namespace
 
-Statement::Statement(table::Template query, table::SqlAnalysis analysis, bool prepare)
+Statement::Statement(sql::Template query, sql::SqlAnalysis analysis, bool prepare)
     : query_(std::move(query)), analysis_(std::move(analysis)) {
     if (!analysis_.bound) return;
     first_choice_ = prepare ? Path::prepared : Path::bound;

@@ -23,7 +23,7 @@ enum class Path {
 class Statement final : public pool::Statement {
   public:
     // `prepare` false: never Path::prepared.
-    Statement(table::Template query, table::SqlAnalysis analysis, bool prepare);
+    Statement(sql::Template query, sql::SqlAnalysis analysis, bool prepare);
 
     [[nodiscard]] bool exclusive() const override { return path_ == Path::text; }
     [[nodiscard]] bool repeatable() const override { return !analysis_.may_write; }
@@ -34,9 +34,9 @@ class Statement final : public pool::Statement {
     [[nodiscard]] bool several_statements() const { return analysis_.several_statements; }
 
     [[nodiscard]] Path path() const { return path_; }
-    [[nodiscard]] const table::Template& query() const { return query_; }
+    [[nodiscard]] const sql::Template& query() const { return query_; }
     // Only when the path is not text.
-    [[nodiscard]] const table::BoundStatement& bound() const { return *analysis_.bound; }
+    [[nodiscard]] const sql::BoundStatement& bound() const { return *analysis_.bound; }
     // The statement's name on the server. It is made from the text, so a name never stands for another text,
     // even where a pooler gives one server connection to several clients.
     [[nodiscard]] const std::string& server_name() const { return server_name_; }
@@ -66,8 +66,8 @@ class Statement final : public pool::Statement {
     }
 
   private:
-    table::Template query_;
-    table::SqlAnalysis analysis_;
+    sql::Template query_;
+    sql::SqlAnalysis analysis_;
     std::string server_name_;
     Path first_choice_ = Path::text;
     mutable Path path_ = Path::text;

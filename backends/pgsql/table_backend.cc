@@ -25,14 +25,14 @@ using Driver = proxyd::cluster::Driver<Context, Connection>;
 using pool::OutcomeCallback;
 
 // The parameter values of a bound statement, joined so that different lists never look the same.
-std::string identity_of(const table::SqlAnalysis& analysis, const table::KeyParts& key) {
+std::string identity_of(const sql::SqlAnalysis& analysis, const sql::KeyParts& key) {
     if (!analysis.bound) return std::string(key.key);
     if (analysis.bound->parameters.size() == 1) {
-        return table::parameter_value(analysis.bound->parameters.front(), key);
+        return sql::parameter_value(analysis.bound->parameters.front(), key);
     }
     std::string identity;
     for (const auto& parameter : analysis.bound->parameters) {
-        identity += table::parameter_value(parameter, key);
+        identity += sql::parameter_value(parameter, key);
         identity += '\0';
     }
     return identity;
@@ -70,14 +70,14 @@ std::string prepared_once(const std::string& query, bool plan, std::size_t param
 
 class Runner final : public table::QueryRunner {
   public:
-    Runner(std::shared_ptr<table::SharedPool> shared, const std::string& table_name,
+    Runner(std::shared_ptr<proxyd::cluster::SharedPool> shared, const std::string& table_name,
            const table::SqlDefinition& definition, const table::TableSettings& settings)
         : analysis_(definition.analysis),
           statement_(std::make_shared<Statement>(definition.query, definition.analysis,
                                                  settings.prepared_statements)),
           share_(std::move(shared), settings, table_name) {}
 
-    void run(const table::KeyParts& key, Deadline deadline, OutcomeCallback callback) override {
+    void run(const sql::KeyParts& key, Deadline deadline, OutcomeCallback callback) override {
         share_.submit({statement_, std::string(key.key), identity_of(analysis_, key)}, deadline,
                       std::move(callback));
     }
@@ -97,8 +97,8 @@ class Runner final : public table::QueryRunner {
         for (auto& text : plan.texts) text = in_form(text);
         plan.control = prepared_once(plan.control, false, 0);
         const auto ask = [this, deadline](const std::string& text, OutcomeCallback told) {
-            table::Template query{text, {{text, std::nullopt, 0}}};
-            table::SqlAnalysis analysis;
+            sql::Template query{text, {{text, std::nullopt, 0}}};
+            sql::SqlAnalysis analysis;
             analysis.several_statements = text.starts_with("PREPARE ");
             share_.submit(
                 {std::make_shared<Statement>(std::move(query), std::move(analysis), false), "check", text},
@@ -108,9 +108,9 @@ class Runner final : public table::QueryRunner {
     }
 
   private:
-    const table::SqlAnalysis analysis_;
+    const sql::SqlAnalysis analysis_;
     std::shared_ptr<const Statement> statement_;
-    table::SharedPool::Share share_;
+    proxyd::cluster::SharedPool::Share share_;
 };
 
 }  // namespace

@@ -17,7 +17,7 @@ class TableBackend final : public proxyd::cluster::PooledBackend<ClusterIdentity
     // The loop and the resolver outlive the backend and its runners.
     TableBackend(Loop& loop, Resolver& resolver) : PooledBackend(loop, resolver) {}
 
-    [[nodiscard]] table::SqlDialect dialect() const override { return table::SqlDialect::pgsql; }
+    [[nodiscard]] sql::SqlDialect dialect() const override { return sql::SqlDialect::pgsql; }
     [[nodiscard]] std::vector<std::string_view> parameter_names() const override;
     [[nodiscard]] std::unique_ptr<table::QueryRunner> make_runner(
         const std::string& table_name, table::TableParameters& parameters,

@@ -10,7 +10,7 @@
 #include "backends/sql/session_state.h"
 #include "backends/sql/words.h"
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 namespace {
 
@@ -395,4 +395,4 @@ std::string parameter_value(const BoundParameter& parameter, const KeyParts& key
     return value;
 }
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

@@ -9,7 +9,7 @@
 #include "backends/sql/dialect.h"
 #include "backends/sql/template.h"
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 // One parameter: the parts of one quoted literal, unescaped, in order. '%u@%d' has three: %u, "@", %d.
 struct BoundParameter {
@@ -43,4 +43,4 @@ struct SqlAnalysis {
 // The value of a bound parameter for this key.
 [[nodiscard]] std::string parameter_value(const BoundParameter& parameter, const KeyParts& key);
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 enum class SqlDialect : std::uint8_t { pgsql, mysql, sqlite };
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

@@ -6,7 +6,7 @@
 
 #include "backends/sql/words.h"
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 bool is_safe_to_explain(const Template& query, const SqlAnalysis& analysis) {
     if (analysis.several_statements || query.parts.empty()) return false;
@@ -22,4 +22,4 @@ bool is_safe_to_explain(const Template& query, const SqlAnalysis& analysis) {
     return !word.empty() && !is_verb(word);
 }
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

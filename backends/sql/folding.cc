@@ -5,7 +5,7 @@
 
 #include <unicode/ucasemap.h>
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 namespace {
 
@@ -107,4 +107,4 @@ AddressParts split_address(std::string_view text) {
     return parts;
 }
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 // RFC 3629: no overlong forms, no surrogates, at most U+10FFFF, no truncated sequences.
 [[nodiscard]] bool is_utf8(std::string_view text);
@@ -24,4 +24,4 @@ struct AddressParts {
 };
 [[nodiscard]] AddressParts split_address(std::string_view text);
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 namespace {
 
@@ -247,4 +247,4 @@ SqlTokens sql_tokens(const std::vector<SqlUnit>& units, SqlDialect dialect) {
     return Lexer(units, dialect).run();
 }
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

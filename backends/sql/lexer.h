@@ -8,7 +8,7 @@
 #include "backends/sql/dialect.h"
 #include "backends/sql/template.h"
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 // One character of the template's text, or one specifier.
 struct SqlUnit {
@@ -56,4 +56,4 @@ struct SqlTokens {
 
 [[nodiscard]] SqlTokens sql_tokens(const std::vector<SqlUnit>& units, SqlDialect dialect);
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

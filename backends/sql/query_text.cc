@@ -2,7 +2,7 @@
 
 #include <utility>
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 QueryText query_text(SqlDialect dialect, const TableParameter& parameter) {
     const auto value = [&](std::string_view name) { return parameter(name).value_or(std::string()); };
@@ -39,4 +39,4 @@ QueryText query_text(SqlDialect dialect, const TableParameter& parameter) {
     return result;
 }
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

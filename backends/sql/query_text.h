@@ -9,7 +9,7 @@
 
 #include "backends/sql/analysis.h"
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 // A parameter's value of this table. "" counts as not set.
 using TableParameter = std::function<std::optional<std::string>(std::string_view name)>;
@@ -23,4 +23,4 @@ struct QueryText {
 // `query` wins over select_function (pgsql only), which wins over table, select_field and where_field.
 [[nodiscard]] QueryText query_text(SqlDialect dialect, const TableParameter& parameter);
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

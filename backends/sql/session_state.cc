@@ -8,7 +8,7 @@
 
 #include "backends/sql/words.h"
 
-namespace proxyd::table {
+namespace proxyd::sql {
 namespace {
 
 // A function's relation to the session.
@@ -206,4 +206,4 @@ SessionState session_state(const std::vector<SqlUnit>& units, const SqlTokens& l
     return Observer(units, lexed, dialect).run();
 }
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

@@ -6,7 +6,7 @@
 
 #include "backends/sql/lexer.h"
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 struct SessionState {
     // False: each statement only reads or writes rows, and its effect on the session ends with the answer.
@@ -20,4 +20,4 @@ struct SessionState {
 [[nodiscard]] SessionState session_state(const std::vector<SqlUnit>& units, const SqlTokens& lexed,
                                          SqlDialect dialect);
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

@@ -4,7 +4,7 @@
 
 #include "backends/sql/folding.h"
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 namespace {
 
@@ -163,4 +163,4 @@ ResultCollector::Added ResultCollector::add(std::string_view value) {
     return result_.size() > most_bytes_ ? Added::too_large : Added::appended;
 }
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

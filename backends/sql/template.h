@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 enum class Specifier : std::uint8_t {
     value,       // %s
@@ -109,4 +109,4 @@ class ResultCollector {
     std::string result_;
 };
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

@@ -1,6 +1,6 @@
 #include "backends/sql/words.h"
 
-namespace proxyd::table {
+namespace proxyd::sql {
 namespace {
 
 // The words with which a statement of PostgreSQL, MySQL or MariaDB can begin. The server refuses a missing
@@ -147,4 +147,4 @@ bool is_verb(std::string_view word) {
     return among(word, verbs);
 }
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

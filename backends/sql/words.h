@@ -8,7 +8,7 @@
 
 #include "backends/sql/dialect.h"
 
-namespace proxyd::table {
+namespace proxyd::sql {
 
 template <std::size_t count>
 [[nodiscard]] constexpr bool among(std::string_view word, const std::array<std::string_view, count>& words) {
@@ -37,4 +37,4 @@ template <std::size_t count>
 // Whether a statement of PostgreSQL, MySQL or MariaDB can begin with the word.
 [[nodiscard]] bool is_verb(std::string_view word);
 
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

@@ -102,7 +102,7 @@ std::string advice_for_journal(const std::string& path) {
         path);
 }
 
-std::string expanded(const Statement& statement, const table::KeyParts& key) {
+std::string expanded(const Statement& statement, const sql::KeyParts& key) {
     const auto quote = [](std::string_view value, std::string& out) {
         for (const char c : value) {
             if (c == '\'') out += c;
@@ -110,7 +110,7 @@ std::string expanded(const Statement& statement, const table::KeyParts& key) {
         }
         return true;
     };
-    return *table::expand_query(statement.query, key, quote);
+    return *sql::expand_query(statement.query, key, quote);
 }
 
 }  // namespace
@@ -147,7 +147,7 @@ Answer Handle::run(const Job& job) {
     locked_out_ = was_locked_out_ = false;
     if (!database_) return failed(FailureClass::unreachable, not_open_);
     std::string error;
-    const table::KeyParts parts(job.key);
+    const sql::KeyParts parts(job.key);
     if (!statement->analysis.bound) {
         auto answer = run_text(job, expanded(*statement, parts));
         // A temporary table, an attached file or a PRAGMA would stay in the handle, for other tables, too.
@@ -162,7 +162,7 @@ Answer Handle::run(const Job& job) {
     if (job.prepare_only) return trial_of(kept);
     std::vector<std::string> values;
     for (const auto& parameter : statement->analysis.bound->parameters)
-        values.push_back(table::parameter_value(parameter, parts));
+        values.push_back(sql::parameter_value(parameter, parts));
     int index = 0;
     for (const auto& value : values)
         sqlite3_bind_text64(kept, ++index, value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8);

@@ -7,8 +7,8 @@
 namespace proxyd::sqlite {
 
 struct Statement {
-    table::Template query;
-    table::SqlAnalysis analysis;
+    sql::Template query;
+    sql::SqlAnalysis analysis;
 };
 
 }  // namespace proxyd::sqlite

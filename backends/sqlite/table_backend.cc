@@ -14,7 +14,7 @@ class Runner final : public table::QueryRunner {
           statement_(std::move(statement)),
           queue_(database_->make_queue(limits)) {}
 
-    void run(const table::KeyParts& key, Deadline deadline, pool::OutcomeCallback callback) override {
+    void run(const sql::KeyParts& key, Deadline deadline, pool::OutcomeCallback callback) override {
         Job job{statement_, std::string(key.key), deadline};
         database_->run(queue_, std::move(job), std::move(callback));
     }
@@ -25,8 +25,8 @@ class Runner final : public table::QueryRunner {
         const bool tried = statement->analysis.unquoted.empty();
         if (!tried) {
             std::string error;
-            auto query = *table::parse_template("SELECT 1 FROM sqlite_master", error);
-            auto analysis = table::analyse(query, table::SqlDialect::sqlite);
+            auto query = *sql::parse_template("SELECT 1 FROM sqlite_master", error);
+            auto analysis = sql::analyse(query, sql::SqlDialect::sqlite);
             statement = std::make_shared<const Statement>(Statement{std::move(query), std::move(analysis)});
         }
         const auto told = [tried, callback = std::move(callback)](const pool::Outcome& outcome) {

@@ -21,7 +21,7 @@ class TableBackend final : public table::TableBackend {
     TableBackend(const TableBackend&) = delete;
     TableBackend& operator=(const TableBackend&) = delete;
 
-    [[nodiscard]] table::SqlDialect dialect() const override { return table::SqlDialect::sqlite; }
+    [[nodiscard]] sql::SqlDialect dialect() const override { return sql::SqlDialect::sqlite; }
     [[nodiscard]] std::vector<std::string_view> parameter_names() const override { return {"dbpath"}; }
     [[nodiscard]] std::string_view file_parameter() const override { return "dbpath"; }
     [[nodiscard]] std::unique_ptr<table::QueryRunner> make_runner(

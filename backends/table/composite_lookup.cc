@@ -68,13 +68,13 @@ void CompositeLookup::lookup(std::string_view key, KeyRules rules, Deadline dead
                              LookupCallback callback) {
     std::string folded(key);
     if (rules.utf8) {
-        if (!is_utf8(key)) {
+        if (!sql::is_utf8(key)) {
             log().warning(name_ + " non-UTF-8 key",
                           fmt::format("{}: non-UTF-8 key \"{}\" -- not found", name_, excerpt(key)));
             callback({Status::nokey, ""});
             return;
         }
-        if (rules.fold) folded = fold_utf8(key);
+        if (rules.fold) folded = sql::fold_utf8(key);
     }
     const KeyRules member_rules{rules.utf8, rules.fold_in_members, rules.fold_in_members};
     if (kind_ == CompositeTable::Kind::all) {

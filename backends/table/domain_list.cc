@@ -159,7 +159,7 @@ void DomainList::warn_of_capitals(const InlineTable& table) {
 }
 
 std::string DomainList::folded(std::string_view domain) const {
-    return utf8_ && is_utf8(domain) ? fold_utf8(domain) : fold_ascii(domain);
+    return utf8_ && sql::is_utf8(domain) ? sql::fold_utf8(domain) : sql::fold_ascii(domain);
 }
 
 DomainMatch DomainList::decided(bool negated) {

@@ -22,7 +22,7 @@ class QueryRunner {
 
     // Calls back exactly once, at the deadline at the latest, possibly before run() returns. The key is
     // folded and suits the templates.
-    virtual void run(const KeyParts& key, Deadline deadline, pool::OutcomeCallback callback) = 0;
+    virtual void run(const sql::KeyParts& key, Deadline deadline, pool::OutcomeCallback callback) = 0;
 
     // Connects, and has the database check the query without running it. Calls back as run() does. For
     // proxyctl check.
@@ -42,7 +42,7 @@ class TableBackend {
   public:
     virtual ~TableBackend() = default;
 
-    [[nodiscard]] virtual SqlDialect dialect() const = 0;
+    [[nodiscard]] virtual sql::SqlDialect dialect() const = 0;
 
     // The parameters of this type alone, beside those of all SQL types.
     [[nodiscard]] virtual std::vector<std::string_view> parameter_names() const = 0;

@@ -68,10 +68,10 @@ class QueryTrial : public std::enable_shared_from_this<QueryTrial> {
 
 }  // namespace
 
-TrialPlan plan_trial(const Template& query, const SqlAnalysis& analysis) {
+TrialPlan plan_trial(const sql::Template& query, const sql::SqlAnalysis& analysis) {
     TrialPlan plan;
     plan.only_connect = plan.control = "SELECT 1";
-    plan.reads = !analysis.may_write || is_safe_to_explain(query, analysis);
+    plan.reads = !analysis.may_write || sql::is_safe_to_explain(query, analysis);
     if (!analysis.unquoted.empty()) {
         plan.why_not_tried = "a key stands in it outside quotes";
     } else if (analysis.several_statements) {
@@ -81,10 +81,11 @@ TrialPlan plan_trial(const Template& query, const SqlAnalysis& analysis) {
     } else {
         for (const auto local_part : local_parts) {
             const auto key = std::string(local_part).append(made_up_domain);
-            auto text = expand_query(query, KeyParts(key), [](std::string_view value, std::string& out) {
-                out += value;
-                return true;
-            });
+            auto text =
+                sql::expand_query(query, sql::KeyParts(key), [](std::string_view value, std::string& out) {
+                    out += value;
+                    return true;
+                });
             if (plan.texts.empty() || *text != plan.texts.front()) plan.texts.push_back(std::move(*text));
         }
     }

@@ -31,7 +31,7 @@ struct TrialPlan {
 };
 
 // The query in a form for PREPARE: with placeholders, or with made-up keys.
-[[nodiscard]] TrialPlan plan_trial(const Template& query, const SqlAnalysis& analysis);
+[[nodiscard]] TrialPlan plan_trial(const sql::Template& query, const sql::SqlAnalysis& analysis);
 
 // The message with all made-up keys replaced by the same text.
 [[nodiscard]] std::string without_made_up_key(std::string message);

@@ -20,7 +20,7 @@ constexpr std::size_t context = 30;  // bytes shown on each side of a mistake
 std::string around_mistake(const std::string& shown) {
     std::string ignored;
     std::size_t at = 0;
-    if (parse_template(shown, ignored, &at)) return {};
+    if (sql::parse_template(shown, ignored, &at)) return {};
     const auto inside = [&shown](std::size_t place) {
         return place < shown.size() && (static_cast<unsigned char>(shown[place]) & 0xC0U) == 0x80U;
     };
@@ -41,16 +41,16 @@ const std::vector<std::string_view>& common_parameter_names() {
     return names;
 }
 
-std::optional<SqlDefinition> read_sql_definition(TableParameters& parameters, SqlDialect dialect, bool utf8,
-                                                 const DomainList::ReadFile& read) {
+std::optional<SqlDefinition> read_sql_definition(TableParameters& parameters, sql::SqlDialect dialect,
+                                                 bool utf8, const DomainList::ReadFile& read) {
     SqlDefinition definition;
     const auto text =
-        query_text(dialect, [&parameters](std::string_view name) { return parameters.text(name); });
+        sql::query_text(dialect, [&parameters](std::string_view name) { return parameters.text(name); });
     if (!text.problem.empty()) parameters.error("query", text.problem);
 
     std::string error;
-    const auto parse = [&](std::string_view name, std::string_view source, Template& into) {
-        auto parsed = parse_template(source, error);
+    const auto parse = [&](std::string_view name, std::string_view source, sql::Template& into) {
+        auto parsed = sql::parse_template(source, error);
         if (parsed) {
             into = std::move(*parsed);
         } else {
@@ -62,7 +62,7 @@ std::optional<SqlDefinition> read_sql_definition(TableParameters& parameters, Sq
     if (text.problem.empty()) parse("query", text.text, definition.query);
     const auto format = parameters.required("result_format", "%s");
     parse("result_format", format, definition.result_format);
-    definition.demands = key_demands(definition.query, definition.result_format);
+    definition.demands = sql::key_demands(definition.query, definition.result_format);
     definition.expansion_limit = parameters.integer("expansion_limit", 0);
 
     auto domains = DomainList::parse(parameters.text("domain", ""), read, utf8, error);
@@ -72,7 +72,7 @@ std::optional<SqlDefinition> read_sql_definition(TableParameters& parameters, Sq
     } else {
         parameters.error("domain", error);
     }
-    definition.analysis = analyse(definition.query, dialect);
+    definition.analysis = sql::analyse(definition.query, dialect);
     if (!definition.analysis.unquoted.empty()) {
         const auto& specifiers = definition.analysis.unquoted;
         parameters.warning("query",

@@ -13,12 +13,12 @@
 namespace proxyd::table {
 
 struct SqlDefinition {
-    Template query;
-    Template result_format;
-    KeyDemands demands;
+    sql::Template query;
+    sql::Template result_format;
+    sql::KeyDemands demands;
     DomainList domains;
     int expansion_limit = 0;  // <= 0: no limit
-    SqlAnalysis analysis;
+    sql::SqlAnalysis analysis;
 };
 
 // The parameters that read_sql_definition() reads. A backend lists the parameters of its type; those that
@@ -28,7 +28,7 @@ struct SqlDefinition {
 // Reads the parameters that all SQL types have. No value when the table cannot be used; the errors are then
 // in `parameters`.
 [[nodiscard]] std::optional<SqlDefinition> read_sql_definition(TableParameters& parameters,
-                                                               SqlDialect dialect, bool utf8,
+                                                               sql::SqlDialect dialect, bool utf8,
                                                                const DomainList::ReadFile& read);
 
 }  // namespace proxyd::table

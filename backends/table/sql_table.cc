@@ -29,9 +29,9 @@ std::size_t bytes_of(const pool::Rows& rows) {
 }
 
 // Adds the values up to the first one that ends the lookup, and tells how it ends. Counts the empty values.
-std::optional<ResultCollector::Added> add_all(const pool::Rows& rows, ResultCollector& collector,
-                                              std::size_t& empty) {
-    using Added = ResultCollector::Added;
+std::optional<sql::ResultCollector::Added> add_all(const pool::Rows& rows, sql::ResultCollector& collector,
+                                                   std::size_t& empty) {
+    using Added = sql::ResultCollector::Added;
     for (std::size_t row = 0; row < rows.rows(); ++row) {
         for (std::size_t column = 0; column < rows.columns(); ++column) {
             const auto cell = rows.cell(row, column);
@@ -65,7 +65,7 @@ struct SqlTable::Job {
 
     std::shared_ptr<const SqlTable> table;
     std::string key;
-    KeyParts parts;
+    sql::KeyParts parts;
     KeyRules rules;
     Deadline deadline;
     LookupCallback callback;
@@ -92,10 +92,10 @@ SqlTable::SqlTable(Loop& loop, std::string name, SqlDefinition definition, Table
 
 void SqlTable::lookup(std::string_view key, KeyRules rules, Deadline deadline,
                       LookupCallback callback) const {
-    const bool valid = is_utf8(key);
+    const bool valid = sql::is_utf8(key);
     std::string folded = !valid || !rules.fold ? std::string(key)
-                         : rules.utf8          ? fold_utf8(key)
-                                               : fold_ascii(key);
+                         : rules.utf8          ? sql::fold_utf8(key)
+                                               : sql::fold_ascii(key);
     const auto job =
         std::make_shared<Job>(shared_from_this(), std::move(folded), rules, deadline, std::move(callback));
     if (!valid) {
@@ -150,7 +150,7 @@ void SqlTable::decide(const std::shared_ptr<Job>& job, const DomainMatch& match)
 }
 
 void SqlTable::ask(const std::shared_ptr<Job>& job) const {
-    if (!suits(job->parts, definition_.demands)) {
+    if (!sql::suits(job->parts, definition_.demands)) {
         job->end(Status::nokey);
         return;
     }
@@ -174,8 +174,8 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
         fail(job, outcome.failure);
         return;
     }
-    ResultCollector collector(definition_.result_format, job.parts, definition_.expansion_limit,
-                              settings_.answer_size_limit);
+    sql::ResultCollector collector(definition_.result_format, job.parts, definition_.expansion_limit,
+                                   settings_.answer_size_limit);
     const auto& rows = *outcome.rows;
     if (const auto bytes = bytes_of(rows); bytes > protocol::long_value) {
         if (!has_room_(bytes)) {
@@ -194,11 +194,11 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
             fmt::format("table \"{}\": empty lookup result for: \"{}\" -- {}", name_, excerpt(job.key),
                         empty == 1 ? "ignored" : fmt::format("ignored, {} of them", empty)));
     }
-    if (stopped == ResultCollector::Added::too_large) {
+    if (stopped == sql::ResultCollector::Added::too_large) {
         too_large(job);
         return;
     }
-    if (stopped == ResultCollector::Added::over_limit) {
+    if (stopped == sql::ResultCollector::Added::over_limit) {
         log().warning(
             topic_ + " expansion limit",
             fmt::format("table {}: Expansion limit exceeded for key: '{}'", name_, excerpt(job.key)));
@@ -207,7 +207,7 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
     }
     auto value = collector.take();
     // A value that one client refuses is not kept, even if another client would accept it.
-    if (cache_ && is_utf8(value)) cache_->keep(job.key, value, job.question);
+    if (cache_ && sql::is_utf8(value)) cache_->keep(job.key, value, job.question);
     deliver(job, std::move(value));
 }
 
@@ -248,7 +248,7 @@ void SqlTable::fail(Job& job, const pool::Failure& failure) const {
 void SqlTable::deliver(Job& job, std::string value) const {
     if (value.empty()) {
         job.end(Status::nokey);
-    } else if (job.rules.utf8 && !is_utf8(value)) {
+    } else if (job.rules.utf8 && !sql::is_utf8(value)) {
         log().warning(topic_ + " non-UTF-8 result",
                       fmt::format("table {}: key \"{}\": non-UTF-8 lookup result", name_, excerpt(job.key)));
         job.end(Status::config);
@@ -265,9 +265,9 @@ std::optional<CacheStats> SqlTable::cache_stats() const {
 std::size_t SqlTable::flush(std::optional<std::string_view> key) const {
     if (!cache_) return 0;
     if (!key) return cache_->flush();
-    if (!is_utf8(*key)) return 0;
+    if (!sql::is_utf8(*key)) return 0;
     std::size_t count = 0;
-    for (const auto& folded : {std::string(*key), fold_ascii(*key), fold_utf8(*key)}) {
+    for (const auto& folded : {std::string(*key), sql::fold_ascii(*key), sql::fold_utf8(*key)}) {
         count += cache_->flush(folded);
     }
     return count;

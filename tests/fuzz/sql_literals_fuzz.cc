@@ -13,7 +13,7 @@
 
 namespace {
 
-using namespace proxyd::table;
+using namespace proxyd::sql;
 
 // The tokens of a text, and the characters of each.
 struct Tokens {

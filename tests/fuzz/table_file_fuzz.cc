@@ -57,14 +57,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         error = "no more";
         return std::nullopt;
     };
-    for (const table::SqlDialect dialect :
-         {table::SqlDialect::pgsql, table::SqlDialect::mysql, table::SqlDialect::sqlite}) {
+    for (const sql::SqlDialect dialect :
+         {sql::SqlDialect::pgsql, sql::SqlDialect::mysql, sql::SqlDialect::sqlite}) {
         auto parameters = table::TableParameters::from_file(file);
         const auto definition = read_sql_definition(parameters, dialect, true, read);
         require(definition.has_value() == parameters.errors().empty());
         if (definition) require_sound(definition->domains);
-        if (dialect == table::SqlDialect::pgsql) require(!pgsql::read_cluster(parameters).hosts.empty());
-        if (dialect == table::SqlDialect::mysql) require(!mysql::read_cluster(parameters).hosts.empty());
+        if (dialect == sql::SqlDialect::pgsql) require(!pgsql::read_cluster(parameters).hosts.empty());
+        if (dialect == sql::SqlDialect::mysql) require(!mysql::read_cluster(parameters).hosts.empty());
         for (const auto& problem : parameters.errors()) require(!parameters.describe(problem).empty());
     }
     if (const auto list = table::CompositeTable::parse(input)) require(!list->members.empty());

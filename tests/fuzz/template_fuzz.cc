@@ -14,7 +14,7 @@
 
 namespace {
 
-using namespace proxyd::table;
+using namespace proxyd::sql;
 
 std::string written_again(const Template& parsed) {
     std::string source;

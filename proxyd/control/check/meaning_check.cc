@@ -16,11 +16,11 @@ using postfix::AskedKeys;
 using postfix::KeyKind;
 using postfix::OfEveryKey;
 
-std::vector<std::string> specifiers(const table::Template& text) {
+std::vector<std::string> specifiers(const sql::Template& text) {
     std::vector<std::string> found;
     for (const auto& part : text.parts) {
         if (!part.specifier) continue;
-        auto name = table::specifier_text(part);
+        auto name = sql::specifier_text(part);
         if (std::find(found.begin(), found.end(), name) == found.end()) found.push_back(std::move(name));
     }
     return found;
@@ -91,7 +91,7 @@ class MeaningCheck {
   private:
     [[nodiscard]] bool can_find(KeyKind kind) const {
         const auto key = postfix::sample_key(kind);
-        return table::suits(table::KeyParts(key), definition_.demands) &&
+        return sql::suits(sql::KeyParts(key), definition_.demands) &&
                (definition_.domains.empty() || table::listed_domain(key).has_value());
     }
 

@@ -70,10 +70,10 @@ std::string plain(std::string_view name) {
 
 }  // namespace
 
-std::string write_instead(table::SqlDialect dialect, std::string_view name) {
+std::string write_instead(sql::SqlDialect dialect, std::string_view name) {
     const auto wanted = plain(name);
-    const bool pgsql = dialect == table::SqlDialect::pgsql;
-    const bool mysql = dialect == table::SqlDialect::mysql;
+    const bool pgsql = dialect == sql::SqlDialect::pgsql;
+    const bool mysql = dialect == sql::SqlDialect::mysql;
     if (pgsql || mysql) {
         if (wanted == "port" || wanted == "dbport")
             return fmt::format("the port behind the host, as in \"hosts = 127.0.0.1:{}\"",

@@ -11,19 +11,19 @@
 namespace proxyd::control {
 namespace {
 
-using table::SqlDialect;
-using table::SqlToken;
-using table::SqlTokenKind;
+using sql::SqlDialect;
+using sql::SqlToken;
+using sql::SqlTokenKind;
 
 constexpr std::size_t context = 16;  // units shown on each side
 
 class QuerySlipSearch {
   public:
-    QuerySlipSearch(SqlDialect dialect, const table::Template& query)
+    QuerySlipSearch(SqlDialect dialect, const sql::Template& query)
         : dialect_(dialect),
           source_(query.source),
-          units_(table::sql_units(query)),
-          lexed_(table::sql_tokens(units_, dialect)) {}
+          units_(sql::sql_units(query)),
+          lexed_(sql::sql_tokens(units_, dialect)) {}
 
     void look_for_strange_characters() {
         bool quotation = false;
@@ -56,7 +56,7 @@ class QuerySlipSearch {
 
     // The lines of a value are joined into one.
     void look_for_comment_alone() {
-        const bool any = std::any_of(units_.begin(), units_.end(), [](const table::SqlUnit& unit) {
+        const bool any = std::any_of(units_.begin(), units_.end(), [](const sql::SqlUnit& unit) {
             return unit.specifier != nullptr || !std::isspace(static_cast<unsigned char>(unit.character));
         });
         if (!any || !lexed_.tokens.empty() || lexed_.executable_comment) return;
@@ -110,7 +110,7 @@ class QuerySlipSearch {
         std::string text;
         for (std::size_t i = begin; i < end; ++i) {
             if (units_[i].specifier != nullptr) {
-                text += table::specifier_text(*units_[i].specifier);
+                text += sql::specifier_text(*units_[i].specifier);
             } else {
                 text += units_[i].character;
             }
@@ -137,8 +137,8 @@ class QuerySlipSearch {
 
     SqlDialect dialect_;
     std::string source_;
-    std::vector<table::SqlUnit> units_;
-    table::SqlTokens lexed_;
+    std::vector<sql::SqlUnit> units_;
+    sql::SqlTokens lexed_;
     std::vector<QuerySlip> slips_;
 };
 
@@ -146,7 +146,7 @@ class QuerySlipSearch {
 
 std::vector<QuerySlip> find_query_slips(SqlDialect dialect, std::string_view value, bool whole) {
     std::string error;
-    const auto query = table::parse_template(value, error);
+    const auto query = sql::parse_template(value, error);
     if (!query) return {};
     QuerySlipSearch search(dialect, *query);
     search.look_for_strange_characters();

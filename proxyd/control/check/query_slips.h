@@ -18,7 +18,7 @@ struct QuerySlip {
 
 // Searches one parameter's value, which is a template. `whole`: the value is a query by itself. Finds nothing
 // in text that is no template.
-[[nodiscard]] std::vector<QuerySlip> find_query_slips(table::SqlDialect dialect, std::string_view value,
+[[nodiscard]] std::vector<QuerySlip> find_query_slips(sql::SqlDialect dialect, std::string_view value,
                                                       bool whole);
 
 }  // namespace proxyd::control

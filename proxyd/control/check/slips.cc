@@ -12,7 +12,7 @@
 namespace proxyd::control {
 namespace {
 
-using table::SqlDialect;
+using sql::SqlDialect;
 
 constexpr std::array<std::string_view, 6> sql_parameters = {
     "query", "select_function", "table", "select_field", "where_field", "additional_conditions"};

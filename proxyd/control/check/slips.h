@@ -17,8 +17,7 @@ namespace proxyd::control {
 using LineOf = std::function<int(std::string_view parameter)>;
 
 // `known` are the parameter names of the table; `file` is the file of its parameters.
-[[nodiscard]] std::vector<Doubt> find_slips(table::SqlDialect dialect,
-                                            const table::TableParameters& parameters,
+[[nodiscard]] std::vector<Doubt> find_slips(sql::SqlDialect dialect, const table::TableParameters& parameters,
                                             const std::vector<std::string>& known, const std::string& file,
                                             const LineOf& line_of);
 

@@ -12,7 +12,7 @@ namespace proxyd::control {
 
 struct TableTypeFacts {
     std::string name;  // "mysql"
-    table::SqlDialect dialect = table::SqlDialect::pgsql;
+    sql::SqlDialect dialect = sql::SqlDialect::pgsql;
     std::vector<std::string> parameter_names;  // all that its tables have
     std::string file_parameter;                // names the database's file; "": the database is a server
     bool takes_several_statements = true;      // in one query

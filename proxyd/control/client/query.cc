@@ -44,12 +44,12 @@ class OpenTable {
 
     [[nodiscard]] std::optional<std::string> find(std::string key) {
         if (flags_.client_folds()) {
-            if (!table::is_utf8(key)) {
+            if (!sql::is_utf8(key)) {
                 warnings_ << fmt::format("warning: table {}: the key is not UTF-8 and is never found\n",
                                          name_);
                 return std::nullopt;
             }
-            if (folds_whole_keys_) key = table::fold_utf8(key);
+            if (folds_whole_keys_) key = sql::fold_utf8(key);
         }
         const auto answer = ask_(flags_.lookup(name_, key));
         flags_.replied(answer.flags);
@@ -58,7 +58,7 @@ class OpenTable {
             case Status::nokey: return std::nullopt;
             default: fail(answer.status, key);
         }
-        if (flags_.client_folds() && !table::is_utf8(answer.value)) fail(Status::config, key);
+        if (flags_.client_folds() && !sql::is_utf8(answer.value)) fail(Status::config, key);
         return answer.value;
     }
 

@@ -23,7 +23,7 @@ std::vector<std::string> meaning(const std::string& parameter, const std::string
     auto parameters =
         table::TableParameters::from_file(config::parse_parameters("query = " + query + "\n" + more, "t.cf"));
     const auto definition =
-        table::read_sql_definition(parameters, table::SqlDialect::sqlite, true,
+        table::read_sql_definition(parameters, sql::SqlDialect::sqlite, true,
                                    [](const auto&, auto&) { return std::optional<std::string>(""); });
     if (!definition) return {"unusable"};
     TableUse use{"sqlite:t.cf", parameter, "main.cf", 3, true, ""};

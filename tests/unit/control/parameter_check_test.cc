@@ -9,9 +9,9 @@ namespace {
 using testing::ElementsAre;
 
 const TableTypeFacts mysql = {
-    "mysql", table::SqlDialect::mysql, {"hosts", "dbname", "tls_verify_cert", "tls_CAfile"}, "", false};
-const TableTypeFacts pgsql = {"pgsql", table::SqlDialect::pgsql, {"hosts", "dbname"}, "", true};
-const TableTypeFacts sqlite = {"sqlite", table::SqlDialect::sqlite, {"dbpath"}, "dbpath", true};
+    "mysql", sql::SqlDialect::mysql, {"hosts", "dbname", "tls_verify_cert", "tls_CAfile"}, "", false};
+const TableTypeFacts pgsql = {"pgsql", sql::SqlDialect::pgsql, {"hosts", "dbname"}, "", true};
+const TableTypeFacts sqlite = {"sqlite", sql::SqlDialect::sqlite, {"dbpath"}, "dbpath", true};
 
 std::vector<std::string> findings(const TableTypeFacts& type, const std::string& text) {
     const auto parameters = table::TableParameters::from_file(config::parse_parameters(text, "t.cf"));

@@ -11,7 +11,7 @@
 namespace proxyd::control {
 namespace {
 
-using table::SqlDialect;
+using sql::SqlDialect;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;

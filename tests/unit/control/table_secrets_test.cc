@@ -161,8 +161,7 @@ TEST(TemplateMistake, IsShownWithWhatStandsAroundIt) {
     const auto problem = [](const std::string& query) {
         auto parameters = table::TableParameters::from_file(
             config::parse_parameters("password = " + secret + "\nquery = " + query + "\n", "t.cf"));
-        EXPECT_FALSE(
-            table::read_sql_definition(parameters, table::SqlDialect::pgsql, true, config::read_file));
+        EXPECT_FALSE(table::read_sql_definition(parameters, sql::SqlDialect::pgsql, true, config::read_file));
         return parameters.errors().empty() ? "" : parameters.errors().front().message;
     };
     const std::string why = "%z is not one of %s %u %d %S %U %D %1 ... %9; a literal % is written %%";

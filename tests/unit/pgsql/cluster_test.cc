@@ -212,8 +212,8 @@ TEST(ErrorClass, ARoleThatIsNotAskedForIsRecognised) {
 TEST(StatementName, StandsForOneText) {
     const auto make = [](const char* text) {
         std::string error;
-        const auto parsed = *table::parse_template(text, error);
-        return Statement(parsed, table::analyse(parsed, table::SqlDialect::pgsql), true);
+        const auto parsed = *sql::parse_template(text, error);
+        return Statement(parsed, sql::analyse(parsed, sql::SqlDialect::pgsql), true);
     };
     const auto one = make("SELECT '%s'");
     EXPECT_EQ(one.path(), Path::prepared);

@@ -33,7 +33,7 @@ constexpr std::size_t megabyte = std::size_t{1} << 20;
 // Answers with as many bytes as the key says.
 class LengthRunner final : public table::QueryRunner {
   public:
-    void run(const table::KeyParts& key, Deadline, pool::OutcomeCallback callback) override {
+    void run(const sql::KeyParts& key, Deadline, pool::OutcomeCallback callback) override {
         std::size_t length = 0;
         std::from_chars(key.key.data(), key.key.data() + key.key.size(), length);
         pool::RowBuffer rows;
@@ -46,7 +46,7 @@ class LengthRunner final : public table::QueryRunner {
 
 class LengthBackend final : public table::TableBackend {
   public:
-    [[nodiscard]] table::SqlDialect dialect() const override { return table::SqlDialect::pgsql; }
+    [[nodiscard]] sql::SqlDialect dialect() const override { return sql::SqlDialect::pgsql; }
     [[nodiscard]] std::vector<std::string_view> parameter_names() const override { return {}; }
     [[nodiscard]] std::unique_ptr<table::QueryRunner> make_runner(const std::string&, table::TableParameters&,
                                                                   const table::SqlDefinition&,

@@ -9,7 +9,7 @@
 
 #include "backends/sql/explain.h"
 
-namespace proxyd::table {
+namespace proxyd::sql {
 namespace {
 
 constexpr SqlDialect pgsql = SqlDialect::pgsql;
@@ -366,4 +366,4 @@ TEST(Explain, IsTriedOnlyOfWhatCannotChangeAnything) {
 }
 
 }  // namespace
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

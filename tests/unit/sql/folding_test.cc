@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace proxyd::table {
+namespace proxyd::sql {
 namespace {
 
 TEST(Utf8, AcceptsWhatRfc3629Allows) {
@@ -81,4 +81,4 @@ TEST(Address, SplitsAtTheLastAt) {
 }
 
 }  // namespace
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

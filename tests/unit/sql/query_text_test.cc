@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace proxyd::table {
+namespace proxyd::sql {
 namespace {
 
 using Parameters = std::map<std::string, std::string, std::less<>>;
@@ -62,4 +62,4 @@ TEST(QueryText, SaysWhatIsMissing) {
 }
 
 }  // namespace
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace proxyd::table {
+namespace proxyd::sql {
 namespace {
 
 Template parsed(std::string_view source) {
@@ -197,4 +197,4 @@ TEST(Limit, NoneForZeroAndNegative) {
 }
 
 }  // namespace
-}  // namespace proxyd::table
+}  // namespace proxyd::sql

@@ -87,10 +87,10 @@ TEST(QueryTrial, ADatabaseThatIsDownIsNotTheQuerysFault) {
     EXPECT_EQ(trial(untried, {}).not_tried, "it is strange");
 }
 
-TrialPlan planned(const std::string& text, SqlDialect dialect = SqlDialect::pgsql) {
+TrialPlan planned(const std::string& text, sql::SqlDialect dialect = sql::SqlDialect::pgsql) {
     std::string error;
-    const auto query = *parse_template(text, error);
-    return plan_trial(query, analyse(query, dialect));
+    const auto query = *sql::parse_template(text, error);
+    return plan_trial(query, sql::analyse(query, dialect));
 }
 
 TEST(QueryTrial, HoldsNoKeyWhereThereArePlaceholders) {

@@ -31,7 +31,9 @@ class GivenRunner final : public QueryRunner {
         rows_.begin(1, pool::no_answer_limit);
         for (const auto& value : values) EXPECT_TRUE(rows_.add(value));
     }
-    void run(const KeyParts&, Deadline, pool::OutcomeCallback callback) override { callback({&rows_, {}}); }
+    void run(const sql::KeyParts&, Deadline, pool::OutcomeCallback callback) override {
+        callback({&rows_, {}});
+    }
     void prepare_only(Deadline, TrialCallback) override {}
 
   private:
@@ -44,8 +46,8 @@ class SqlTableLog : public testing::Test {
                         int expansion_limit = 0) {
         std::string error;
         SqlDefinition definition;
-        definition.query = parse_template("SELECT '%s'", error).value();
-        definition.result_format = parse_template("%s", error).value();
+        definition.query = sql::parse_template("SELECT '%s'", error).value();
+        definition.result_format = sql::parse_template("%s", error).value();
         definition.expansion_limit = expansion_limit;
         const auto table = std::make_shared<SqlTable>(loop, "sql:t", definition, TableSettings{},
                                                       std::make_unique<GivenRunner>(values), NestedLookup{},

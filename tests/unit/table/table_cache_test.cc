@@ -46,7 +46,7 @@ struct Script {
 class ScriptedRunner final : public QueryRunner {
   public:
     explicit ScriptedRunner(Script& script) : script_(script) {}
-    void run(const KeyParts& key, Deadline, pool::OutcomeCallback callback) override {
+    void run(const sql::KeyParts& key, Deadline, pool::OutcomeCallback callback) override {
         ++script_.asked;
         const auto found = script_.rows.find(std::string(key.key));
         const auto value = found == script_.rows.end() ? "" : found->second;
@@ -69,7 +69,7 @@ class ScriptedRunner final : public QueryRunner {
 class ScriptedBackend final : public TableBackend {
   public:
     explicit ScriptedBackend(Script& script) : script_(script) {}
-    [[nodiscard]] SqlDialect dialect() const override { return SqlDialect::pgsql; }
+    [[nodiscard]] sql::SqlDialect dialect() const override { return sql::SqlDialect::pgsql; }
     [[nodiscard]] std::vector<std::string_view> parameter_names() const override { return {}; }
     [[nodiscard]] std::unique_ptr<QueryRunner> make_runner(const std::string&, TableParameters& parameters,
                                                            const SqlDefinition&,

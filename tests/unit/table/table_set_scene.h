@@ -37,7 +37,7 @@ class FakeRunner final : public QueryRunner {
   public:
     FakeRunner(std::string answer, std::vector<pool::OutcomeCallback>& kept)
         : answer_(std::move(answer)), kept_(kept) {}
-    void run(const KeyParts&, Deadline, pool::OutcomeCallback callback) override {
+    void run(const sql::KeyParts&, Deadline, pool::OutcomeCallback callback) override {
         if (answer_ == "later") {
             kept_.push_back(std::move(callback));
         } else if (answer_ == "fails") {
@@ -57,7 +57,7 @@ class FakeRunner final : public QueryRunner {
 class FakeBackend final : public TableBackend {
   public:
     FakeBackend(std::vector<pool::OutcomeCallback>& kept, int& made) : kept_(kept), made_(made) {}
-    [[nodiscard]] SqlDialect dialect() const override { return SqlDialect::pgsql; }
+    [[nodiscard]] sql::SqlDialect dialect() const override { return sql::SqlDialect::pgsql; }
     [[nodiscard]] std::vector<std::string_view> parameter_names() const override { return {"answer"}; }
     [[nodiscard]] std::unique_ptr<QueryRunner> make_runner(const std::string&, TableParameters& parameters,
                                                            const SqlDefinition&,
