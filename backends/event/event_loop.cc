@@ -148,11 +148,11 @@ std::unique_ptr<FdWatch> EventLoop::watch(int fd, std::function<void(Ready)> cal
     return std::make_unique<LibeventWatch>(*this, fd, std::move(callback));
 }
 
-void EventLoop::defer(std::function<void()> work) {
+void EventLoop::defer(Callback<void()> work) {
     deferred_.push_back(std::move(work));
 }
 
-void EventLoop::post(std::function<void()> work) {
+void EventLoop::post(Callback<void()> work) {
     {
         const std::lock_guard lock(posted_mutex_);
         posted_.push_back(std::move(work));
@@ -226,7 +226,7 @@ void EventLoop::poll(TimePoint until) {
 
 void EventLoop::run_deferred() {
     heavy_turn_taken_ = false;  // otherwise descriptors that are always ready would leave it none
-    std::vector<std::function<void()>> work;
+    std::vector<Callback<void()>> work;
     work.swap(deferred_);
     for (auto& item : work) {
         item();
@@ -238,7 +238,7 @@ void EventLoop::run_posted() {
     std::uint64_t count = 0;
     [[maybe_unused]] const auto got = read(wake_fd_, &count, sizeof count);
     wake_pending_ = false;
-    std::vector<std::function<void()>> work;
+    std::vector<Callback<void()>> work;
     {
         const std::lock_guard lock(posted_mutex_);
         work.swap(posted_);

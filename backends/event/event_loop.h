@@ -27,8 +27,8 @@ class EventLoop final : public Loop {
     [[nodiscard]] TimePoint now() const override { return now_; }
     [[nodiscard]] std::unique_ptr<Timer> make_timer(std::function<void()> callback) override;
     [[nodiscard]] std::unique_ptr<FdWatch> watch(int fd, std::function<void(Ready)> callback) override;
-    void defer(std::function<void()> work) override;
-    void post(std::function<void()> work) override;
+    void defer(Callback<void()> work) override;
+    void post(Callback<void()> work) override;
     [[nodiscard]] bool take_heavy_turn() override { return !std::exchange(heavy_turn_taken_, true); }
 
     // Calls `callback` in the loop when the signal arrives. The handler stays until the loop ends.
@@ -70,11 +70,11 @@ class EventLoop final : public Loop {
     TimePoint poll_from_{};  // no polling before this time
     CpuContention contention_;
     std::uint64_t vain_polls_ = 0;
-    std::vector<std::function<void()>> deferred_;
+    std::vector<Callback<void()>> deferred_;
     int wake_fd_ = -1;
     std::unique_ptr<FdWatch> wake_watch_;
     std::mutex posted_mutex_;
-    std::vector<std::function<void()>> posted_;
+    std::vector<Callback<void()>> posted_;
     std::atomic<bool> wake_pending_{false};
     std::vector<std::unique_ptr<SignalWatch>> signals_;
 };

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include "backends/event/callback.h"
 #include "backends/event/clock.h"
 
 namespace proxyd {
@@ -40,14 +41,14 @@ class Loop {
     [[nodiscard]] virtual std::unique_ptr<FdWatch> watch(int fd, std::function<void(Ready)> callback) = 0;
 
     // Runs `work` after the present callback has returned. For destroying an object that is calling us.
-    virtual void defer(std::function<void()> work) = 0;
+    virtual void defer(Callback<void()> work) = 0;
 
     // For work that takes milliseconds: one piece of it is done in a pass of the loop, and one in the
     // deferred work. False: another piece has been done in this pass; try again in the next one.
     [[nodiscard]] virtual bool take_heavy_turn() = 0;
 
     // The same as defer() from any thread.
-    virtual void post(std::function<void()> work) = 0;
+    virtual void post(Callback<void()> work) = 0;
 };
 
 }  // namespace proxyd

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -13,6 +12,7 @@
 #include <typeinfo>
 #include <variant>
 
+#include "backends/event/callback.h"
 #include "backends/pool/failure.h"
 
 namespace proxyd::pool {
@@ -77,6 +77,6 @@ struct Outcome {
     [[nodiscard]] bool ok() const { return rows != nullptr; }
 };
 
-using OutcomeCallback = std::function<void(const Outcome&)>;
+using OutcomeCallback = Callback<void(const Outcome&)>;
 
 }  // namespace proxyd::pool

@@ -24,9 +24,9 @@ class FakeLoop final : public Loop {
     [[nodiscard]] std::unique_ptr<FdWatch> watch(int fd, std::function<void(Ready)> callback) override {
         return std::make_unique<FakeWatch>(*this, fd, std::move(callback));
     }
-    void defer(std::function<void()> work) override { deferred_.push_back(std::move(work)); }
+    void defer(Callback<void()> work) override { deferred_.push_back(std::move(work)); }
     [[nodiscard]] bool take_heavy_turn() override { return true; }
-    void post(std::function<void()> work) override {
+    void post(Callback<void()> work) override {
         const std::lock_guard lock(posted_mutex_);
         posted_.push_back(std::move(work));
     }
@@ -112,11 +112,11 @@ class FakeLoop final : public Loop {
     void run_deferred() {
         {
             const std::lock_guard lock(posted_mutex_);
-            deferred_.insert(deferred_.end(), posted_.begin(), posted_.end());
+            for (auto& work : posted_) deferred_.push_back(std::move(work));
             posted_.clear();
         }
         while (!deferred_.empty()) {
-            const auto work = std::move(deferred_.front());
+            const Callback<void()> work = std::move(deferred_.front());
             deferred_.pop_front();
             work();
         }
@@ -127,9 +127,9 @@ class FakeLoop final : public Loop {
     std::uint64_t fired_ = 0;
     std::map<When, Callback> due_;
     std::map<int, std::shared_ptr<std::function<void(Ready)>>> watched_;
-    std::deque<std::function<void()>> deferred_;
+    std::deque<Callback<void()>> deferred_;
     std::mutex posted_mutex_;
-    std::vector<std::function<void()>> posted_;
+    std::vector<Callback<void()>> posted_;
 };
 
 }  // namespace proxyd
