@@ -14,11 +14,11 @@
 namespace proxyd::control {
 namespace {
 
-const std::vector<std::string> environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
+const std::vector<std::string> program_environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
 
 // The program has a process group of its own, so that Ctrl-C on the terminal does not interrupt it.
 postfix::ProgramRun run(std::vector<std::string> words, bool join_errors = false) {
-    postfix::Program program{std::move(words), environment, join_errors};
+    postfix::Program program{std::move(words), program_environment, join_errors};
     program.own_group = true;
     return postfix::run_program(program);
 }
@@ -38,8 +38,8 @@ PostfixInstance::PostfixInstance(const std::string& config_directory, const post
 // Asks master(8): `postfix status` would write a line to the mail log each time.
 bool PostfixInstance::is_running() const {
     // It makes a session of its own. The leader of a process group cannot do that.
-    const auto done =
-        postfix::run_program({{daemon_directory_ + "/master", "-c", config_directory_, "-t"}, environment});
+    const auto done = postfix::run_program(
+        {{daemon_directory_ + "/master", "-c", config_directory_, "-t"}, program_environment});
     if (done.status < 0) {
         throw std::runtime_error(
             fmt::format("whether Postfix is running: {}/master -t: {}", daemon_directory_, done.fault));

@@ -212,7 +212,7 @@ TEST_F(ListenSocketTest, OneInUseIsReplacedOnRequest) {
 
 // An administrator or another user has put something there.
 TEST_F(ListenSocketTest, NothingButASocketIsReplacedOnRequest) {
-    const auto replace = [this](const std::string& path) {
+    const auto replace = [](const std::string& path) {
         try {
             const ListenSocket socket(path, 0600, ListenSocket::Existing::replaced);
             return std::string("accepted");

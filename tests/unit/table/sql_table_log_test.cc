@@ -53,7 +53,7 @@ class SqlTableLog : public testing::Test {
                                                       std::make_unique<GivenRunner>(values), NestedLookup{},
                                                       [](std::size_t) { return true; });
         LookupResult got;
-        table->lookup(key, {true, false}, Deadline(loop.now() + std::chrono::seconds(10)),
+        table->lookup(key, {true, false}, Deadline{loop.now() + std::chrono::seconds(10)},
                       [&got](const LookupResult& result) { got = result; });
         return got;
     }
