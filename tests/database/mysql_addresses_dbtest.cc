@@ -25,7 +25,7 @@ TEST_F(MysqlAddresses, OneThatIsSilentIsPassedOver) {
     const auto name = table_at("db.test:" + admin.port, by_address_mysql);
     EXPECT_EQ(answer(name, "alice@example.com"), "alice1@dest.example") << recorded.text();
     // Not asked again: the share of its time is more than this takes.
-    kill();
+    cut_connections();
     const auto lookup = ask(name, "alice@example.com");
     EXPECT_EQ(lookup.value, "alice1@dest.example") << recorded.text();
     EXPECT_LT(lookup.took, settings.connect_timeout / 3);
@@ -36,7 +36,7 @@ TEST_F(MysqlAddresses, WhatAServerSaidIsTold) {
     addresses = {"127.0.0.1", "127.0.0.2"};
     settings.connect_timeout = 2s;
     settings.lookup_timeout = 5s;
-    const auto name = table_of("nobody", "s3cr3t", "db.test:" + admin.port, by_address_mysql, "n.cf");
+    const auto name = table_of({"nobody", "s3cr3t"}, "db.test:" + admin.port, by_address_mysql, "n.cf");
     EXPECT_EQ(answer(name, "alice@example.com"), "RETRY");
     EXPECT_GT(logged("Access denied for user 'nobody'"), 0U) << recorded.text();
 }
@@ -58,7 +58,7 @@ class MysqlAccounts : public MysqlAddresses {
         admin.sql(fmt::format("CREATE USER {}@'%' IDENTIFIED BY 'a-password' {}", account, ability));
         admin.sql(fmt::format("GRANT ALL ON {}.* TO {}@'%'", dbname, account));
         settings.lookup_timeout = 3s;
-        const auto name = table_of(account, "a-password", host(), by_address_mysql, account + ".cf");
+        const auto name = table_of({account, "a-password"}, host(), by_address_mysql, account + ".cf");
         EXPECT_EQ(answer(name, "alice@example.com"), "RETRY") << ability;
         admin.sql(fmt::format("DROP USER {}@'%'", account));
         EXPECT_EQ(logged("sent ahead"), 0U);

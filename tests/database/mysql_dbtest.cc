@@ -214,10 +214,10 @@ TEST_F(MysqlAnswers, OptionFileAndGroup) {
     EXPECT_EQ(answer(file("option_group = wrong\nhosts = " + host(), "d.cf"), "x"), "RETRY");
     // What the table file says goes before what the option file says.
     EXPECT_EQ(answer(file(fmt::format("option_group = wrong\nhosts = {}\nuser = {}\npassword = {}\n", host(),
-                                      user, password),
+                                      admin.account.user, *admin.account.password),
                           "e.cf"),
                      "x"),
-              user);
+              admin.account.user);
 }
 
 TEST_F(MysqlAnswers, BrokenParameters) {

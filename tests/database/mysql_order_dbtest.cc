@@ -72,7 +72,7 @@ TEST_F(MysqlOrder, AConnectionKilledWithManyUnderWayLosesNone) {
     for (int round = 0; round < 5; ++round) {
         std::vector<std::shared_ptr<Lookup>> lookups;
         for (int i = 0; i < 100; ++i) lookups.push_back(start(name, fmt::format("k{}", i)));
-        kill();
+        cut_connections();
         EXPECT_TRUE(run_until([&] {
             return std::all_of(lookups.begin(), lookups.end(),
                                [](const auto& one) { return one->answers > 0; });

@@ -16,7 +16,7 @@ TEST_F(MysqlStall, AnOptionFileWithTimeLimitsMakesNothingWait) {
     // comes early or late: many try both.
     std::vector<std::shared_ptr<Lookup>> all;
     for (int i = 0; i < 10; ++i) {
-        all.push_back(start(table_of(fmt::format("user{}", i), "p", "127.0.0.1:" + stalls.port(),
+        all.push_back(start(table_of({fmt::format("user{}", i), "p"}, "127.0.0.1:" + stalls.port(),
                                      "option_file = " + options + "\ntls_ciphers = ALL\nquery = SELECT 1",
                                      fmt::format("t{}.cf", i)),
                             "x"));

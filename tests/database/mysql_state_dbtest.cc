@@ -273,8 +273,8 @@ TEST_F(MysqlState, WhatSessionsBeginWithIsNotLost) {
     expect_kept(table(joined + of_file, "file.cf"), table("query = CALL gives('%s')" + of_file, "call.cf"));
 
     admin.sql("SET GLOBAL init_connect = \"SET SESSION sql_mode = 'PIPES_AS_CONCAT'\"");
-    expect_kept(table_of("plain", "plain", host(), joined, "server.cf"),
-                table_of("plain", "plain", host(), "query = CALL gives('%s')", "calls.cf"));
+    expect_kept(table_of({"plain", "plain"}, host(), joined, "server.cf"),
+                table_of({"plain", "plain"}, host(), "query = CALL gives('%s')", "calls.cf"));
     admin.sql("SET GLOBAL init_connect = ''");
 }
 
@@ -308,13 +308,13 @@ TEST_F(MysqlState, ACallOnAConnectionThatHasEndedIsAskedElsewhere) {
         EXPECT_EQ(answer(name, "x"), "x") << recorded.text();
         // With and without the check that comes after a second.
         if (turn % 2 == 1) run_for(1100ms);
-        kill();
+        cut_connections();
     }
 }
 
 // A lock that another session holds for as long as this lives.
 struct HeldLock {
-    explicit HeldLock(const MysqlAdministrator& admin) : session(mysql_init(nullptr)) {
+    explicit HeldLock(const MysqlEngine& admin) : session(mysql_init(nullptr)) {
         mysql_real_connect(session, nullptr, "root", "", nullptr, 0, admin.socket.c_str(), 0);
         mysql_query(session, "SELECT GET_LOCK('held', 1)");
         mysql_free_result(mysql_store_result(session));

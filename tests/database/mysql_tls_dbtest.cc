@@ -46,7 +46,7 @@ class MysqlTls : public MysqlScene {
         restarted_ = true;
     }
     void TearDown() override {
-        if (restarted_) MysqlAdministrator::server("restart");
+        if (restarted_) admin.server("restart");
         MysqlScene::TearDown();
     }
 
@@ -62,7 +62,7 @@ class MysqlTls : public MysqlScene {
             file, name, days));
     }
     void serve_with(const std::string& file) const {
-        MysqlAdministrator::server(
+        admin.server(
             fmt::format("restart ssl-cert={0}/{1}.pem ssl-key={0}/{1}.key ssl-ca={0}/ca.pem "
                         "bind-address={2}",
                         directory, file, address_));
@@ -132,7 +132,7 @@ TEST_F(MysqlTls, CertificatesAreVerified) {
 }
 
 TEST_F(MysqlTls, AServerWithoutTls) {
-    MysqlAdministrator::server("restart skip-ssl bind-address=" + address_);
+    admin.server("restart skip-ssl bind-address=" + address_);
     settings.lookup_timeout = 10s;
     EXPECT_EQ(with(verify()), "RETRY");
     EXPECT_LT(took_, 5s) << recorded.text();
@@ -145,11 +145,11 @@ TEST_F(MysqlTls, AClientCertificateThatTheServerAsksFor) {
     admin.each({"CREATE OR REPLACE USER 'certified'@'%' IDENTIFIED BY 'c' REQUIRE X509",
                 "GRANT SELECT ON *.* TO 'certified'@'%'"});
     const auto at = name_ + ":" + admin.port;
-    EXPECT_EQ(answer(table_of("certified", "c", at, verify() + "\nquery = SELECT 'in'", "without.cf"), "x"),
+    EXPECT_EQ(answer(table_of({"certified", "c"}, at, verify() + "\nquery = SELECT 'in'", "without.cf"), "x"),
               "RETRY");
     EXPECT_EQ(
         answer(table_of(
-                   "certified", "c", at,
+                   {"certified", "c"}, at,
                    verify() + fmt::format("\ntls_cert_file = {0}/client.pem\ntls_key_file = {0}/client.key\n"
                                           "query = SELECT 'in'",
                                           directory),

@@ -124,7 +124,7 @@ TEST_F(Pgbouncer, ADatabaseRestartBehindItLosesNothing) {
     std::vector<std::shared_ptr<Lookup>> all;
     for (int i = 0; i < 300; ++i) {
         all.push_back(start(name, "alice@example.com"));
-        if (i == 100) Administrator::server("restart");
+        if (i == 100) admin.server("restart");
         run_for(1ms);
     }
     EXPECT_TRUE(run_until([&] {

@@ -1,7 +1,8 @@
 // A database of its own on the private PostgreSQL server, and a session of its administrator.
 #pragma once
 
-#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include <fmt/format.h>
@@ -9,21 +10,20 @@
 #include <sys/wait.h>
 
 #include "backends/pgsql/table_backend.h"
-#include "tests/database/table_scene.h"
+#include "tests/database/database_scene.h"
 
 namespace proxyd {
 
-inline std::string from_environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value != nullptr ? value : "";
-}
-
-class Administrator {
+class PgsqlEngine final : public Engine {
   public:
-    // Runs the statements; returns the first cell of the last answer.
-    std::string sql(const std::string& text, const std::string& dbname = "postgres") const {
-        const auto conninfo =
-            fmt::format("host={} port={} user=postgres dbname={}", socket_directory, port, dbname);
+    PgsqlEngine()
+        : Engine({"pgsql", "PROXYD_TEST_PG_PORT", "PROXYD_TEST_PG_CTL", "pg_sleep"}, {"postgres", {}},
+                 std::chrono::seconds(6)) {}
+
+    // The text may have several statements: the cell is of the last answer.
+    std::string sql(const std::string& text, const std::string& dbname = "") const override {
+        const auto conninfo = fmt::format("host={} port={} user=postgres dbname={}", socket_directory, port,
+                                          dbname.empty() ? "postgres" : dbname);
         PGconn* connection = PQconnectdb(conninfo.c_str());
         PGresult* result = PQexec(connection, text.c_str());
         const auto status = PQresultStatus(result);
@@ -34,62 +34,72 @@ class Administrator {
         PQfinish(connection);
         return cell;
     }
-    static void server(const std::string& command) {
-        ASSERT_EQ(std::system((from_environment("PROXYD_TEST_PG_CTL") + " " + command).c_str()), 0);
-    }
-
-    const std::string port = from_environment("PROXYD_TEST_PG_PORT");
-    const std::string socket_directory = from_environment("PROXYD_TEST_PG_SOCKET_DIR");
-    const std::string data = from_environment("PROXYD_TEST_PG_DATA");
-};
-
-class PgsqlScene : public TableScene {
-  protected:
-    void SetUp() override {
-        if (admin.port.empty()) GTEST_SKIP() << "run it with tests/harness/run_with_postgres.py";
-        static int count = 0;
-        dbname = fmt::format("maps{}_{}", getpid(), ++count);
-        admin.sql("CREATE DATABASE " + dbname);
-        admin.sql(
-            "CREATE TABLE alias (address text PRIMARY KEY, target text, number int);"
+    void create(const std::string& dbname) const override {
+        sql("CREATE DATABASE " + dbname);
+        sql("CREATE TABLE alias (address text PRIMARY KEY, target text, number int);"
             "INSERT INTO alias VALUES ('alice@example.com', 'alice1@dest.example', 1),"
             " ('o''brien@example.com', 'obrien', 2), ('back\\slash@example.com', 'slashed', 3),"
             " ('umlaut@example.com', U&'\\00FCn\\00EF', 4), ('null@example.com', NULL, 5),"
             " ('per%cent@example.com', 'percent', 6)",
             dbname);
-        tables->add_backend("pgsql", std::make_unique<pgsql::TableBackend>(loop, resolver));
     }
-    void TearDown() override { EXPECT_LE(most_connections_, settings.pool_size); }
-
-    // A table file; `rest` in addition to hosts, user and dbname.
-    std::string table(const std::string& rest, const std::string& name = "t.cf") {
-        return "pgsql:" + write(name, fmt::format("hosts = {}\nuser = postgres\ndbname = {}\n{}\n", host(),
-                                                  dbname, rest));
-    }
-    [[nodiscard]] std::string host() const { return "127.0.0.1:" + admin.port; }
-
-    // Connections of proxyd to the test's database, as the server sees them.
-    int connections() {
-        const auto count = std::stoi(admin.sql(fmt::format(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND application_name = 'proxyd'",
-            dbname)));
-        most_connections_ = std::max(most_connections_, count);
-        return count;
-    }
-    void cut_connections() {
-        admin.sql(fmt::format(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{}' AND "
-            "application_name = 'proxyd'",
-            dbname));
+    void drop(const std::string&) const override {}
+    [[nodiscard]] std::unique_ptr<table::TableBackend> backend(Loop& loop,
+                                                               Resolver& resolver) const override {
+        return std::make_unique<pgsql::TableBackend>(loop, resolver);
     }
 
-    Administrator admin;
-    std::string dbname;
+    [[nodiscard]] int connections(const std::string& dbname) const override {
+        return std::stoi(sql("SELECT count(*)" + of_proxyd(dbname)));
+    }
+    [[nodiscard]] int queries(const std::string& dbname) const override {
+        return std::stoi(sql("SELECT count(*)" + of_proxyd(dbname) + " AND state = 'active'"));
+    }
+    void cut_connections(const std::string& dbname) const override {
+        sql("SELECT count(pg_terminate_backend(pid))" + of_proxyd(dbname));
+    }
+
+    void create_account(const Account& one, std::optional<int> connections = {}) const override {
+        sql(
+            fmt::format("DROP ROLE IF EXISTS {0}; CREATE ROLE {0} LOGIN PASSWORD '{1}' CONNECTION LIMIT {2};"
+                        "GRANT pg_read_all_data TO {0}",
+                        one.user, one.password.value_or(""), connections.value_or(-1)));
+    }
+    void change_password(const Account& one) const override {
+        sql(fmt::format("ALTER ROLE {} PASSWORD '{}'", one.user, one.password.value_or("")));
+    }
+    void ask_for_password(const std::string& user, bool ask) const override {
+        const auto rule = fmt::format("host all {} 127.0.0.1/32 scram-sha-256\n", user);
+        const auto file = data + "/pg_hba.conf";
+        std::ifstream in(file);
+        std::string rules(std::istreambuf_iterator<char>(in), {});
+        in.close();
+        if (ask) {
+            rules.insert(0, rule);
+        } else if (rules.starts_with(rule)) {
+            rules.erase(0, rule.size());
+        }
+        std::ofstream(file) << rules;
+        sql("SELECT pg_reload_conf()");
+    }
+
+    const std::string socket_directory = environment("PROXYD_TEST_PG_SOCKET_DIR");
+    const std::string data = environment("PROXYD_TEST_PG_DATA");
 
   private:
-    int most_connections_ = 0;
+    static std::string of_proxyd(const std::string& dbname) {
+        return fmt::format(" FROM pg_stat_activity WHERE datname = '{}' AND application_name = 'proxyd'",
+                           dbname);
+    }
 };
 
-inline const char* const by_address = "query = SELECT target FROM alias WHERE address = '%s'";
+inline const PgsqlEngine pgsql_engine;
+
+class PgsqlScene : public DatabaseScene {
+  protected:
+    PgsqlScene() : DatabaseScene(pgsql_engine) {}
+
+    const PgsqlEngine& admin = pgsql_engine;
+};
 
 }  // namespace proxyd

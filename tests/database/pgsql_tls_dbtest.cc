@@ -22,11 +22,11 @@ class PgsqlTls : public PgsqlScene {
             " && cp right.pem right.key {0}/ && chown --reference={0} {0}/right.*"
             " && chmod 600 {0}/right.key",
             admin.data));
-        Administrator::server("restart ssl=on ssl-cert-file=right.pem ssl-key-file=right.key");
+        admin.server("restart ssl=on ssl-cert-file=right.pem ssl-key-file=right.key");
         restarted_ = true;
     }
     void TearDown() override {
-        if (restarted_) Administrator::server("restart");
+        if (restarted_) admin.server("restart");
         PgsqlScene::TearDown();
     }
 

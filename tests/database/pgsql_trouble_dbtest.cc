@@ -1,4 +1,4 @@
-// What the clients notice of a database's troubles: as little as possible.
+// What the clients notice of the troubles that PostgreSQL alone has: as little as possible.
 #include "tests/database/lookup_stream.h"
 #include "tests/database/pgsql_scene.h"
 #include "tests/database/scripted_server.h"
@@ -19,69 +19,13 @@ std::string field(char code, const std::string& text) {
     return code + text + '\0';
 }
 
-TEST_F(PgsqlTrouble, ConnectionsThatAreCutAreNotNoticed) {
-    const auto name = table(by_address);
-    EXPECT_EQ(answer(name, "alice@example.com"), "alice1@dest.example");
-    for (int i = 0; i < 5; ++i) {
-        cut_connections();
-        const auto lookup = ask(name, "alice@example.com");
-        EXPECT_EQ(lookup.status, Status::ok) << recorded.text();
-        EXPECT_LT(lookup.took, 500ms);
-    }
-    const auto sleeping = table("query = SELECT pg_sleep(0.3), '%s'", "sleep.cf");
-    const auto lookup = start(sleeping, "x");
-    run_for(100ms);
-    cut_connections();
-    EXPECT_TRUE(run_until([&] { return lookup->answers > 0; }));
-    EXPECT_EQ(lookup->status, Status::ok);
-    stream_while(
-        name,
-        [this] {
-            for (int i = 0; i < 5; ++i) {
-                cut_connections();
-                run_for(50ms);
-            }
-        },
-        100ms, 300ms);
-    EXPECT_EQ(failed, 0) << "of " << answered;
-    EXPECT_GT(answered, 20);
-}
-
-TEST_F(PgsqlTrouble, ARestartUnderAStreamLosesNothing) {
-    const auto name = table(by_address);
-    stream_while(
-        name, [] { Administrator::server("restart"); }, 300ms, 500ms);
-    EXPECT_EQ(failed, 0) << "of " << answered << "\n" << recorded.text();
-    EXPECT_LT(slowest, 6s);
-    stream_while(
-        name,
-        [] {
-            Administrator::server("stop fast");
-            Administrator::server("start");
-        },
-        300ms, 500ms);
-    EXPECT_EQ(failed, 0) << "of " << answered << "\n" << recorded.text();
-}
-
-TEST_F(PgsqlTrouble, AStoppedServerIsUsedWithinASecondOfItsReturn) {
-    const auto name = table(by_address);
-    EXPECT_EQ(answer(name, "alice@example.com"), "alice1@dest.example");
-    Administrator::server("stop");
-    const auto lookup = start(name, "alice@example.com");
-    run_for(2s);
-    EXPECT_EQ(lookup->answers, 0);
-    Administrator::server("start");
-    EXPECT_TRUE(run_until([&] { return lookup->answers > 0; }, 1s));
-    EXPECT_EQ(lookup->value, "alice1@dest.example");
-}
-
 // The server warns on idle connections before it hangs up: that is no answer too many.
 TEST_F(PgsqlTrouble, AnImmediateShutdownIsNoDisorder) {
     const auto name = table(by_address);
     EXPECT_EQ(answer(name, "alice@example.com"), "alice1@dest.example");
-    Administrator::server("stop immediate");
+    admin.server("stop immediate");
     run_for(200ms);
-    Administrator::server("start");
+    admin.server("start");
     EXPECT_EQ(answer(name, "alice@example.com"), "alice1@dest.example");
     EXPECT_EQ(recorded.text().find("do not fit"), std::string::npos) << recorded.text();
 }
@@ -141,20 +85,6 @@ TEST_F(PgsqlTrouble, APermissionThatIsTakenAway) {
     admin.sql("GRANT SELECT ON alias TO reader", dbname);
     EXPECT_EQ(answer("pgsql:" + file, "alice@example.com"), "alice1@dest.example");
     admin.sql("DROP OWNED BY reader; DROP ROLE reader", dbname);
-}
-
-TEST_F(PgsqlTrouble, AQueryThatTakesTooLongIsStopped) {
-    settings.lookup_timeout = 1000ms;
-    const auto name = table("query = SELECT pg_sleep(60), '%s'");
-    const auto lookup = ask(name, "x");
-    EXPECT_EQ(lookup.status, Status::retry);
-    EXPECT_LT(lookup.took, 1100ms);
-    // What was asked a second time has its own limit on the server.
-    const auto running = [this] {
-        return admin.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = '" + dbname +
-                         "' AND state = 'active'");
-    };
-    EXPECT_TRUE(run_until([&] { return running() == "0"; }, 2s)) << running();
 }
 
 // As PostgreSQL 17 ends a session when transaction_timeout has passed.
@@ -245,54 +175,9 @@ TEST_F(PgsqlTrouble, ALockedTableDelaysNoOther) {
     for (const auto& one : stuck) EXPECT_EQ(one->status, Status::nokey);
 }
 
-TEST_F(PgsqlTrouble, AServerThatGrantsFewerConnections) {
-    admin.sql("DROP ROLE IF EXISTS few; CREATE ROLE few LOGIN CONNECTION LIMIT 2");
-    const auto file = write(
-        "f.cf", fmt::format("hosts = {}\nuser = few\ndbname = {}\nquery = SELECT pg_sleep(0.02), '%s'\n",
-                            host(), dbname));
-    std::vector<std::shared_ptr<Lookup>> all;
-    for (int i = 0; i < 100; ++i) all.push_back(start("pgsql:" + file, fmt::format("k{}", i)));
-    EXPECT_TRUE(run_until([&] {
-        return std::all_of(all.begin(), all.end(), [](const auto& one) { return one->answers == 1; });
-    }));
-    for (const auto& one : all) EXPECT_EQ(one->status, Status::ok);
-}
-
-TEST_F(PgsqlTrouble, AWrongPasswordIsAnsweredFastAndHealsWhenItIsMended) {
-    admin.sql("DROP ROLE IF EXISTS joe; CREATE ROLE joe LOGIN PASSWORD 'right'");
-    const auto hba = admin.data + "/pg_hba.conf";
-    std::string before;
-    {
-        std::ifstream in(hba);
-        before.assign(std::istreambuf_iterator<char>(in), {});
-    }
-    std::ofstream(hba) << "host all joe 127.0.0.1/32 scram-sha-256\n" << before;
-    admin.sql("SELECT pg_reload_conf()");
-    run_for(200ms);
-    const auto text = fmt::format(
-        "hosts = {}\nuser = joe\npassword = right\ndbname = {}\nquery = SELECT 'in'\n", host(), dbname);
-    const auto file = write("w.cf", text);
-    EXPECT_EQ(answer("pgsql:" + file, "x"), "in");
-    const auto wrong = write(
-        "x.cf", fmt::format("hosts = {}\nuser = joe\npassword = wrong\ndbname = {}\nquery = SELECT 'in'\n",
-                            host(), dbname));
-    for (int i = 0; i < 3; ++i) {
-        const auto lookup = ask("pgsql:" + wrong, "x");
-        EXPECT_EQ(lookup.status, Status::retry);
-        EXPECT_LT(lookup.took, 1s);
-    }
-    admin.sql("ALTER ROLE joe PASSWORD 'wrong'");
-    EXPECT_TRUE(run_until([&] { return true; }, 0s));
-    run_for(5100ms);
-    EXPECT_EQ(answer("pgsql:" + wrong, "x"), "in");
-    EXPECT_EQ(recorded.text().find("right"), std::string::npos);
-    std::ofstream(hba) << before;
-    admin.sql("SELECT pg_reload_conf()");
-}
-
 // libpq takes the name from its environment, or the system's user.
 TEST_F(PgsqlTrouble, AMissingUserIsNamed) {
-    const auto before = from_environment("PGUSER");
+    const auto before = environment("PGUSER");
     ASSERT_EQ(::setenv("PGUSER", "no_such_role", 1), 0);
     int count = 0;
     const auto table_with = [this, &count](const std::string& user, const std::string& hosts) {
