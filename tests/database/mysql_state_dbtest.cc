@@ -16,21 +16,6 @@ namespace {
 
 class MysqlState : public MysqlScene {
   protected:
-    // Asks `first`, and while it is under way and from inside its answer `second`; returns both answers of
-    // that.
-    std::vector<std::string> behind(const std::string& first, const std::string& second) {
-        std::shared_ptr<Lookup> waiting;
-        std::shared_ptr<Lookup> next;
-        bool answered = false;
-        tables->lookup(first, "x", {false, false}, [&](const table::LookupResult&) {
-            answered = true;
-            next = start(second, "y");
-        });
-        waiting = start(second, "x");
-        EXPECT_TRUE(run_until([&] { return answered && waiting->answers + next->answers == 2; }));
-        return {waiting->value, next->value};
-    }
-
     // The server has been asked so many lookups.
     bool heard(int lookups) {
         return run_until([&] { return asked_ >= lookups; });
@@ -63,68 +48,6 @@ class MysqlState : public MysqlScene {
 
     int asked_ = 0;  // lookups
 };
-
-TEST_F(MysqlState, ASettingOrATransactionIsSeenByNoOtherTable) {
-    settings.pool_size = 1;
-    admin.each({"CREATE PROCEDURE sets(k text) BEGIN SET @left = k; SELECT k; END"}, dbname);
-    const auto clean = table("query = SELECT CONCAT(COALESCE(@left, 'clean'), @@in_transaction)", "clean.cf");
-    int count = 0;
-    for (const std::string query : {"SET @left = '%s'", "CALL sets('%s')", "BEGIN", "SET autocommit = 0",
-                                    "SELECT '%s' INTO @left", "SELECT number INTO @left FROM alias LIMIT 1",
-                                    "UPDATE alias SET number = (@left := 1) WHERE address = '%s'"}) {
-        const auto leaves =
-            table("require_result_set = no\nquery = " + query, fmt::format("l{}.cf", ++count));
-        const std::vector<std::string> none{"clean0", "clean0"};
-        EXPECT_EQ(behind(leaves, clean), none) << query;
-        EXPECT_EQ(answer(clean, "later"), "clean0") << query;
-    }
-}
-
-// The character set is also that of the library, which quotes keys by it.
-TEST_F(MysqlState, NothingStaysInASessionThatIsKept) {
-    settings.pool_size = 1;
-    admin.sql("CREATE PROCEDURE sets() BEGIN SET @left = 1, sql_mode = ''; SELECT GET_LOCK('left', 1); END",
-              dbname);
-    const auto clean = table(
-        "query = SELECT CONCAT_WS(' ', CONNECTION_ID(), COALESCE(@left, 'clean'), @@character_set_client, "
-        "@@collation_connection, @@max_statement_time, @@sql_mode, @@autocommit, @@in_transaction, "
-        "DATABASE(), "
-        "COALESCE(IS_USED_LOCK('left'), 'free'), HEX('%s'), (SELECT COUNT(*) FROM alias))",
-        "clean.cf");
-    const std::string key = "\xc3\xbc@example.com";
-    const auto before = answer(clean, key);
-    EXPECT_THAT(before, testing::HasSubstr(" clean utf8mb4 "));
-    EXPECT_THAT(before, testing::HasSubstr(" free C3BC40"));
-    int count = 0;
-    for (const std::string query :
-         {"SET @left = '%s'", "SET NAMES latin1", "SET sql_mode = 'ANSI_QUOTES'",
-          "SET max_statement_time = 1", "CALL sets()", "SELECT GET_LOCK('left', 1), '%s'",
-          "SELECT @left := '%s'", "BEGIN", "SET autocommit = 0",
-          "CREATE TEMPORARY TABLE alias (address text)", "LOCK TABLES alias WRITE", "USE information_schema",
-          "HANDLER alias OPEN", "SELECT LAST_INSERT_ID(7), '%s'"}) {
-        const auto leaves =
-            table("require_result_set = no\nquery = " + query, fmt::format("l{}.cf", ++count));
-        (void)answer(leaves, "x");
-        EXPECT_EQ(answer(clean, key), before) << query;
-    }
-    EXPECT_EQ(recorded.text().find("reset"), std::string::npos) << recorded.text();
-}
-
-TEST_F(MysqlState, LookupsThatWriteKeepTheirConnection) {
-    admin.each({"CREATE TABLE log (k text, session int)",
-                "CREATE PROCEDURE says(k text) SELECT CONNECTION_ID() WHERE k <> ''"},
-               dbname);
-    for (const std::string query :
-         {"INSERT INTO log VALUES ('%s', CONNECTION_ID()) RETURNING session", "CALL says('%s')"}) {
-        const auto name = table("query = " + query);
-        reload();
-        std::set<std::string> sessions;
-        for (int i = 0; i < 50; ++i) sessions.insert(answer(name, fmt::format("k{}", i)));
-        // A server that is slow to clean up may have seen another one opened.
-        EXPECT_LE(sessions.size(), query.starts_with("CALL") ? 3U : 1U) << query;
-        EXPECT_FALSE(sessions.contains("RETRY")) << recorded.text();
-    }
-}
 
 // Without autocommit what was written would be held until the connection ends.
 TEST_F(MysqlState, WhatIsWrittenWithoutAutocommitHoldsNoLock) {
