@@ -1,45 +1,10 @@
-// Host names with several addresses, not all of which answer; accounts that may not do anything.
+// A path in the place of a host name; accounts that may not do anything.
 #include "tests/database/mysql_scene.h"
-#include "tests/database/silent_listener.h"
 
 namespace proxyd {
 namespace {
 
-class MysqlAddresses : public MysqlScene {
-  protected:
-    void SetUp() override {
-        MysqlScene::SetUp();
-        resolver.set_lookup([this](const std::string& host) -> Addresses {
-            if (host == "db.test") return {addresses, ""};
-            return {{}, "host name " + host + ": no such name"};
-        });
-    }
-
-    // Before the first lookup: threads of the resolver read it.
-    std::vector<std::string> addresses;
-};
-
-TEST_F(MysqlAddresses, OneThatIsSilentIsPassedOver) {
-    const SilentListener silent("127.0.0.2", admin.port);
-    addresses = {"127.0.0.2", "127.0.0.1"};
-    const auto name = table_at("db.test:" + admin.port, by_address_mysql);
-    EXPECT_EQ(answer(name, "alice@example.com"), "alice1@dest.example") << recorded.text();
-    // Not asked again: the share of its time is more than this takes.
-    cut_connections();
-    const auto lookup = ask(name, "alice@example.com");
-    EXPECT_EQ(lookup.value, "alice1@dest.example") << recorded.text();
-    EXPECT_LT(lookup.took, settings.connect_timeout / 3);
-}
-
-TEST_F(MysqlAddresses, WhatAServerSaidIsTold) {
-    const SilentListener silent("127.0.0.2", admin.port);
-    addresses = {"127.0.0.1", "127.0.0.2"};
-    settings.connect_timeout = 2s;
-    settings.lookup_timeout = 5s;
-    const auto name = table_of({"nobody", "s3cr3t"}, "db.test:" + admin.port, by_address_mysql, "n.cf");
-    EXPECT_EQ(answer(name, "alice@example.com"), "RETRY");
-    EXPECT_GT(logged("Access denied for user 'nobody'"), 0U) << recorded.text();
-}
+class MysqlAddresses : public MysqlScene {};
 
 TEST_F(MysqlAddresses, APathWithoutItsPrefixIsToldAtOnce) {
     const auto lookup = ask(table_at(admin.socket, by_address_mysql), "alice@example.com");
@@ -49,7 +14,7 @@ TEST_F(MysqlAddresses, APathWithoutItsPrefixIsToldAtOnce) {
 }
 
 // An account of one host, as the administrator made it.
-class MysqlAccounts : public MysqlAddresses {
+class MysqlAccounts : public MysqlScene {
   protected:
     // What the log says of a lookup as an account with this ability.
     std::string told_of(const std::string& ability) {

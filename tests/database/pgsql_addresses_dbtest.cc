@@ -1,58 +1,19 @@
-// Host names with several addresses, not all of which answer.
+// A URI with several hosts; passwords in the place of host names.
 #include "tests/database/pgsql_scene.h"
 #include "tests/database/silent_listener.h"
+#include "tests/database/with_addresses.h"
 
 namespace proxyd {
 namespace {
 
-class PgsqlAddresses : public PgsqlScene {
-  protected:
-    void SetUp() override {
-        PgsqlScene::SetUp();
-        resolver.set_lookup([this](const std::string& host) -> Addresses {
-            asked += host + "\n";
-            if (host == "db.test") return {addresses, ""};
-            return {{}, "host name " + host + ": no such name"};
-        });
-    }
-    std::string table_of_name(const std::string& hosts) {
-        return "pgsql:" + write("n.cf", fmt::format("hosts = {}\nuser = postgres\ndbname = {}\n{}\n", hosts,
-                                                    dbname, by_address));
-    }
-
-    // Before the first lookup: threads of the resolver read it.
-    std::vector<std::string> addresses;
-    std::string asked;  // of the resolver, whose threads write it; look when nothing is asked any more
-};
-
-TEST_F(PgsqlAddresses, OneThatIsSilentIsPassedOver) {
-    const SilentListener silent("127.0.0.2", admin.port);
-    addresses = {"127.0.0.2", "127.0.0.1"};
-    const auto name = table_of_name("db.test:" + admin.port);
-    EXPECT_EQ(answer(name, "alice@example.com"), "alice1@dest.example") << recorded.text();
-    // Not asked again: the share of its time is more than this takes.
-    cut_connections();
-    const auto lookup = ask(name, "alice@example.com");
-    EXPECT_EQ(lookup.value, "alice1@dest.example") << recorded.text();
-    EXPECT_LT(lookup.took, settings.connect_timeout / 3);
-}
-
-TEST_F(PgsqlAddresses, WhatAServerSaidIsTold) {
-    const SilentListener silent("127.0.0.2", admin.port);
-    addresses = {"127.0.0.1", "127.0.0.2"};
-    settings.connect_timeout = 2s;
-    settings.lookup_timeout = 5s;
-    dbname = "not_there";
-    EXPECT_EQ(answer(table_of_name("db.test:" + admin.port), "alice@example.com"), "RETRY");
-    EXPECT_NE(recorded.text().find("database \"not_there\" does not exist"), std::string::npos)
-        << recorded.text();
-}
+using PgsqlAddresses = WithAddresses<PgsqlScene>;
 
 TEST_F(PgsqlAddresses, OfAUriOfSeveralHostsEachHasItsShare) {
     const SilentListener silent("127.0.0.2", admin.port);
     addresses = {"127.0.0.2"};
-    const auto name = table_of_name(
-        fmt::format("postgresql://postgres@db.test%2C127.0.0.1:{0}%2C{0}/{1}", admin.port, dbname));
+    const auto name =
+        table_at(fmt::format("postgresql://postgres@db.test%2C127.0.0.1:{0}%2C{0}/{1}", admin.port, dbname),
+                 by_address);
     EXPECT_EQ(answer(name, "alice@example.com"), "alice1@dest.example") << recorded.text();
 }
 
