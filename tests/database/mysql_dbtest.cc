@@ -13,52 +13,25 @@ TEST_F(MysqlAnswers, AsTheDatabaseSays) {
         const char* expected;
     };
     const Row rows[] = {
-        {by_address_mysql, "alice@example.com", "alice1@dest.example"},
-        {by_address_mysql, "nobody@example.com", "NOT FOUND"},
-        {by_address_mysql, "o'brien@example.com", "obrien"},
-        {by_address_mysql, "back\\slash@example.com", "slashed"},
         {by_address_mysql, "quote\"d@example.com", "double"},
-        {by_address_mysql, "per%cent@example.com", "percent"},
-        {by_address_mysql, "umlaut@example.com", "\xC3\xBCn\xC3\xAF"},
-        {by_address_mysql, "null@example.com", "NOT FOUND"},
         {by_address_mysql, "empty@example.com", "NOT FOUND"},
         {by_address_mysql, "two@example.com", "first,second"},
         {by_address_mysql, "nul@example.com", "ab"},
         {"query = SELECT x'0062'", "x", "NOT FOUND"},
-        {by_address_mysql, "' OR ''='", "NOT FOUND"},
         {by_address_mysql, "\\' OR 1=1 -- ", "NOT FOUND"},
         {by_address_mysql, "x'; DROP TABLE alias; -- ", "NOT FOUND"},
         {by_address_mysql, "\xBF' OR 1=1 -- ", "NOT FOUND"},
         {"query = SELECT target FROM alias WHERE address = \"%s\"", "quote\"d@example.com", "double"},
         {"query = SELECT target FROM alias WHERE address = \"%s\"", "\" OR \"\"=\"", "NOT FOUND"},
-        {"query = SELECT target FROM alias WHERE address = '%u@%d'", "alice@example.com",
-         "alice1@dest.example"},
-        {"query = SELECT target FROM alias WHERE address LIKE '%u%%'", "alice@example.com",
-         "alice1@dest.example"},
-        {"query = SELECT target, number FROM alias WHERE address = '%s'", "alice@example.com",
-         "alice1@dest.example,1"},
-        {"query = SELECT target FROM alias WHERE number = %s", "1", "alice1@dest.example"},
         {"query = SELECT '%s'", "\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80"},
         {"query = SELECT CONCAT('%s', 'y')", "x", "xy"},
         {"query = SELECT 1 AS one; SELECT 2", "x", "RETRY"},
-        {"query = SELECT nothing FROM nowhere", "x", "RETRY"},
-        {"query = -- nothing", "x", "RETRY"},
-        {"expansion_limit = 1\nquery = SELECT target FROM alias WHERE address = '%s'", "alice@example.com",
-         "alice1@dest.example"},
         {"expansion_limit = 1\nquery = SELECT target FROM alias WHERE address = '%s'", "two@example.com",
          "RETRY"},
         {"expansion_limit = 2\nquery = SELECT target FROM alias WHERE address = '%s' ORDER BY id",
          "two@example.com", "first,second"},
-        {"result_format = <%s>\nquery = SELECT target FROM alias WHERE address = '%s'", "alice@example.com",
-         "<alice1@dest.example>"},
         {"domain = example.com\nquery = SELECT '%s'", "a@example.com", "a@example.com"},
         {"domain = example.com\nquery = SELECT '%s'", "a@example.net", "NOT FOUND"},
-        {"table = alias\nselect_field = target\nwhere_field = address", "alice@example.com",
-         "alice1@dest.example"},
-        {"table = alias\nselect_field = target\nwhere_field = address\n"
-         "additional_conditions = AND number < 1",
-         "alice@example.com", "NOT FOUND"},
-        {"table = alias\nselect_field = target", "alice@example.com", "RETRY"},
     };
     int count = 0;
     for (const auto& row : rows) {
@@ -238,18 +211,6 @@ TEST_F(MysqlAnswers, IdleConnectionsAreClosed) {
     EXPECT_EQ(answer(table(by_address_mysql), "alice@example.com"), "alice1@dest.example");
     EXPECT_GE(connections(), 1);
     EXPECT_TRUE(run_until([this] { return connections() == 0; }, 5s));
-}
-
-TEST_F(MysqlAnswers, CheckedQueriesAreNotRun) {
-    const auto count = [this] { return answer(table("query = SELECT count(*) FROM alias"), "x"); };
-    const auto before = count();
-    EXPECT_EQ(check(table("query = SELECT target FROM alias WHERE address = '%s'", "a.cf")), "fine");
-    EXPECT_NE(check(table("query = SELEC target FROM alias WHERE address = '%s'", "b.cf"))
-                  .find("You have an error in your SQL syntax"),
-              std::string::npos);
-    EXPECT_EQ(check(table("query = DELETE FROM alias", "c.cf")), "fine");
-    EXPECT_EQ(check(table("query = ANALYZE DELETE FROM alias", "d.cf")), "fine");
-    EXPECT_EQ(count(), before);
 }
 
 }  // namespace
