@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/relay/shared_process.h"
 #include "backends/relay/slot.h"
 #include "backends/relay/table_kind.h"
 #include "backends/relay/translation.h"
@@ -24,10 +25,6 @@ using protocol::Request;
 using protocol::Status;
 
 namespace {
-
-// After this time a process has certainly begun to work on its request. Also how long a request waits for a
-// free connection before another one is opened.
-constexpr auto moment = 10ms;
 
 // The stock server checks for changed files when it accepts a connection.
 constexpr auto connection_age = 1s;
@@ -168,18 +165,15 @@ void Relay::close_unusable() {
 }
 
 bool Relay::usable(const Slot& slot) const {
-    if (slot.state != Slot::State::idle || loop_.now() - slot.opened_at >= connection_age) return false;
-    return std::none_of(slots_.begin(), slots_.end(), [&](const auto& other) {
-        return busy_since(*other, loop_.now() - moment) && slot.may_share_with(*other);
-    });
+    const auto now = loop_.now();
+    return slot.state == Slot::State::idle && now - slot.opened_at < connection_age &&
+           !would_wait_behind_another(slot, slots_, now);
 }
 
 bool Relay::may_open() const {
     const auto now = loop_.now();
-    if (now < open_again_at_ || slots_.size() >= static_cast<std::size_t>(settings_.connections))
-        return false;
-    return std::all_of(slots_.begin(), slots_.end(),
-                       [&](const auto& slot) { return busy_since(*slot, now - moment); });
+    return now >= open_again_at_ && slots_.size() < static_cast<std::size_t>(settings_.connections) &&
+           all_processes_work(slots_, now);
 }
 
 std::size_t Relay::free() const {
@@ -189,38 +183,24 @@ std::size_t Relay::free() const {
     return all - static_cast<std::size_t>(busy);
 }
 
-bool Relay::busy_since(const Slot& slot, TimePoint when) const {
-    return slot.state == Slot::State::busy && slot.since <= when;
-}
-
 void Relay::look_later() {
     if (look_timer_->running()) return;
     const bool opening = std::any_of(slots_.begin(), slots_.end(),
                                      [](const auto& slot) { return slot->state == Slot::State::opening; });
     const bool room = slots_.size() < static_cast<std::size_t>(settings_.connections);
-    const bool suspicion = std::any_of(slots_.begin(), slots_.end(), [](const auto& slot) {
-        return slot->state == Slot::State::busy && !slot->suspects.empty();
-    });
-    if ((queue_.size() > 0 && room && !opening) || suspicion) look_timer_->start(moment);
+    const bool waits_for_connection = queue_.size() > 0 && room && !opening;
+    if (waits_for_connection || is_any_suspicious(slots_)) look_timer_->start(work_begins_within);
 }
 
 void Relay::look() {
     for (std::size_t i = slots_.size(); i-- > 0;) {
         auto& slot = *slots_[i];
-        if (!waits_behind_another(slot)) continue;
+        if (!waits_behind_another(slot, slots_, loop_.now()) || !slot.job->repeatable()) continue;
         const auto job = release(slot);
         remove(slot);
         if (!job->answered()) queue_.push_again(job);
     }
     dispatch();
-}
-
-bool Relay::waits_behind_another(const Slot& slot) const {
-    if (!busy_since(slot, loop_.now() - moment) || !slot.job->repeatable()) return false;
-    return std::any_of(slots_.begin(), slots_.end(), [&](const auto& other) {
-        const bool first = std::pair(other->since, other->id) < std::pair(slot.since, slot.id);
-        return other->state == Slot::State::busy && first && slot.may_share_with(*other);
-    });
 }
 
 void Relay::close_unused() {
@@ -242,12 +222,7 @@ void Relay::ready(Slot& slot) {
     trouble_.clear();
     slot.state = Slot::State::idle;
     slot.since = loop_.now();
-    for (const auto& other : slots_) {
-        // A process that was at work all the time has accepted nothing.
-        if (other->id != slot.id && !busy_since(*other, slot.opened_at - moment)) {
-            slot.suspects.push_back(other->id);
-        }
-    }
+    note_accepted(slot, slots_);
     dispatch();
     if (winding_down_) close_unused();
     if (!unused_timer_->running()) unused_timer_->start(idle_time);
@@ -255,12 +230,7 @@ void Relay::ready(Slot& slot) {
 
 void Relay::replied(Slot& slot, const Reply& reply) {
     slot.has_replied = true;
-    for (const auto& other : slots_) {
-        // Two connections that worked at the same time belong to two processes.
-        if (!busy_since(*other, slot.since - moment)) continue;
-        slot.clear(other->id);
-        other->clear(slot.id);
-    }
+    note_replied(slot, slots_);
     const auto job = release(slot);
     handle(job, reply);
     dispatch();
@@ -331,7 +301,7 @@ void Relay::remove(const Slot& slot) {
                                     [&](const auto& candidate) { return candidate.get() == &slot; });
     loop_.defer([closed = std::shared_ptr<Slot>(std::move(*found))] {});
     slots_.erase(found);
-    for (const auto& other : slots_) other->clear(slot.id);
+    note_closed(slot.id, slots_);
 }
 
 void Relay::repeat(const JobPtr& job, const std::string& reason) {

@@ -36,6 +36,8 @@ struct RelaySettings {
     protocol::Layout layout = protocol::Layout::flags;
 };
 
+struct Slot;
+
 class Relay {
   public:
     // The loop outlives the relay.
@@ -66,9 +68,6 @@ class Relay {
     [[nodiscard]] std::size_t connections() const { return slots_.size(); }
 
   private:
-    struct Slot;
-    using Slots = std::vector<std::unique_ptr<Slot>>;
-
     void take(const JobPtr& job, std::optional<Deadline> deadline);
     void dispatch();
     void send(Slot& slot, const JobPtr& job);
@@ -95,15 +94,13 @@ class Relay {
     [[nodiscard]] std::size_t free() const;
     [[nodiscard]] bool usable(const Slot& slot) const;
     [[nodiscard]] bool may_open() const;
-    [[nodiscard]] bool waits_behind_another(const Slot& slot) const;
-    [[nodiscard]] bool busy_since(const Slot& slot, TimePoint when) const;
     [[nodiscard]] std::string silence() const;
     [[nodiscard]] protocol::Flags announced(const protocol::Request& open) const;
 
     Loop& loop_;
     RelaySettings settings_;
     JobQueue queue_;
-    Slots slots_;
+    std::vector<std::unique_ptr<Slot>> slots_;
     std::uint64_t last_id_ = 0;
     protocol::Layout layout_;
     // By table and instance: the flags of the last good reply to open.
