@@ -7,6 +7,7 @@
 #include "backends/event/receive_buffer.h"
 #include "backends/mysql/context.h"
 #include "backends/mysql/error_class.h"
+#include "backends/mysql/session_setup.h"
 #include "backends/report/log.h"
 #include "backends/report/redact.h"
 

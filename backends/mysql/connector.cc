@@ -7,30 +7,21 @@
 
 #include "backends/mysql/context.h"
 #include "backends/mysql/error_class.h"
-#include "backends/report/log.h"
-#include "backends/report/redact.h"
 
 namespace proxyd::mysql {
 namespace {
 
 using pool::FailureClass;
 
-// Servers answer optional steps at once.
+// Servers answer optional statements at once.
 constexpr std::chrono::milliseconds longest_patience{500};
 
-// Each step twice, and once more if other connections have lost theirs meanwhile.
-constexpr int most_steps_lost = 6;
+// Each optional statement twice, and once more if other connections have lost theirs meanwhile.
+constexpr int most_setups_lost = 6;
 
 constexpr unsigned access_denied = 1045;
 
 }  // namespace
-
-// The limit is below our own deadline, so that a runaway query ends on the server, too.
-std::string time_limit_statement(Handle& handle, std::chrono::milliseconds limit) {
-    if (mariadb_connection(handle.get()) == 0)
-        return fmt::format("SET SESSION max_execution_time={}", limit.count());
-    return fmt::format("SET SESSION max_statement_time={:.3f}", static_cast<double>(limit.count()) / 1000);
-}
 
 Connector::Connector(Context& context, const std::string& host, Connected connected, Failed failed)
     : context_(context),
@@ -39,7 +30,6 @@ Connector::Connector(Context& context, const std::string& host, Connected connec
       failed_callback_(std::move(failed)),
       walk_(context.addresses(), context.loop().now(), context.settings().connect_timeout),
       watch_(context.loop(), [this](int ready) { woken(ready); }),
-      patience_timer_(context.loop().make_timer([this] { optional_step_lost("not answered"); })),
       share_timer_(context.loop().make_timer([this] { share_is_over(); })) {}
 
 Connector::~Connector() {
@@ -89,8 +79,11 @@ void Connector::share_is_over() {
         return;
     }
     watch_.stop();
-    patience_timer_->stop();
-    if (step_ == Step::connecting) context_.setup_memory().unreachable(host_);
+    if (setup_) {
+        setup_->stop();
+    } else {
+        context_.setup_memory().unreachable(host_);
+    }
     walk_.timed_out();
     move_later([this] { next_address(); });
 }
@@ -101,6 +94,7 @@ void Connector::try_address(std::string address) {
     begun_ = context_.loop().now();
     time_limit_ = context_.settings().statement_timeout;
     handle_ = std::make_unique<Handle>();
+    setup_.reset();
     set_options();
     drive(begin_connect());
 }
@@ -135,7 +129,6 @@ void Connector::enforce_options(MYSQL* mysql) {
 }
 
 int Connector::begin_connect() {
-    step_ = Step::connecting;
     auto* mysql = handle_->get();
     const char* path = endpoint_.socket_path.empty() ? nullptr : endpoint_.socket_path.c_str();
     // So that the buffer stays in its place.
@@ -157,31 +150,12 @@ int Connector::begin_connect() {
         [this, mysql] { enforce_options(mysql); });
 }
 
-int Connector::begin_charset() {
-    step_ = Step::charset;
-    charset_sent_at_ = Clock::now();
-    auto* mysql = handle_->get();
-    return handle_->start(
-        [&] {
-            return mysql_set_character_set_start(&call_result_, mysql, context_.cluster().charset.c_str());
-        },
-        [this, mysql](int ready) { return mysql_set_character_set_cont(&call_result_, mysql, ready); });
-}
-
-int Connector::begin_optional(OptionalStep step) {
-    step_ = step == OptionalStep::serving ? Step::serving : Step::time_limit;
-    patience_timer_->start(patience());
-    auto* mysql = handle_->get();
-    text_ = statement_of(step);
-    return handle_->start(
-        [&] { return mysql_real_query_start(&call_result_, mysql, text_.data(), text_.size()); },
-        [this, mysql](int ready) { return mysql_real_query_cont(&call_result_, mysql, ready); });
-}
-
-std::string Connector::statement_of(OptionalStep step) const {
-    // A Galera node that is not ready accepts SET, and SELECT without a table, but not this statement.
-    if (step == OptionalStep::serving) return "DO 0";
-    return time_limit_statement(*handle_, time_limit_);
+int Connector::begin_setup() {
+    const auto patience = std::min(longest_patience, context_.settings().connect_timeout / 4);
+    setup_.emplace(context_.loop(), context_.setup_memory(), *handle_,
+                   Session{host_, context_.cluster().charset, time_limit_, patience, begun_},
+                   [this] { setup_lost(); });
+    return setup_->begin();
 }
 
 // Continues as far as the library can without waiting.
@@ -192,71 +166,29 @@ void Connector::drive(std::optional<int> waits) {
 
 std::optional<int> Connector::step_done() {
     watch_.drop_if_closed(*handle_);
-    switch (step_) {
-        case Step::connecting:
-            if (connected_ != nullptr) return begin_charset();
-            context_.setup_memory().unreachable(host_);
-            attempt_failed();
-            return std::nullopt;
-        case Step::charset:
-            if (call_result_ == 0) {
-                round_trip_ = Clock::now() - charset_sent_at_;
-                return begin_after(step_);
-            }
-            attempt_failed();
-            return std::nullopt;
-        case Step::time_limit:
-        case Step::serving: return optional_step_done();
+    if (setup_) return setup_step_done();
+    if (connected_ != nullptr) return begin_setup();
+    context_.setup_memory().unreachable(host_);
+    attempt_failed();
+    return std::nullopt;
+}
+
+std::optional<int> Connector::setup_step_done() {
+    const auto waits = setup_->statement_done();
+    if (waits) return waits;
+    switch (setup_->state()) {
+        case SessionSetup::State::done: established(); break;
+        case SessionSetup::State::lost: setup_lost(); break;
+        default: attempt_failed(); break;
     }
     return std::nullopt;
 }
 
-std::optional<int> Connector::begin_after(Step done) {
-    if (done == Step::charset && wants(OptionalStep::time_limit))
-        return begin_optional(OptionalStep::time_limit);
-    if (done != Step::serving && wants(OptionalStep::serving)) return begin_optional(OptionalStep::serving);
-    established();
-    return std::nullopt;
-}
-
-bool Connector::wants(OptionalStep step) const {
-    return !context_.setup_memory().omits(host_, step, context_.loop().now());
-}
-
-Duration Connector::patience() const {
-    const auto share = context_.settings().connect_timeout / 4;
-    return std::min(longest_patience, share) + 4 * round_trip_;
-}
-
-OptionalStep Connector::optional_step() const {
-    return step_ == Step::serving ? OptionalStep::serving : OptionalStep::time_limit;
-}
-
-std::optional<int> Connector::optional_step_done() {
-    patience_timer_->stop();
-    const bool failed = call_result_ != 0;
-    if (failed && is_of_library(handle_->error_number())) {
-        optional_step_lost(handle_->error_text());
-    } else if (failed && (of_no_use() || is_of_account(handle_->error_number()))) {
-        attempt_failed();
-    } else if (!failed && (mysql_field_count(handle_->get()) > 0 || mysql_more_results(handle_->get()) != 0 ||
-                           handle_->has_surplus())) {
-        optional_step_lost("answered with what was not asked for");
-    } else {
-        // A server (or a proxy in between) that does not know the statement can still serve.
-        context_.setup_memory().answered(host_, optional_step());
-        return begin_after(step_);
-    }
-    return std::nullopt;
-}
-
-// The connection was good until this statement: another one is tried, perhaps without the statement.
-void Connector::optional_step_lost(const std::string& why) {
-    patience_timer_->stop();
+// Another connection is tried, perhaps without the statement.
+void Connector::setup_lost() {
     watch_.stop();
-    context_.setup_memory().lost(host_, optional_step(), why, begun_, context_.loop().now());
-    if (++steps_lost_ > most_steps_lost) {
-        attempt_failed({FailureClass::unreachable, fmt::format("{}: {}", text_, why)}, false);
+    if (++setups_lost_ > most_setups_lost) {
+        attempt_failed({FailureClass::unreachable, setup_->loss()}, false);
     } else {
         move_later([this] { try_address(address_); });
     }
@@ -268,18 +200,12 @@ void Connector::woken(int ready) {
 
 void Connector::established() {
     over_ = true;
-    patience_timer_->stop();
     share_timer_->stop();
     watch_.stop();
     walk_.worked();
     enforce_options(handle_->get());
-    for (const auto& [step, why] : context_.setup_memory().served(host_, context_.loop().now())) {
-        log().info(
-            fmt::format("mysql host {}: connections do not outlive \"{}\" ({}) -- left out for 10 minutes",
-                        redact_host(host_), statement_of(step), why));
-    }
     const auto callback = std::move(connected_callback_);
-    callback(std::move(handle_), round_trip_);
+    callback(std::move(handle_), setup_->round_trip());
 }
 
 void Connector::attempt_failed() {
@@ -304,12 +230,6 @@ void Connector::attempt_failed(const pool::Failure& failure, bool said_by_server
     walk_.failed(failure, said_by_server);
     // This runs inside a call of the handle.
     move_later([this] { next_address(); });
-}
-
-// Whether the connection is useless after the last error.
-bool Connector::of_no_use() const {
-    const auto kind = classify(handle_->error_number(), Phase::querying, {});
-    return kind == FailureClass::lost || kind == FailureClass::not_serving;
 }
 
 void Connector::move_later(std::function<void()> move) {

@@ -1,13 +1,11 @@
-// Opens one connection to MySQL or MariaDB and prepares it: tries the addresses of a host in turn, sets the
-// character set and the server's limit for statements, and asks whether the server serves. Optional
-// statements are left out where connections do not survive them.
+// Opens one connection to MySQL or MariaDB: tries the addresses of a host in turn, logs in, and has the
+// session set up. Another connection is opened when an optional statement of the setup breaks the first one.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "backends/cluster/address_walk.h"
 #include "backends/event/lifetime.h"
@@ -16,7 +14,7 @@
 #include "backends/mysql/context.h"
 #include "backends/mysql/handle.h"
 #include "backends/mysql/handle_watch.h"
-#include "backends/mysql/setup_memory.h"
+#include "backends/mysql/session_setup.h"
 #include "backends/pool/failure.h"
 
 namespace proxyd::mysql {
@@ -42,39 +40,23 @@ class Connector {
     [[nodiscard]] std::chrono::milliseconds time_limit() const { return time_limit_; }
 
   private:
-    // The present operation of the library.
-    enum class Step {
-        connecting,  // TCP, greeting, TLS, authentication
-        charset,     // SET NAMES
-        time_limit,  // the server's limit for statements
-        serving,     // whether it takes queries
-    };
-
     void next_address();
     void try_address(std::string address);
     void set_options();
     void enforce_options(MYSQL* mysql);
     // Each begins one step and returns the events that the library waits for; 0: the step is done already.
     [[nodiscard]] int begin_connect();
-    [[nodiscard]] int begin_charset();
-    [[nodiscard]] int begin_optional(OptionalStep step);
+    [[nodiscard]] int begin_setup();
     // A step is done: begins the next one, or reports (no value).
     [[nodiscard]] std::optional<int> step_done();
-    [[nodiscard]] std::optional<int> optional_step_done();
-    // Begins the next wanted step after `done`.
-    [[nodiscard]] std::optional<int> begin_after(Step done);
-    [[nodiscard]] bool wants(OptionalStep step) const;
-    [[nodiscard]] std::string statement_of(OptionalStep step) const;
-    [[nodiscard]] OptionalStep optional_step() const;  // the one under way
-    [[nodiscard]] Duration patience() const;           // time limit of an optional step
-    [[nodiscard]] bool of_no_use() const;
+    [[nodiscard]] std::optional<int> setup_step_done();
     void drive(std::optional<int> waits);
     void woken(int ready);
     void established();
     void attempt_failed();
     void attempt_failed(const pool::Failure& failure, bool said_by_server);
     void share_is_over();
-    void optional_step_lost(const std::string& why);
+    void setup_lost();
     void later(std::function<void()> work);
     void move_later(std::function<void()> move);
 
@@ -88,24 +70,16 @@ class Connector {
     std::string address_;     // being tried
     std::string host_given_;  // the library reads it until it is connected
     std::unique_ptr<Handle> handle_;
-    HandleWatch watch_;                      // destroyed before the handle
-    std::unique_ptr<Timer> patience_timer_;  // of an optional step
-    std::unique_ptr<Timer> share_timer_;     // of the address, for all its steps
-    Step step_ = Step::connecting;
-    MYSQL* connected_ = nullptr;  // results of the library's calls
-    int call_result_ = 0;
-    std::string text_;  // the statement under way: the library reads it while it sends
-    int steps_lost_ = 0;
+    HandleWatch watch_;                   // destroyed before the handle
+    std::optional<SessionSetup> setup_;   // once logged in; destroyed after the handle
+    std::unique_ptr<Timer> share_timer_;  // of the address, for all its steps
+    MYSQL* connected_ = nullptr;          // result of the library's call
+    int setups_lost_ = 0;
     TimePoint begun_{};  // start of the connection to this address
-    TimePoint charset_sent_at_{};
-    Duration round_trip_{};
     std::chrono::milliseconds time_limit_{};
     bool over_ = false;
     bool moving_ = false;  // another connection begins when the present callback has returned
     Lifetime lifetime_;
 };
-
-// The statement that sets the server's time limit for statements, sent when a connection begins.
-[[nodiscard]] std::string time_limit_statement(Handle& handle, std::chrono::milliseconds limit);
 
 }  // namespace proxyd::mysql
