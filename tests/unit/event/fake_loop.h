@@ -71,7 +71,7 @@ class FakeLoop final : public Loop {
 
   private:
     using When = std::pair<TimePoint, std::uint64_t>;
-    using Callback = std::shared_ptr<std::function<void()>>;
+    using TimerCallback = std::shared_ptr<std::function<void()>>;
 
     class FakeTimer final : public Timer {
       public:
@@ -90,7 +90,7 @@ class FakeLoop final : public Loop {
 
       private:
         FakeLoop& loop_;
-        Callback callback_;
+        TimerCallback callback_;
         When when_{};
     };
 
@@ -125,7 +125,7 @@ class FakeLoop final : public Loop {
     TimePoint now_{std::chrono::hours(1)};
     std::uint64_t sequence_ = 0;
     std::uint64_t fired_ = 0;
-    std::map<When, Callback> due_;
+    std::map<When, TimerCallback> due_;
     std::map<int, std::shared_ptr<std::function<void(Ready)>>> watched_;
     std::deque<Callback<void()>> deferred_;
     std::mutex posted_mutex_;
