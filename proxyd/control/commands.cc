@@ -13,6 +13,7 @@
 #include "protocol/table_name.h"
 #include "proxyd/config/options.h"
 #include "proxyd/control/check/check.h"
+#include "proxyd/control/check/options_check.h"
 #include "proxyd/control/client/flush.h"
 #include "proxyd/control/client/proxymap_connection.h"
 #include "proxyd/control/client/query.h"
@@ -159,14 +160,14 @@ int run_flush(const CommandArguments& arguments, const master::Environment& envi
 
 int run_status(const CommandArguments& arguments, const master::Environment& environment) {
     const auto place = find_config(arguments.config, environment);
-    const auto status = find_status(arguments.socket, place, environment);
+    const auto status = find_status(arguments.socket, place);
     if (!arguments.json) return print_status(status, std::cout);
     std::cout << status.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) << '\n';
     return status["answers"] == "proxyd" ? 0 : 1;
 }
 
 int run_options(const CommandArguments& arguments, const master::Environment& environment) {
-    return print_options(find_config(arguments.config, environment), environment, std::cout, std::cerr);
+    return print_options(find_config(arguments.config, environment), std::cout, std::cerr);
 }
 
 int run_check(const CommandArguments& arguments, const master::Environment& environment) {

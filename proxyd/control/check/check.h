@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "proxyd/config/options.h"
 #include "proxyd/control/check/finding.h"
 #include "proxyd/control/postfix/config_location.h"
 #include "proxyd/master/environment.h"
@@ -28,15 +27,5 @@ struct CheckResult {
 
 // Prints one line per finding and a closing line. Returns the exit status: 1 with an error, else 0.
 [[nodiscard]] int report(const CheckResult& result, bool connect, std::ostream& out);
-
-// The options in force. A wrong option has its default. `findings`, if given, receives the findings about
-// them.
-[[nodiscard]] Options options_in_force(const ConfigLocation& place, const master::Environment& environment,
-                                       std::vector<Finding>* findings = nullptr);
-
-// Prints the options in force, as written in a file. A wrong option has its default. Each mistake becomes a
-// line of `mistakes`. Returns the exit status: 1 with a mistake, else 0.
-[[nodiscard]] int print_options(const ConfigLocation& place, const master::Environment& environment,
-                                std::ostream& out, std::ostream& mistakes);
 
 }  // namespace proxyd::control

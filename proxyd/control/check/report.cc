@@ -1,5 +1,4 @@
 // The printed result of a check.
-#include <algorithm>
 #include <ostream>
 
 #include <fmt/format.h>
@@ -18,18 +17,6 @@ int report(const CheckResult& result, bool connect, std::ostream& out) {
                        connect ? fmt::format(", {} answered", result.answering) : "", plural(errors, "error"),
                        plural(warnings, "warning"));
     return errors > 0 ? 1 : 0;
-}
-
-int print_options(const ConfigLocation& place, const master::Environment& environment, std::ostream& out,
-                  std::ostream& mistakes) {
-    std::vector<Finding> findings;
-    const auto options = options_in_force(place, environment, &findings);
-    for (const auto& option : option_infos())
-        out << option.name << " = " << option_text(options, option.name) << '\n';
-    for (const auto& finding : findings) mistakes << format(finding) << '\n';
-    const bool wrong = std::any_of(findings.begin(), findings.end(),
-                                   [](const Finding& one) { return one.gravity == Gravity::error; });
-    return wrong ? 1 : 0;
 }
 
 }  // namespace proxyd::control

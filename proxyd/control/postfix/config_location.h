@@ -15,6 +15,9 @@ struct ConfigLocation {
     bool has_main_cf = false;
     std::optional<std::string> master_cf_text;  // replaces the text of the file
     std::optional<std::string> user;            // the daemon's user, if --user names it
+
+    // Whether the daemon runs without Postfix.
+    [[nodiscard]] bool stands_alone() const { return !has_main_cf || options_given; }
 };
 
 // `given` is the value of --config: a directory, main.cf or master.cf in it, or a proxyd.cf file. Without it

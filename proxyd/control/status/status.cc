@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "backends/config/parameter_file.h"
-#include "proxyd/control/check/check.h"
+#include "proxyd/control/check/options_check.h"
 #include "proxyd/control/check/service_check.h"
 #include "proxyd/control/client/server_identity.h"
 #include "proxyd/control/postfix/instance.h"
@@ -157,8 +157,7 @@ void print_daemon(const json& daemon, std::ostream& out) {
 
 }  // namespace
 
-json find_status(const std::optional<std::string>& socket, const ConfigLocation& place,
-                 const master::Environment& environment) {
+json find_status(const std::optional<std::string>& socket, const ConfigLocation& place) {
     json status = json::object();
     if (socket) {
         add_answerer(status, *socket);
@@ -171,7 +170,7 @@ json find_status(const std::optional<std::string>& socket, const ConfigLocation&
     }
     const PostfixInstance postfix(place.directory, postfix::MainCf::load(place.directory, {}));
     std::vector<Finding> findings;
-    add_postfix(status, place, options_in_force(place, environment, &findings));
+    add_postfix(status, place, options_in_force(place, &findings));
     status["mistakes"] = json::array();
     for (const auto& finding : findings) {
         if (finding.gravity == Gravity::error) status["mistakes"].push_back(format(finding));

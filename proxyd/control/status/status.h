@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "proxyd/control/postfix/config_location.h"
-#include "proxyd/master/environment.h"
 
 namespace proxyd::control {
 
@@ -19,7 +18,7 @@ namespace proxyd::control {
 // see proxyd/daemon/status_report.h. Without `socket` it asks the Postfix at `place`. Throws
 // std::runtime_error when there is no Postfix.
 [[nodiscard]] nlohmann::json find_status(const std::optional<std::string>& socket,
-                                         const ConfigLocation& place, const master::Environment& environment);
+                                         const ConfigLocation& place);
 
 // Prints the status for people. Returns the exit status: 0 when proxyd answers, else 1.
 [[nodiscard]] int print_status(const nlohmann::json& status, std::ostream& out);

@@ -13,6 +13,7 @@
 #include "backends/config/parameter_file.h"
 #include "backends/table_types.h"
 #include "proxyd/control/check/check.h"
+#include "proxyd/control/check/options_check.h"
 #include "proxyd/control/check/service_check.h"
 #include "proxyd/control/postfix/master_cf.h"
 #include "proxyd/control/postfix/master_cf_edit.h"
@@ -95,7 +96,7 @@ int SwitchOver::enable(bool dry_run, Databases databases) {
 int SwitchOver::enable_locked(bool dry_run) {
     const auto original = read_master_cf();
     refuse_null_byte(master_cf_path_, original);
-    const auto options = options_in_force(place_, environment_);
+    const auto options = options_in_force(place_);
     auto prospect = place_;
     prospect.master_cf_text = postfix_.edit(original, entries_for_proxyd(original, options.relay_service));
     const auto& wanted = *prospect.master_cf_text;
@@ -204,7 +205,7 @@ int SwitchOver::disable(bool dry_run) {
 int SwitchOver::disable_locked(bool dry_run) {
     const auto current = read_master_cf();
     refuse_null_byte(master_cf_path_, current);
-    const auto options = options_in_force(place_, environment_);
+    const auto options = options_in_force(place_);
     const std::vector<std::string> relays = {options.relay_service, options.relay_write_service};
     if (entries_for_stock(current, relays).set.empty()) {
         out_ << fmt::format("{}: proxyd is not enabled; nothing was changed\n", master_cf_path_);

@@ -374,15 +374,5 @@ TEST_F(CheckTest, NothingToCheckIsSaid) {
     EXPECT_THROW((void)find_config(directory_ + "/missing", {}), std::runtime_error);
 }
 
-TEST_F(CheckTest, EffectiveOptions) {
-    write("proxyd.cf", "pool_size = 3\n");
-    std::ostringstream out;
-    std::ostringstream mistakes;
-    EXPECT_EQ(print_options(find_config(directory_ + "/proxyd.cf", {}), {}, out, mistakes), 0);
-    EXPECT_EQ(mistakes.str(), "");
-    EXPECT_THAT(out.str(), HasSubstr("pool_size = 3\n"));
-    EXPECT_THAT(out.str(), HasSubstr("lookup_timeout = 10s\n"));
-}
-
 }  // namespace
 }  // namespace proxyd::control
