@@ -17,6 +17,7 @@
 #include "backends/table_types.h"
 #include "protocol/table_name.h"
 #include "proxyd/config/options.h"
+#include "proxyd/control/check/database_check.h"
 #include "proxyd/control/check/file_access.h"
 #include "proxyd/control/check/meaning_check.h"
 #include "proxyd/control/check/parameter_check.h"
@@ -147,9 +148,11 @@ void TableCheck::read(const std::string& name, const std::vector<TableUse>& uses
     if (parameters.is_relative_path()) return;
     for (const auto& problem : parameters.warnings()) findings_.warning(file, problem.line, problem.message);
     const auto& type = type_of(name);
+    const auto at = [&](std::string_view parameter) {
+        return line_of(name, parameters, main_cf_, parameter);
+    };
     auto doubts = check_parameters(type, parameters, file, findings_);
-    for (auto& slip : find_slips(type.dialect, parameters, type.parameter_names, file,
-                                 [&](auto parameter) { return line_of(name, parameters, parameter); }))
+    for (auto& slip : find_slips(type.dialect, parameters, type.parameter_names, file, at))
         doubts.push_back(std::move(slip));
     check_password(name, parameters);
     check_domain_list(name, parameters);
@@ -157,14 +160,18 @@ void TableCheck::read(const std::string& name, const std::vector<TableUse>& uses
         for (const auto& doubt : doubts) tell(doubt);
         return;
     }
-    Usable usable{name, file, std::move(inspection.table), std::move(inspection.files), {}, true, {}, {}};
-    usable.doubts = std::move(doubts);
-    const auto at = [&](std::string_view parameter) { return line_of(name, parameters, parameter); };
-    check_meaning(usable.table->definition(), uses,
+    check_meaning(inspection.table->definition(), uses,
                   {file, std::max(at("query"), at("table")), at("domain"), at("result_format")}, findings_);
-    if (!type.file_parameter.empty()) check_database_file(usable, parameters, type.file_parameter);
-    usable.parameters = std::move(*inspection.parameters);
-    usable_.push_back(std::move(usable));
+    CheckedTable table{type,
+                       main_cf_,
+                       name,
+                       file,
+                       std::move(inspection.table),
+                       std::move(*inspection.parameters),
+                       std::move(inspection.files)};
+    table.doubts = std::move(doubts);
+    if (!type.file_parameter.empty()) check_database_file(table);
+    usable_.push_back(std::move(table));
 }
 
 void TableCheck::check_password(const std::string& name, const table::TableParameters& parameters) {
@@ -222,24 +229,23 @@ void TableCheck::check_domain_list(const std::string& name, const table::TablePa
 }
 
 // A relative path is not checked: it starts in the daemon's working directory, not in ours.
-void TableCheck::check_database_file(Usable& usable, const table::TableParameters& parameters,
-                                     const std::string& parameter) {
-    const auto path = parameters.text(parameter, "");
+void TableCheck::check_database_file(CheckedTable& table) {
+    const auto& parameter = table.type.file_parameter;
+    const auto path = table.parameters.text(parameter, "");
     if (!path.starts_with('/')) return;
-    usable.database_file = path;
+    table.database_file = path;
     if (faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) == 0) return;
     const int reason = errno;
-    const auto file = where(parameters);
-    const int line = parameters.line(parameter);
+    const int line = table.parameters.line(parameter);
     if (reason == EACCES) {
-        findings_.warning(file, line,
+        findings_.warning(table.where, line,
                           fmt::format("{} = {}: permission denied for user {}: run this as root, to see "
                                       "what the daemon may read",
                                       parameter, path, effective_user()));
         return;
     }
-    usable.can_answer = false;
-    findings_.error(file, line,
+    table.can_answer = false;
+    findings_.error(table.where, line,
                     fmt::format("{} = {}: {}: all lookups fail, for proxyd makes no databases", parameter,
                                 path, std::strerror(reason)));
 }
@@ -248,22 +254,24 @@ void TableCheck::check_access(const DaemonUser& reader, const std::vector<std::s
     const master::BorrowedIdentity as_reader(reader.account);
     FileAccess access(reader, findings_);
     for (const auto& file : more_files) (void)access.may_read(file, 0, file, "it");
-    for (auto& usable : usable_) {
-        for (const auto& file : usable.files) (void)access.may_read(file, 0, file, "it");
-        if (usable.can_answer && !usable.database_file.empty()) {
-            usable.can_answer =
-                access.may_read(usable.where, line_of(usable, type_of(usable.name).file_parameter),
-                                usable.database_file, usable.database_file);
-        }
+    for (auto& table : usable_) {
+        for (const auto& file : table.files) (void)access.may_read(file, 0, file, "it");
+        if (!table.can_answer || table.database_file.empty()) continue;
+        table.can_answer = access.may_read(table.where, table.line_of(table.type.file_parameter),
+                                           table.database_file, table.database_file);
     }
     access.tell();
 }
 
+void TableCheck::connect() {
+    answering_ = check_databases(usable_, loop_, findings_);
+}
+
 std::vector<std::string> TableCheck::reading_tables() const {
     std::vector<std::string> names;
-    for (const auto& usable : usable_) {
-        const auto& analysis = usable.table->definition().analysis;
-        if (!analysis.may_write && analysis.unquoted.empty()) names.push_back(usable.name);
+    for (const auto& table : usable_) {
+        const auto& analysis = table.table->definition().analysis;
+        if (!analysis.may_write && analysis.unquoted.empty()) names.push_back(table.name);
     }
     // Tables in files come first: no server has to be up for their answers.
     (void)std::stable_partition(names.begin(), names.end(),
@@ -281,22 +289,10 @@ void TableCheck::tell(const Doubt& doubt) {
 }
 
 void TableCheck::tell_doubts() {
-    for (auto& usable : usable_) {
-        for (const auto& doubt : usable.doubts) tell(doubt);
-        usable.doubts.clear();
+    for (auto& table : usable_) {
+        for (const auto& doubt : table.doubts) tell(doubt);
+        table.doubts.clear();
     }
-}
-
-int TableCheck::line_of(const Usable& usable, std::string_view parameter) const {
-    return line_of(usable.name, usable.parameters, parameter);
-}
-
-int TableCheck::line_of(const std::string& name, const table::TableParameters& parameters,
-                        std::string_view parameter) const {
-    if (parameters.where() != "main.cf") return parameters.line(parameter);
-    const auto prefix = TableName::parse(name).name;
-    const auto* found = main_cf_.find(fmt::format("{}_{}", prefix, parameter));
-    return found != nullptr ? found->line : 0;
 }
 
 // The line of the parameter that the message names; 0 when main.cf has no such parameter of this table.

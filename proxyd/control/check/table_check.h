@@ -1,4 +1,4 @@
-// The checks of the tables: their files, and whether their databases accept the queries.
+// The checks of the tables: their files, the files that these name, and their databases.
 #pragma once
 
 #include <map>
@@ -10,6 +10,7 @@
 #include "backends/event/event_loop.h"
 #include "backends/event/resolver.h"
 #include "backends/table/table_set.h"
+#include "proxyd/control/check/checked_table.h"
 #include "proxyd/control/check/daemon_user.h"
 #include "proxyd/control/check/doubt.h"
 #include "proxyd/control/check/finding.h"
@@ -60,33 +61,15 @@ class TableCheck {
     [[nodiscard]] bool any_usable() const { return !usable_.empty(); }
 
   private:
-    struct Usable {
-        std::string name;
-        std::string where;
-        std::shared_ptr<table::SqlTable> table;
-        std::vector<std::string> files;  // the table is read from these
-        std::string database_file;       // absolute path, if the database is a file; or empty
-        bool can_answer = true;          // false: its database cannot be opened, as reported already
-        table::TableParameters parameters;
-        std::vector<Doubt> doubts;
-    };
-
     [[nodiscard]] const TableTypeFacts& type_of(std::string_view table) const;
     void add_backend(const std::string& type, std::unique_ptr<table::TableBackend> backend);
     void tell_of_name(const std::vector<TableUse>& uses, Gravity gravity, const std::string& text);
     [[nodiscard]] bool check_path(const std::string& name, const std::vector<TableUse>& uses);
-    void tell_trial(Usable& usable, const table::Trial& trial);
-    void tell_failure(const Usable& usable, const pool::Failure& failure);
     [[nodiscard]] int line_in_main_cf(const std::string& name, std::string_view message) const;
-    [[nodiscard]] int line_of(const Usable& usable, std::string_view parameter) const;
-    [[nodiscard]] int line_of(const std::string& name, const table::TableParameters& parameters,
-                              std::string_view parameter) const;
     void tell(const Doubt& doubt);
-    static void settle_doubts(Usable& usable, bool tried);
     void check_password(const std::string& name, const table::TableParameters& parameters);
     void check_domain_list(const std::string& name, const table::TableParameters& parameters);
-    void check_database_file(Usable& usable, const table::TableParameters& parameters,
-                             const std::string& parameter);
+    void check_database_file(CheckedTable& table);
     [[nodiscard]] std::string where(const table::TableParameters& parameters) const;
 
     const config::ParameterFile& main_cf_;
@@ -98,7 +81,7 @@ class TableCheck {
     table::TableSet tables_;
     std::map<std::string, TableTypeFacts> types_;  // by name
     std::set<std::string> seen_;
-    std::vector<Usable> usable_;
+    std::vector<CheckedTable> usable_;
     std::vector<TableUse> domain_tables_;
     std::size_t answering_ = 0;
 };
