@@ -35,7 +35,7 @@ struct Script {
     std::map<std::string, std::string> rows;
     std::optional<FailureClass> trouble;
     bool delayed = false;
-    std::vector<std::function<void()>> waiting;
+    std::vector<Callback<void()>> waiting;
     int asked = 0;
 
     void let_go() {
@@ -50,12 +50,12 @@ class ScriptedRunner final : public QueryRunner {
         ++script_.asked;
         const auto found = script_.rows.find(std::string(key.key));
         const auto value = found == script_.rows.end() ? "" : found->second;
-        const auto answer = [value, trouble = script_.trouble, callback = std::move(callback)] {
+        Callback<void()> answer = [value, trouble = script_.trouble, callback = std::move(callback)] {
             const ValueRows rows(value);
             callback(trouble ? pool::Outcome{nullptr, {*trouble, "trouble"}} : pool::Outcome{&rows, {}});
         };
         if (script_.delayed) {
-            script_.waiting.emplace_back(answer);
+            script_.waiting.push_back(std::move(answer));
         } else {
             answer();
         }
