@@ -170,18 +170,14 @@ bool Connection::send_bound(const pool::Query& query, Sent& sent) {
     const auto& statement = *sent.statement;
     const auto& bound = statement.bound();
     const sql::KeyParts key(query.key);
-    std::vector<std::string> values;
-    std::vector<const char*> pointers;
-    values.reserve(bound.parameters.size());
-    pointers.reserve(bound.parameters.size());
-    for (const auto& parameter : bound.parameters) {
-        values.push_back(sql::parameter_value(parameter, key));
-        pointers.push_back(values.back().c_str());
-    }
-    const int count = static_cast<int>(pointers.size());
+    values_.clear();
+    for (const auto& parameter : bound.parameters) values_.push_back(sql::parameter_value(parameter, key));
+    value_pointers_.clear();
+    for (const auto& value : values_) value_pointers_.push_back(value.c_str());
+    const int count = static_cast<int>(values_.size());
     if (sent.path == Path::bound) {
-        return PQsendQueryParams(connection, bound.text.c_str(), count, nullptr, pointers.data(), nullptr,
-                                 nullptr, 0) == 1;
+        return PQsendQueryParams(connection, bound.text.c_str(), count, nullptr, value_pointers_.data(),
+                                 nullptr, nullptr, 0) == 1;
     }
     const auto& name = statement.server_name();
     auto known = prepared_.find(name);
@@ -207,7 +203,7 @@ bool Connection::send_bound(const pool::Query& query, Sent& sent) {
     sent.preparation = known->second.number;
     sent.shape = known->second.shape;
     if (statement.repeatable()) sent.format = next_format(*sent.shape);
-    return PQsendQueryPrepared(connection, known->second.name.c_str(), count, pointers.data(), nullptr,
+    return PQsendQueryPrepared(connection, known->second.name.c_str(), count, value_pointers_.data(), nullptr,
                                nullptr, sent.format) == 1;
 }
 

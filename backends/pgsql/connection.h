@@ -148,6 +148,8 @@ class Connection final : public pool::Connection {
     };
     std::map<std::string, Preparation> prepared_;
     int preparations_ = 0;
+    std::vector<std::string> values_;          // parameters of the last bound query; kept for their memory
+    std::vector<const char*> value_pointers_;  // to them
     TimePoint probed_at_{};
     State state_ = State::open;
     std::string why_lost_;    // from State::lost on
