@@ -85,7 +85,7 @@ class AddressWalk {
     std::string name_;
     std::vector<std::string> addresses_;  // still to be tried, last first
     std::size_t names_after_ = 0;
-    std::string trying_;  // "": none
+    std::string trying_;  // the IP address that is tried; "": none, or a UNIX socket
     Duration trying_for_{};
     bool any_tried_ = false;
     std::optional<pool::Failure> kept_;  // no value: nothing has failed yet

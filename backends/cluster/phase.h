@@ -5,6 +5,9 @@
 
 namespace proxyd::cluster {
 
-enum class Phase : std::uint8_t { connecting, querying };
+enum class Phase : std::uint8_t {
+    connecting,  // no query has been possible on the connection yet
+    querying,    // a query was sent
+};
 
 }  // namespace proxyd::cluster

@@ -31,7 +31,7 @@ using cluster::Phase;
 
 // The other forms, with the same meaning, in which a statement is sent after certain codes.
 enum class Remedy {
-    none,
+    none,             // the error stands
     prepare_again,    // the result type changed under a cached plan
     without_prepare,  // a pooler in between does not keep prepared statements
     as_text,          // the server cannot find the type of a bound parameter

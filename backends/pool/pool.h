@@ -80,7 +80,11 @@ class Pool {
 
   private:
     friend class PooledConnection;
-    enum class Sent { yes, no, answered };
+    enum class Sent {
+        yes,       // a connection has the query
+        no,        // no connection can take it now
+        answered,  // the request needs no query any more, or waits in another queue
+    };
 
     // pool.cc, closing.cc: the events of requests and connections
     void connection_connected(PooledConnection& pooled, Duration round_trip);

@@ -7,7 +7,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class OmittedStepsTest : public testing::Test {
+class SetupMemoryTest : public testing::Test {
   protected:
     // A connection begins now and is lost during its check a little later.
     void lose(const std::string& host = "db") {
@@ -23,7 +23,7 @@ class OmittedStepsTest : public testing::Test {
     SetupMemory steps;
 };
 
-TEST_F(OmittedStepsTest, TheSecondLossInARowCounts) {
+TEST_F(SetupMemoryTest, TheSecondLossInARowCounts) {
     EXPECT_FALSE(omits());
     lose();
     EXPECT_FALSE(omits());
@@ -37,12 +37,12 @@ TEST_F(OmittedStepsTest, TheSecondLossInARowCounts) {
     EXPECT_FALSE(omits("other"));
 }
 
-TEST_F(OmittedStepsTest, ConnectionsThatWereOpenTogetherCountOnce) {
+TEST_F(SetupMemoryTest, ConnectionsThatWereOpenTogetherCountOnce) {
     for (int i = 0; i < 8; ++i) steps.lost("db", OptionalStep::serving, "lost", now, now + 1ms);
     EXPECT_FALSE(omits());
 }
 
-TEST_F(OmittedStepsTest, ItIsTriedAgainAfterTenMinutes) {
+TEST_F(SetupMemoryTest, ItIsTriedAgainAfterTenMinutes) {
     lose();
     lose();
     const auto news = steps.served("db", now);
@@ -62,7 +62,7 @@ TEST_F(OmittedStepsTest, ItIsTriedAgainAfterTenMinutes) {
 }
 
 // The server ended during the check, and cannot be reached at the next attempt.
-TEST_F(OmittedStepsTest, AServerThatIsGoneHadAnotherReason) {
+TEST_F(SetupMemoryTest, AServerThatIsGoneHadAnotherReason) {
     lose();
     lose();
     steps.unreachable("db");
@@ -70,7 +70,7 @@ TEST_F(OmittedStepsTest, AServerThatIsGoneHadAnotherReason) {
     EXPECT_TRUE(steps.served("db", now).empty());
 }
 
-TEST_F(OmittedStepsTest, AServerThatTakesNoQueriesIsCheckedAgain) {
+TEST_F(SetupMemoryTest, AServerThatTakesNoQueriesIsCheckedAgain) {
     lose();
     lose();
     EXPECT_EQ(steps.served("db", now).size(), 1U);

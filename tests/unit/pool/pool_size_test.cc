@@ -148,7 +148,7 @@ TEST_F(PoolSize, ALargerSizeIsUsed) {
 }
 
 // Queries under way are answered. The old connections get no further queries.
-TEST_F(PoolSize, RenewsItsConnections) {
+TEST_F(PoolSize, APoolRenewsItsConnections) {
     settings.size = 2;
     const auto table = queue("t");
     warm_up(table, 2);

@@ -37,7 +37,7 @@ class PoolTogether : public PoolScene {
     const std::vector<std::string> one_slow_among_quick{"0:a", "0:b", "3000:c", "0:d", "0:e", "0:f"};
 };
 
-TEST_F(PoolTogether, ComeTheAnswersOfBriefQueries) {
+TEST_F(PoolTogether, TheAnswersOfBriefQueriesComeTogether) {
     const auto table = queue("t");
     react_by_key();
     EXPECT_EQ(may_batch(table), 0U);
@@ -51,7 +51,7 @@ TEST_F(PoolTogether, ComeTheAnswersOfBriefQueries) {
 }
 
 // In a small pool there may be no connection for the queries that a slow one has held up.
-TEST_F(PoolTogether, OnlyInALargePool) {
+TEST_F(PoolTogether, AnswersComeTogetherOnlyInALargePool) {
     settings.size = 7;
     const auto table = queue("t");
     warm_up(table, 1);

@@ -334,7 +334,7 @@ TEST_F(RelayTest, ATableThatTheStockServerDoesNotApproveIsATemporaryError) {
     EXPECT_NE(lines.lines.front().find("give it -n proxywrite and the options"), std::string::npos);
 }
 
-TEST_F(RelayTest, OneWithoutGreetingIsUnderstood) {
+TEST_F(RelayTest, AStockServerWithoutGreetingIsUnderstood) {
     stock.greets = false;
     for (const auto greeting : {Greeting::no, Greeting::probe}) {
         settings.greeting = greeting;

@@ -63,7 +63,7 @@ TEST_F(ClientTest, ARequestThatCameInPiecesIsAnsweredHoweverLongItTakes) {
     EXPECT_EQ(told_of(Command::lookup, found), reply_bytes(Command::lookup, found));
 }
 
-TEST_F(ClientTest, OneThatOnlySendsNoMoreGetsItsReply) {
+TEST_F(ClientTest, AClientThatShutsDownOnlyItsSendingSideGetsItsReply) {
     send(Command::lookup);
     ASSERT_EQ(shutdown(client, SHUT_WR), 0);
     run_for(longer_than_between_checks);

@@ -211,7 +211,7 @@ TEST_F(LongReply, WhoDoesNotReadMakesRoomForOthers) {
     EXPECT_EQ(server.clients(), 1U);
 }
 
-TEST_F(LongReply, OfAClientThatGoesAwayIsForgotten) {
+TEST_F(LongReply, TheReplyOfAClientThatGoesAwayIsForgotten) {
     auto& client = connect();
     ask(client, 20 * megabyte);
     turn();
