@@ -28,7 +28,7 @@ class Callback<void(Args...)> {
     requires(!std::is_same_v<Stored, Callback> && std::is_invocable_v<Stored&, Args...>)
         // NOLINTNEXTLINE(google-explicit-constructor,bugprone-forwarding-reference-overload)
         Callback(Function&& function) {
-        if constexpr (fits<Stored>) {
+        if constexpr (fits<Stored>()) {
             new (&storage_) Stored(std::forward<Function>(function));
             actions_ = &in_place<Stored>;
         } else {
@@ -62,9 +62,10 @@ class Callback<void(Args...)> {
     };
 
     template <typename Stored>
-    static constexpr bool fits =
-        sizeof(Stored) <= inline_size &&
-        alignof(Stored) <= alignof(void*) && std::is_nothrow_move_constructible_v<Stored>;
+    [[nodiscard]] static consteval bool fits() {
+        if (!std::is_nothrow_move_constructible_v<Stored> || alignof(Stored) > alignof(void*)) return false;
+        return sizeof(Stored) <= inline_size;
+    }
 
     template <typename Stored>
     static constexpr Actions in_place{

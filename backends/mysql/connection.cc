@@ -286,7 +286,9 @@ std::optional<int> Connection::sent() {
     if (call_result_ == 0) {
         step_ = Step::sent;
     } else {
-        broken(handle_->error_text());
+        // The library does not always give a reason.
+        const auto why = handle_->error_text();
+        broken(why.empty() ? "the query could not be sent" : why);
     }
     return std::nullopt;
 }

@@ -74,8 +74,12 @@ TEST_P(EngineAnswers, CheckedQueriesAreNotRun) {
     EXPECT_THAT(check(table("query = SELEC target FROM alias WHERE address = '%s'", "b.cf")),
                 testing::HasSubstr(pgsql ? "syntax error" : "You have an error in your SQL syntax"));
     EXPECT_EQ(check(table("query = DELETE FROM alias", "c.cf")), "fine");
-    EXPECT_THAT(check(table("query = ANALYZE DELETE FROM alias", "d.cf")),
-                testing::StartsWith(pgsql ? "not tried: " : "fine"));
+    const auto analyzed = check(table("query = ANALYZE DELETE FROM alias", "d.cf"));
+    if (pgsql) {
+        EXPECT_THAT(analyzed, testing::StartsWith("not tried: "));
+    } else {
+        EXPECT_EQ(analyzed, "fine");
+    }
     EXPECT_EQ(count(), before);
 }
 

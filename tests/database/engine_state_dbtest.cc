@@ -76,13 +76,14 @@ TEST_P(EngineState, NothingStaysInASessionThatIsKept) {
         " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), to_regclass('pg_temp.rest'),"
         " (SELECT count(*) FROM pg_cursors WHERE is_holdable), (SELECT count(*) FROM "
         "pg_listening_channels()),"
-        " current_setting('client_encoding'), '%s')",
-        " proxyd 0 0 0 UTF8 " + key,
+        " current_setting('client_encoding'), current_setting('standard_conforming_strings'), '%s')",
+        " proxyd 0 0 0 UTF8 on " + key,
         {"SET application_name = 'left'", "SELECT 1 AS a INTO TEMP rest", "BEGIN; SELECT '%s'",
          "BEGIN; SELECT 1 / 0", "CREATE TEMP TABLE rest (a int); SELECT '%s'", "LISTEN news",
          "SELECT pg_advisory_lock(42), '%s'", "SELECT set_config('application_name', '%s', false)",
          "BEGIN; DECLARE held CURSOR WITH HOLD FOR SELECT 1; COMMIT; SELECT '%s'",
-         "SET client_encoding = 'LATIN1'; SELECT '%s'", "CALL leave('%s')"}};
+         "SET client_encoding = 'LATIN1'; SELECT '%s'",
+         "SELECT set_config('standard_conforming_strings', 'off', false), '%s'", "CALL leave('%s')"}};
     const Leftover of_mysql{
         {"CREATE PROCEDURE sets() BEGIN SET @left = 1, sql_mode = ''; SELECT GET_LOCK('left', 1); END"},
         "SELECT CONCAT_WS(' ', CONNECTION_ID(), @@collation_connection, @@max_statement_time, @@sql_mode, "

@@ -21,6 +21,7 @@ TEST_P(EngineTrouble, ConnectionsThatAreCutAreNotNoticed) {
     const auto sleeping = table("query = SELECT '%s', " + engine.sleep + "(0.4)", "sleep.cf");
     const auto lookup = start(sleeping, "x");
     run_for(150ms);
+    EXPECT_EQ(engine.queries(dbname), 1);
     cut_connections();
     EXPECT_TRUE(run_until([&] { return lookup->answers > 0; }));
     EXPECT_EQ(lookup->status, Status::ok) << recorded.text();

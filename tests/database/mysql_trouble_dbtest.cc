@@ -8,8 +8,8 @@ namespace {
 class MysqlTrouble : public MysqlScene {};
 
 TEST_F(MysqlTrouble, AQueryThatIsKilledIsNotNoticed) {
-    const auto lookup = start(table("query = SELECT '%s', SLEEP(0.4)"), "x");
-    run_for(150ms);
+    const auto lookup = start(table("query = SELECT '%s', SLEEP(1)"), "x");
+    ASSERT_TRUE(run_until([&] { return admin.queries(dbname) == 1; }));
     admin.kill("QUERY", dbname);
     EXPECT_TRUE(run_until([&] { return lookup->answers > 0; }));
     EXPECT_EQ(lookup->status, Status::ok) << recorded.text();

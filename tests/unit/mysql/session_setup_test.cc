@@ -39,26 +39,26 @@ class SessionSetupTest : public testing::Test {
         loss.clear();
         setup_.reset();
         Handle handle;
-        HandleWatch watch(loop, [&](int ready) { drive(handle, *watch_, handle.go_on(ready)); });
-        watch_ = &watch;
+        watch_.emplace(loop, [&](int ready) { drive(handle, handle.go_on(ready)); });
         MYSQL* connected = nullptr;
-        drive(
-            handle, watch,
-            handle.start_connecting(
-                [&] {
-                    return mysql_real_connect_start(&connected, handle.get(), "127.0.0.1", "u", "p", "d",
-                                                    static_cast<unsigned>(std::stoi(server.port)), nullptr,
-                                                    CLIENT_MULTI_RESULTS);
-                },
-                [&](int ready) { return mysql_real_connect_cont(&connected, handle.get(), ready); }, [] {}));
+        drive(handle, handle.start_connecting(
+                          [&] {
+                              return mysql_real_connect_start(&connected, handle.get(), "127.0.0.1", "u", "p",
+                                                              "d",
+                                                              static_cast<unsigned>(std::stoi(server.port)),
+                                                              nullptr, CLIENT_MULTI_RESULTS);
+                          },
+                          [&](int ready) { return mysql_real_connect_cont(&connected, handle.get(), ready); },
+                          [] {}));
         loop.run();
         EXPECT_NE(connected, nullptr);
+        watch_.reset();
         return setup_->state();
     }
 
-    void drive(Handle& handle, HandleWatch& watch, std::optional<int> waits) {
+    void drive(Handle& handle, std::optional<int> waits) {
         while (waits && *waits == 0) waits = setup_ ? setup_->statement_done() : begin(handle);
-        if (waits) return watch.wait_for(handle, *waits);
+        if (waits) return watch_->wait_for(handle, *waits);
         end();
     }
     int begin(Handle& handle) {
@@ -80,7 +80,7 @@ class SessionSetupTest : public testing::Test {
   private:
     std::map<std::string, std::string> answers_;
     std::optional<SessionSetup> setup_;
-    HandleWatch* watch_ = nullptr;
+    std::optional<HandleWatch> watch_;
 };
 
 TEST_F(SessionSetupTest, ThreeStatementsAreSentInOrder) {
