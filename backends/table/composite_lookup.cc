@@ -37,7 +37,7 @@ LookupResult joined(const std::vector<LookupResult>& results) {
 
 // The rest of a chain.
 struct CompositeLookup::Chain {
-    const std::vector<Table*>& members;
+    std::vector<Table*> members;  // a late answer may come after the end of the table
     KeyRules rules;
     Deadline deadline;
     LookupCallback callback;
@@ -55,13 +55,6 @@ std::chrono::milliseconds CompositeLookup::timeout() {
     std::chrono::milliseconds longest{0};
     for (auto* member : members_) longest = std::max(longest, member->timeout());
     return longest;
-}
-
-std::size_t CompositeLookup::flush(std::optional<std::string_view> /*key*/) {
-    // In a pipemap, the answers of earlier members decided which keys the later ones were asked for.
-    std::size_t count = 0;
-    for (auto* member : members_) count += member->flush({});
-    return count;
 }
 
 void CompositeLookup::lookup(std::string_view key, KeyRules rules, Deadline deadline,

@@ -20,7 +20,6 @@ class CompositeLookup final : public Table {
     void open() override;
     [[nodiscard]] std::chrono::milliseconds timeout() override;
     void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) override;
-    std::size_t flush(std::optional<std::string_view> key) override;
 
   private:
     struct Chain;

@@ -2,9 +2,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstddef>
-#include <optional>
-#include <string>
 #include <string_view>
 
 #include "backends/table/lookup.h"
@@ -30,10 +27,6 @@ class Table {
     // Calls back exactly once, at the deadline at the latest, possibly before lookup() returns. Opens the
     // table.
     virtual void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) = 0;
-
-    // Forgets all answers, or those of one key. For a CompositeTable all answers of its members are
-    // forgotten. Returns the number of forgotten answers.
-    virtual std::size_t flush(std::optional<std::string_view> key) = 0;
 };
 
 }  // namespace proxyd::table

@@ -122,7 +122,14 @@ std::size_t TableSet::flush() {
 }
 
 std::size_t TableSet::flush(std::string_view name, std::optional<std::string_view> key) {
-    return is_open(name) ? find(name)->flush(key) : 0;
+    if (const auto list = CompositeTable::parse(name)) {
+        // In a pipemap, the answers of earlier members decided which keys the later ones were asked for.
+        std::size_t count = 0;
+        for (const auto& member : list->members) count += flush(member, {});
+        return count;
+    }
+    const auto found = tables_.find(name);
+    return found == tables_.end() ? 0 : found->second->flush(key);
 }
 
 bool TableSet::is_open(std::string_view name) const {

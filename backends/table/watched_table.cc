@@ -75,7 +75,7 @@ void WatchedTable::lookup(std::string_view key, KeyRules rules, Deadline deadlin
     table->lookup(key, rules, deadline, std::move(callback));
 }
 
-std::size_t WatchedTable::flush(std::optional<std::string_view> key) {
+std::size_t WatchedTable::flush(std::optional<std::string_view> key) const {
     return table_ ? table_->flush(key) : 0;
 }
 

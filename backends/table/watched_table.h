@@ -1,8 +1,11 @@
 // An SQL table and the changes of its files.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "backends/event/loop.h"
 #include "backends/table/file_stamp.h"
@@ -22,9 +25,9 @@ class WatchedTable final : public Table {
     void open() override;
     [[nodiscard]] std::chrono::milliseconds timeout() override;
     void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) override;
-    std::size_t flush(std::optional<std::string_view> key) override;
 
-    [[nodiscard]] const std::string& name() const { return name_; }
+    // Forgets all answers, or those of one key. Returns the number of forgotten answers.
+    std::size_t flush(std::optional<std::string_view> key) const;
 
     [[nodiscard]] bool is_open() const { return opened_; }
 

@@ -24,8 +24,8 @@ void Drain::start(Duration limit) {
 }
 
 void Drain::hurry(Duration limit) {
-    if (state_ != State::waiting && state_ != State::hurrying) return;
-    state_ = State::hurrying;
+    if (state_ != State::waiting) return;
+    hurries_ = true;
     ends_ = std::min(ends_, loop_.now() + limit);
 }
 

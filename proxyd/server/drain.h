@@ -32,13 +32,13 @@ class Drain {
     // Shortens a drain that has begun to `limit` from now, because all of Postfix or the machine may be
     // stopping.
     void hurry(Duration limit);
-    [[nodiscard]] bool hurries() const { return state_ == State::hurrying; }
+    // Whether it was shortened; also when it has finished.
+    [[nodiscard]] bool hurries() const { return hurries_; }
 
   private:
     enum class State : std::uint8_t {
-        none,      // the server serves
-        waiting,   // for the clients
-        hurrying,  // waiting, and failed lookups get no reply
+        none,     // the server serves
+        waiting,  // for the clients
         finished,
     };
     void step();
@@ -46,6 +46,7 @@ class Drain {
     Loop& loop_;
     Events events_;
     State state_ = State::none;
+    bool hurries_ = false;
     TimePoint ends_{};
     std::unique_ptr<Timer> timer_;
 };

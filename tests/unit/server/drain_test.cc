@@ -64,6 +64,7 @@ TEST_F(DrainTest, AHurriedOneEndsEarlierAndNeverLater) {
     drain.hurry(3s);
     loop.advance(3s);
     EXPECT_EQ(finished.size(), 1U);
+    EXPECT_TRUE(drain.hurries()) << "to the last lookup";
 }
 
 }  // namespace

@@ -54,7 +54,6 @@ class FakeTable final : public Table {
         const auto found = entries_.find(key);
         callback(found == entries_.end() ? LookupResult{Status::nokey, ""} : found->second);
     }
-    std::size_t flush(std::optional<std::string_view> key) override { return key ? 1 : entries_.size(); }
 
   private:
     std::string name_;
@@ -117,12 +116,11 @@ TEST_F(CompositeLookupTest, KeysFoldAtTheTopAsTheRequestSaysAndBelowAsTheInstanc
     EXPECT_EQ(lookup("unionmap:{t:a}", "\xff", {true, true, true}).status, Status::nokey);
 }
 
-TEST_F(CompositeLookupTest, ItIsOpenedTimedAndFlushedByItsMembers) {
+TEST_F(CompositeLookupTest, ItIsOpenedAndTimedByItsMembers) {
     auto composite = make("unionmap:{t:a,t:b,t:none}");
     composite.open();
     EXPECT_THAT(asked, ElementsAre("open t:a", "open t:b", "open t:none"));
     EXPECT_EQ(composite.timeout(), std::chrono::milliseconds(30)) << "the longest of its members";
-    EXPECT_EQ(composite.flush("k"), 6U) << "all answers of all members, whatever the key";
 }
 
 TEST_F(CompositeLookupTest, ThePartsTellWhereTheResultComesFrom) {

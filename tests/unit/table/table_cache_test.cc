@@ -318,6 +318,12 @@ TEST_F(TableCache, FlushOfATableOrAKey) {
     EXPECT_TRUE(tables.is_open(second));
     EXPECT_FALSE(tables.is_open("sql:/never/asked"));
     EXPECT_EQ(tables.flush("sql:/never/asked", {}), 0U);
+    (void)answer(first);
+    EXPECT_EQ(tables.flush("unionmap:{" + first + ",sql:/never/asked}", {}), 1U);
+    (void)answer(first);
+    EXPECT_EQ(tables.flush("unionmap:{" + first + ",hash:/of/the/stock/server}", {}), 1U);
+    EXPECT_FALSE(tables.is_open("sql:/never/asked"));
+    EXPECT_TRUE(tables.troubles().empty()) << "what is flushed is not opened";
 }
 
 TEST_F(TableCache, WhatWasAskedBeforeAFlushIsNotKept) {
