@@ -17,8 +17,8 @@ using protocol::Status;
 
 namespace {
 
-// The source is the first member's that had to look beyond the table itself. A stale part makes the whole
-// stale.
+// The source of the whole is that of the first member that did not answer by its own rules. If one part is
+// stale, the whole is.
 LookupResult joined(const std::vector<LookupResult>& results) {
     LookupResult all{Status::nokey, ""};
     for (const auto& result : results) {

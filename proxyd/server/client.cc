@@ -126,15 +126,15 @@ void Client::ready(Ready what) {
     if (what.read && !closed()) read_requests();
 }
 
-// Buffers little more than one message: the rest stays in the kernel, and with the client.
-bool Client::reads_ahead() const {
+// Little more than one message is buffered.
+bool Client::may_read_ahead() const {
     return in_.size() <= server_.settings().limits.message_bytes + scratch.size();
 }
 
 void Client::read_requests() {
     server_.make_room();
     if (closed()) return;
-    if (!reads_ahead()) {
+    if (!may_read_ahead()) {
         update_interest();
         return;
     }
@@ -353,7 +353,7 @@ void Client::update_interest() {
     if (closed() || !watch_) return;
     report_memory();
     const bool blocked = state_ == State::replying && !write_pending_;
-    if (input_ != Input::ended) input_ = reads_ahead() ? Input::read : Input::paused;
+    if (input_ != Input::ended) input_ = may_read_ahead() ? Input::read : Input::paused;
     watch_->want(input_ == Input::read, blocked);
     if (blocked || input_ != Input::read) server_.watch_time();
 }

@@ -96,7 +96,8 @@ class Client final : public Requester, public std::enable_shared_from_this<Clien
     [[nodiscard]] bool idle() const { return state_ == State::idle; }
     // Whether it has nothing to do, and nothing of another request is here.
     [[nodiscard]] bool quiet() const { return idle() && in_.empty(); }
-    [[nodiscard]] bool reads_ahead() const;
+    // Whether the next of its requests may be buffered; else they stay in the kernel, and with the client.
+    [[nodiscard]] bool may_read_ahead() const;
 
     Server& server_;
     int fd_;

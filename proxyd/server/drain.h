@@ -37,9 +37,9 @@ class Drain {
 
   private:
     enum class State : std::uint8_t {
-        none,     // the server serves
-        waiting,  // for the clients
-        finished,
+        none,      // the server serves
+        waiting,   // for the clients
+        finished,  // no client is left, or the time is over
     };
     void step();
 
