@@ -27,10 +27,8 @@ struct Answer {
 // Who asks. It gets exactly one answer to each request, whose views are readable only during the call.
 class Requester {
   public:
+    virtual ~Requester() = default;
     virtual void answered(const Answer& answer) = 0;
-
-  protected:
-    ~Requester() = default;
 };
 
 // A request that has ended.

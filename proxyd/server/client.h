@@ -18,7 +18,7 @@ class Client final : public Requester, public std::enable_shared_from_this<Clien
   public:
     // Takes over the descriptor.
     Client(Server& server, int fd);
-    ~Client();
+    ~Client() override;
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
