@@ -47,19 +47,6 @@ std::optional<Command> find_command(std::string_view name) {
     return std::nullopt;
 }
 
-std::string_view name(Attribute attribute) {
-    switch (attribute) {
-        case Attribute::status: return "status";
-        case Attribute::table: return "table";
-        case Attribute::instance_flags: return "instance_flags";
-        case Attribute::flags: return "flags";
-        case Attribute::function: return "function";
-        case Attribute::key: return "key";
-        case Attribute::value: return "value";
-    }
-    return {};
-}
-
 Form request_form(Command command, Layout layout) {
     using enum Attribute;
     static constexpr Form old_open{table, flags};

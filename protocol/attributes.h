@@ -17,7 +17,18 @@ namespace proxyd::protocol {
 
 enum class Attribute : std::uint8_t { status, table, instance_flags, flags, function, key, value };
 
-[[nodiscard]] std::string_view name(Attribute attribute);
+[[nodiscard]] constexpr std::string_view name(Attribute attribute) {
+    switch (attribute) {
+        case Attribute::status: return "status";
+        case Attribute::table: return "table";
+        case Attribute::instance_flags: return "instance_flags";
+        case Attribute::flags: return "flags";
+        case Attribute::function: return "function";
+        case Attribute::key: return "key";
+        case Attribute::value: return "value";
+    }
+    return {};
+}
 
 // The attributes after `request`, and those of a reply, in wire order.
 using Form = std::initializer_list<Attribute>;
@@ -63,6 +74,8 @@ class MessageScanner {
     [[nodiscard]] std::optional<std::size_t> end_of_message(std::string_view buffer);
     // Forgets the message, so that the next call starts a new one.
     void restart() { *this = {}; }
+    // Whether nothing of a message has been scanned.
+    [[nodiscard]] bool at_start() const { return scanned_ == 0; }
 
   private:
     std::size_t scanned_ = 0;

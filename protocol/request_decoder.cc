@@ -93,9 +93,66 @@ DecodeResult parse(std::string_view message) {
     return result;
 }
 
+// Reads a message forwards, in one pass.
+class Cursor {
+  public:
+    explicit Cursor(std::string_view buffer) : rest_(buffer) {}
+
+    // Moves behind this text and its NUL, if they come next.
+    [[nodiscard]] bool skip(std::string_view text) {
+        if (rest_.size() <= text.size() || rest_[text.size()] != '\0' || !rest_.starts_with(text))
+            return false;
+        rest_.remove_prefix(text.size() + 1);
+        return true;
+    }
+
+    // Moves behind the next text and its NUL. False: the NUL is not there.
+    [[nodiscard]] bool take(std::string_view& text) {
+        const auto end = rest_.find('\0');
+        if (end == std::string_view::npos) return false;
+        text = rest_.substr(0, end);
+        rest_.remove_prefix(end + 1);
+        return true;
+    }
+
+    [[nodiscard]] bool take_number(Flags& number) {
+        std::string_view text;
+        if (!take(text)) return false;
+        const auto parsed = parse_number(text);
+        number = parsed.value_or(0);
+        return parsed.has_value();
+    }
+
+    [[nodiscard]] std::size_t left() const { return rest_.size(); }
+
+  private:
+    std::string_view rest_;
+};
+
+// Reads what nearly every client sends: a whole lookup in the right form. False: it is something else.
+bool read_lookup(std::string_view buffer, DecodeResult& result) {
+    Request& request = result.request;
+    Cursor cursor(buffer);
+    if (!cursor.skip("request") || !cursor.skip("lookup")) return false;
+    if (!cursor.skip(name(Attribute::table)) || !cursor.take(request.table)) return false;
+    if (cursor.skip(name(Attribute::instance_flags))) {
+        request.layout = Layout::instance_flags;
+        if (!cursor.take_number(request.instance_flags)) return false;
+    }
+    if (!cursor.skip(name(Attribute::flags)) || !cursor.take_number(request.flags)) return false;
+    if (!cursor.skip(name(Attribute::key)) || !cursor.take(request.key) || !cursor.skip("")) return false;
+    result.outcome = Decoded::request;
+    result.consumed = buffer.size() - cursor.left();
+    return true;
+}
+
 }  // namespace
 
 DecodeResult RequestDecoder::decode(std::string_view buffer) {
+    if (scanner_.at_start()) {
+        DecodeResult result;
+        if (read_lookup(buffer.substr(0, limits_.message_bytes), result)) return result;
+    }
     const auto length = scanner_.end_of_message(buffer.substr(0, limits_.message_bytes));
     if (length) {
         DecodeResult result = parse(buffer.substr(0, *length));

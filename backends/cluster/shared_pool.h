@@ -39,7 +39,7 @@ class SharedPool {
         Share(const Share&) = delete;
         Share& operator=(const Share&) = delete;
 
-        void submit(pool::Query query, Deadline deadline, pool::OutcomeCallback callback) {
+        void submit(pool::Query&& query, Deadline deadline, pool::OutcomeCallback&& callback) {
             query.answer_limit = settings_.answer_size_limit;
             shared_->pool().submit(queue_, std::move(query), deadline, std::move(callback));
         }

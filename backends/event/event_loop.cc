@@ -226,12 +226,12 @@ void EventLoop::poll(TimePoint until) {
 
 void EventLoop::run_deferred() {
     heavy_turn_taken_ = false;  // otherwise descriptors that are always ready would leave it none
-    std::vector<Callback<void()>> work;
-    work.swap(deferred_);
-    for (auto& item : work) {
+    running_.swap(deferred_);
+    for (auto& item : running_) {
         item();
         item = nullptr;
     }
+    running_.clear();
 }
 
 void EventLoop::run_posted() {

@@ -71,6 +71,7 @@ class EventLoop final : public Loop {
     CpuContention contention_;
     std::uint64_t vain_polls_ = 0;
     std::vector<Callback<void()>> deferred_;
+    std::vector<Callback<void()>> running_;  // deferred work that is being done; kept for its memory
     int wake_fd_ = -1;
     std::unique_ptr<FdWatch> wake_watch_;
     std::mutex posted_mutex_;

@@ -85,14 +85,11 @@ bool Handle::packet_was_too_large() const {
     return mysql_.net.error == no_room;
 }
 
-int Handle::start(const std::function<int()>& first, std::function<int(int)> next) {
-    // The library clears the last error only where it sends, and does not always give a reason for a failure:
-    // the error of the previous query must not stand for it.
+// The library clears the last error only where it sends, and does not always give a reason for a failure: the
+// error of the previous query must not stand for it.
+void Handle::forget_error() {
     mysql_.net.last_errno = 0;
     mysql_.net.last_error[0] = '\0';
-    const int waits = first();
-    next_ = waits != 0 ? std::move(next) : nullptr;
-    return waits;
 }
 
 int Handle::start_connecting(std::function<int()> first, std::function<int(int)> next,

@@ -54,7 +54,13 @@ class Handle {
 
     // Begins a call: the library's _start and _cont functions with their parameters bound. Both return the
     // awaited events (MYSQL_WAIT_READ ...), 0 when done.
-    [[nodiscard]] int start(const std::function<int()>& first, std::function<int(int)> next);
+    template <typename First, typename Next>
+    [[nodiscard]] int start(const First& first, const Next& next) {
+        forget_error();
+        const int waits = first();
+        if (waits != 0) next_ = next;
+        return waits;
+    }
     // The same for the connecting call, which may include the TLS handshake. `each_time` is called before the
     // call begins, after option files were read, and whenever the call continues.
     [[nodiscard]] int start_connecting(std::function<int()> first, std::function<int(int)> next,
@@ -63,6 +69,7 @@ class Handle {
     [[nodiscard]] int go_on(int ready);
 
   private:
+    void forget_error();
     void read_option_files();
     static int wait_hook(my_socket fd, my_bool for_reading, int timeout_ms);
     [[nodiscard]] int step(std::function<int()> call);

@@ -22,7 +22,8 @@ void HandleWatch::wait_for(Handle& handle, int waits) {
         watch_->want((waits & (MYSQL_WAIT_READ | MYSQL_WAIT_EXCEPT)) != 0, (waits & MYSQL_WAIT_WRITE) != 0);
     if ((waits & MYSQL_WAIT_TIMEOUT) != 0) {
         timer_->start(std::chrono::milliseconds(mysql_get_timeout_value_ms(handle.get())));
-    } else {
+        timed_ = true;
+    } else if (std::exchange(timed_, false)) {
         timer_->stop();
     }
 }

@@ -33,6 +33,7 @@ class HandleWatch {
     std::unique_ptr<FdWatch> watch_;
     int fd_ = -1;
     std::unique_ptr<Timer> timer_;
+    bool timed_ = false;  // the timer may be running
 };
 
 }  // namespace proxyd::mysql

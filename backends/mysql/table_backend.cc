@@ -46,9 +46,8 @@ class Runner final : public table::QueryRunner {
           statement_(std::make_shared<Statement>(definition.query, definition.analysis, require_result_set)),
           share_(std::move(shared), settings, table_name) {}
 
-    void run(const sql::KeyParts& key, Deadline deadline, OutcomeCallback callback) override {
-        share_.submit({statement_, std::string(key.key), std::string(key.key)}, deadline,
-                      std::move(callback));
+    void run(std::shared_ptr<const sql::Key> key, Deadline deadline, OutcomeCallback&& callback) override {
+        share_.submit({statement_, std::move(key)}, deadline, std::move(callback));
     }
 
     // PREPARE needs only the rights of the query; EXPLAIN needs others.
@@ -57,13 +56,14 @@ class Runner final : public table::QueryRunner {
         const auto ask = [this, deadline](const std::string& text, OutcomeCallback told) {
             std::string error;
             const auto query = sql::parse_template("PREPARE proxyd_check FROM '%s'", error);
-            share_.submit({std::make_shared<Statement>(*query, sql::SqlAnalysis{}, false), text, text},
-                          deadline, [told = std::move(told)](const pool::Outcome& outcome) {
-                              auto alike = outcome;
-                              // The message quotes the text after a mistake.
-                              alike.failure.message = table::without_made_up_key(outcome.failure.message);
-                              told(alike);
-                          });
+            share_.submit(
+                {std::make_shared<Statement>(*query, sql::SqlAnalysis{}, false), sql::make_key(text)},
+                deadline, [told = std::move(told)](const pool::Outcome& outcome) {
+                    auto alike = outcome;
+                    // The message quotes the text after a mistake.
+                    alike.failure.message = table::without_made_up_key(outcome.failure.message);
+                    told(alike);
+                });
         };
         table::try_query(std::move(plan), ask, std::move(callback));
     }

@@ -169,12 +169,13 @@ bool Connection::send_bound(const pool::Query& query, Sent& sent) {
     auto* connection = connection_.get();
     const auto& statement = *sent.statement;
     const auto& bound = statement.bound();
-    const sql::KeyParts key(query.key);
-    values_.clear();
-    for (const auto& parameter : bound.parameters) values_.push_back(sql::parameter_value(parameter, key));
+    const auto count = static_cast<int>(bound.parameters.size());
+    values_.resize(bound.parameters.size());
     value_pointers_.clear();
-    for (const auto& value : values_) value_pointers_.push_back(value.c_str());
-    const int count = static_cast<int>(values_.size());
+    for (std::size_t i = 0; i < bound.parameters.size(); ++i) {
+        sql::write_parameter_value(bound.parameters[i], query.key->parts(), values_[i]);
+        value_pointers_.push_back(values_[i].c_str());
+    }
     if (sent.path == Path::bound) {
         return PQsendQueryParams(connection, bound.text.c_str(), count, nullptr, value_pointers_.data(),
                                  nullptr, nullptr, 0) == 1;
@@ -218,7 +219,6 @@ int Connection::next_format(const Shape& shape) {
 // The pool sends such a query only when nothing else is under way, and pipelines nothing behind it.
 void Connection::send_text(const pool::Query& query, Sent sent) {
     auto* connection = connection_.get();
-    const sql::KeyParts key(query.key);
     const auto quote = [connection](std::string_view value, std::string& out) {
         const auto start = out.size();
         out.resize(start + 2 * value.size() + 1);
@@ -228,7 +228,7 @@ void Connection::send_text(const pool::Query& query, Sent sent) {
         out.resize(start + length);
         return error == 0;
     };
-    const auto text = sql::expand_query(sent.statement->query(), key, quote);
+    const auto text = sql::expand_query(sent.statement->query(), query.key->parts(), quote);
     if (!text) {
         finished_later(sent.token, {FailureClass::query,
                                     "the key cannot be quoted: " + one_line(PQerrorMessage(connection))});
@@ -287,9 +287,8 @@ void Connection::ready(Ready what) {
     }
     if (ended && state_ != State::in_doubt && answered_ < sent_.size() &&
         sent_[answered_].answer == Answer::failed && sent_[answered_].token != 0) {
-        const auto place = sent_.begin() + static_cast<std::ptrdiff_t>(answered_);
-        const Sent culprit = std::move(*place);
-        sent_.erase(place);
+        const Sent culprit = std::move(sent_[answered_]);
+        sent_.erase(answered_);
         report(culprit);
     }
     if (state_ == State::closed || !ended) return;

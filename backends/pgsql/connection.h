@@ -6,7 +6,6 @@
 // is reported.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -20,6 +19,7 @@
 #include "backends/pgsql/shape.h"
 #include "backends/pgsql/statement.h"
 #include "backends/pool/connection.h"
+#include "backends/pool/ring_buffer.h"
 
 namespace proxyd::pgsql {
 
@@ -131,7 +131,7 @@ class Connection final : public pool::Connection {
     ConnectionHandle connection_;
     std::unique_ptr<FdWatch> watch_;  // destroyed before the connection
     int watched_fd_ = -1;
-    std::deque<Sent> sent_;
+    pool::RingBuffer<Sent> sent_;
     std::size_t answered_ = 0;        // number of sent_ that have results, but no sync yet
     std::vector<Sent> finished_;      // read, and not reported yet
     std::size_t results_ = 0;         // number of results taken

@@ -1,5 +1,6 @@
 // Assigns results to queries, and interprets them.
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
@@ -40,9 +41,14 @@ const char* misfit_of_description(const PGresult* result) {
 
 // Some servers do not count. A rule may replace a statement by one that gives other rows than the count.
 bool counts_all(const PGresult* result) {
-    const std::string_view tag = PQcmdStatus(const_cast<PGresult*>(result));
-    const std::string_view count = PQcmdTuples(const_cast<PGresult*>(result));
-    return !tag.starts_with("SELECT") || count.empty() || count == fmt::to_string(PQntuples(result));
+    constexpr std::string_view command = "SELECT";
+    std::string_view tag = PQcmdStatus(const_cast<PGresult*>(result));
+    if (!tag.starts_with(command) || tag.size() == command.size()) return true;
+    tag.remove_prefix(command.size() + 1);
+    int count = 0;
+    const auto [end, problem] = std::from_chars(tag.data(), tag.data() + tag.size(), count);
+    const bool counts = problem == std::errc() && end == tag.data() + tag.size();
+    return !counts || count == PQntuples(result);
 }
 
 // `shape` and `format` are those of the requested columns.
@@ -292,12 +298,13 @@ void Connection::finish(std::size_t count) {
 bool Connection::deliver() {
     if (state_ == State::in_doubt || finished_.empty()) return false;
     for (std::size_t i = 0; i < finished_.size() && state_ != State::closed; ++i) {
-        const Sent sent = std::move(finished_[i]);
+        const Sent& sent = finished_[i];
         if (sent.token == 0) {
             own_done(sent);
         } else {
             report(sent);
         }
+        finished_[i].result.reset();
     }
     finished_.clear();
     if (state_ != State::open || !sent_.empty()) return true;

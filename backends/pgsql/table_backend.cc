@@ -24,13 +24,11 @@ namespace {
 using Driver = proxyd::cluster::Driver<Context, Connection>;
 using pool::OutcomeCallback;
 
-// The parameter values of a bound statement, joined so that different lists never look the same.
+// The parameter values of a bound statement that takes parts of the key alone, joined so that different lists
+// never look the same. "": the key decides.
 std::string identity_of(const sql::SqlAnalysis& analysis, const sql::KeyParts& key) {
-    if (!analysis.bound) return std::string(key.key);
-    if (analysis.bound->parameters.size() == 1) {
-        return sql::parameter_value(analysis.bound->parameters.front(), key);
-    }
     std::string identity;
+    if (!analysis.bound || sql::binds_whole_key(*analysis.bound)) return identity;
     for (const auto& parameter : analysis.bound->parameters) {
         identity += sql::parameter_value(parameter, key);
         identity += '\0';
@@ -77,9 +75,9 @@ class Runner final : public table::QueryRunner {
                                                  settings.prepared_statements)),
           share_(std::move(shared), settings, table_name) {}
 
-    void run(const sql::KeyParts& key, Deadline deadline, OutcomeCallback callback) override {
-        share_.submit({statement_, std::string(key.key), identity_of(analysis_, key)}, deadline,
-                      std::move(callback));
+    void run(std::shared_ptr<const sql::Key> key, Deadline deadline, OutcomeCallback&& callback) override {
+        auto identity = identity_of(analysis_, key->parts());
+        share_.submit({statement_, std::move(key), std::move(identity)}, deadline, std::move(callback));
     }
 
     // Parsing runs nothing. Planning may run functions, but the server's own functions only compute; planning
@@ -100,9 +98,9 @@ class Runner final : public table::QueryRunner {
             sql::Template query{text, {{text, std::nullopt, 0}}};
             sql::SqlAnalysis analysis;
             analysis.several_statements = text.starts_with("PREPARE ");
-            share_.submit(
-                {std::make_shared<Statement>(std::move(query), std::move(analysis), false), "check", text},
-                deadline, std::move(told));
+            share_.submit({std::make_shared<Statement>(std::move(query), std::move(analysis), false),
+                           sql::make_key("check"), text},
+                          deadline, std::move(told));
         };
         table::try_query(std::move(plan), ask, std::move(callback));
     }

@@ -56,17 +56,18 @@ void Pool::connection_closed(PooledConnection& pooled, const Failure& failure) {
 
 // The queries of a closed connection return to the front of their queues, in the order in which they were
 // sent. An unsent query has not been executed, so it is asked again even if it writes.
-void Pool::ask_again(const PooledConnection& pooled, std::deque<InFlight> lost, const Failure& failure,
+void Pool::ask_again(const PooledConnection& pooled, RingBuffer<InFlight> lost, const Failure& failure,
                      bool sent) {
-    for (auto entry = lost.rbegin(); entry != lost.rend(); ++entry) {
-        left_connection(*entry);
-        auto& request = *entry->request;
+    for (auto i = lost.size(); i-- > 0;) {
+        auto& entry = lost[i];
+        left_connection(entry);
+        auto& request = *entry.request;
         request.last_failed = {failure, pooled.host};
         if (request.abandoned() || goes_on(request)) continue;
         if ((!sent || request.query.statement->repeatable()) && request.losses <= losses_allowed) {
-            requests_.push_front(entry->queue, std::move(entry->request));
+            requests_.push_front(entry.queue, std::move(entry.request));
         } else {
-            answer_later(std::move(entry->request), failure);
+            answer_later(std::move(entry.request), failure);
         }
     }
 }

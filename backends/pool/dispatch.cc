@@ -49,14 +49,20 @@ Pool::Sent Pool::send_next(const std::shared_ptr<TableQueue>& queue) {
         requests_.push_front(queue, std::move(request));
         return Sent::answered;
     }
-    const bool slow = queue->speed() != Speed::fast;
-    if (slow && !may_send_slow(*queue)) return Sent::no;
-    const bool solitary = slow || request->query.statement->exclusive();
-    PooledConnection* pooled = pick_connection(*request, solitary);
-    if (pooled == nullptr) return Sent::no;
+    if (!send_if_possible(queue, request)) return Sent::no;
     requests_.take(*queue, 0);
-    (void)send(*pooled, queue, std::move(request), solitary);
     return Sent::yes;
+}
+
+bool Pool::send_if_possible(const std::shared_ptr<TableQueue>& queue,
+                            const std::shared_ptr<Request>& request) {
+    const bool slow = queue->speed() != Speed::fast;
+    if (slow && !may_send_slow(*queue)) return false;
+    const bool solitary = slow || request->query.statement->exclusive();
+    PooledConnection* const pooled = pick_connection(*request, solitary);
+    if (pooled == nullptr) return false;
+    (void)send(*pooled, queue, request, solitary);
+    return true;
 }
 
 bool Pool::may_send_slow(const TableQueue& queue) const {
@@ -81,16 +87,20 @@ PooledConnection* Pool::pick_connection(const Request& request, bool solitary) {
     std::size_t sharing = 0;  // connections that work on quick queries
     const bool may_share = !solitary && driver_->pipelines() && settings_.pipeline_depth > 1;
     const auto now = loop_.now();
+    const bool several_hosts = hosts_.size() > 1;
+    const bool excludes_hosts = several_hosts || !request.failed_hosts.empty();
     for (const auto& pooled : connections_) {
-        if (pooled->state != ConnectionState::ready || request.failed_at(pooled->host)) continue;
-        if (!takes_queries(*pooled)) continue;
-        if (pooled->in_flight.empty()) {
+        if (pooled->state != ConnectionState::ready) continue;
+        const bool is_idle = pooled->in_flight.empty();
+        if (!is_idle && !may_share) continue;
+        if (excludes_hosts && (request.failed_at(pooled->host) || !takes_queries(*pooled))) continue;
+        if (is_idle) {
             // With one host the first connection serves best: unneeded ones stay idle and are closed. With
             // several hosts the load is spread.
             ++idle_count;
-            const bool spread = hosts_.size() > 1 && random_() % static_cast<unsigned>(idle_count) == 0;
+            const bool spread = several_hosts && random_() % static_cast<unsigned>(idle_count) == 0;
             if (idle == nullptr || spread) idle = pooled.get();
-        } else if (may_share && is_quick(*pooled, now)) {
+        } else if (is_quick(*pooled, now)) {
             ++sharing;
             const bool room = pooled->in_flight.size() < settings_.pipeline_depth;
             if (room && (shared == nullptr || pooled->in_flight.size() < shared->in_flight.size())) {
@@ -180,12 +190,12 @@ void Pool::open_more() {
         if (!some_idle) wanted = attempts + 1;
     }
     for (; attempts < wanted; ++attempts) {
+        const bool makes_room = full() && !open_next_ && closing_.empty() && now - oldest >= expend_after;
+        if (full() && !makes_room) break;
         const auto host = pick_host({});
         if (!host) break;
-        if (full()) {
-            const bool room_comes = open_next_ || !closing_.empty();
-            if (!room_comes && now - oldest >= expend_after && expend_one(!quick_one_waits))
-                open_next_ = host;
+        if (makes_room) {
+            if (expend_one(!quick_one_waits)) open_next_ = host;
             break;
         }
         open(*host);
@@ -206,7 +216,9 @@ void Pool::wake_later(TimePoint now, bool any_ready) {
             if (!host.may_connect(now, needed)) when = std::min(when, host.retry_at(needed));
         }
     }
-    if (when != TimePoint::max()) wake_timer_->start(when - now);
+    if (when == TimePoint::max() || (wake_at_ > now && wake_at_ <= when)) return;
+    wake_at_ = when;
+    wake_timer_->start(when - now);
 }
 
 // After an error of the query: whether a host that has not answered it yet will probably answer.

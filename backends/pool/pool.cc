@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "backends/event/recycling_allocator.h"
 #include "backends/report/log.h"
 #include "backends/report/trouble_log.h"
 
@@ -55,16 +56,16 @@ std::shared_ptr<TableQueue> Pool::make_queue(std::string table) {
     return RequestQueue::make(std::move(table));
 }
 
-void Pool::submit(const std::shared_ptr<TableQueue>& queue, Query query, Deadline deadline,
-                  OutcomeCallback callback) {
+void Pool::submit(const std::shared_ptr<TableQueue>& queue, Query&& query, Deadline deadline,
+                  OutcomeCallback&& callback) {
     const auto now = loop_.now();
     if (deadline.passed(now)) {
         callback(Outcome{nullptr, {FailureClass::lost, "the deadline had passed"}});
         return;
     }
-    if (query.statement->repeatable()) {
-        if (auto* same = RequestQueue::same(*queue, query); same != nullptr) {
-            same->waiters.push_back({now, deadline, std::move(callback)});
+    if (!queue->waiting.empty() && query.statement->repeatable()) {
+        if (auto* same = queue->shareable.find(query); same != nullptr) {
+            same->waiters.add(now, deadline, std::move(callback));
             return;
         }
     }
@@ -78,12 +79,19 @@ void Pool::submit(const std::shared_ptr<TableQueue>& queue, Query query, Deadlin
         callback(Outcome{nullptr, hosts_.front().last_failure().value()});
         return;
     }
-    auto request = std::make_shared<Request>();
+    auto request = make_recycled<Request>();
     request->query = std::move(query);
     request->queued_at = now;
-    request->waiters.push_back({now, deadline, std::move(callback)});
-    requests_.push_back(queue, std::move(request));
-    dispatch();
+    request->waiters.add(now, deadline, std::move(callback));
+    if (any_waits()) {
+        // Behind another one of its table in a full pool, nothing can be done for it now.
+        const bool can_only_wait = !queue->waiting.empty() && full();
+        requests_.push_back(queue, std::move(request));
+        if (!can_only_wait) dispatch();
+    } else if (!send_if_possible(queue, request)) {
+        requests_.push_back(queue, std::move(request));
+        open_more();
+    }
     schedule_sweep();
 }
 
@@ -171,7 +179,7 @@ void Pool::connection_finished(PooledConnection& pooled, QueryToken token, const
     // If the server was idle, the time includes the network; if the query was pipelined, it does not.
     const bool was_alone = entry.sent >= pooled.last_finished;
     const Duration taken = now - std::max(entry.sent, pooled.last_finished);
-    pooled.in_flight.erase(found);
+    pooled.in_flight.erase(found.index());
     pooled.last_finished = now;
     pooled.since = now;
     pooled.solitary = false;
@@ -249,26 +257,19 @@ void Pool::left_connection(InFlight& entry) {
 
 void Pool::answer(Request& request, const Outcome& outcome) {
     // A callback may submit the next lookup, but never touches this request again.
-    for (auto& waiter : request.waiters) {
-        if (!waiter.callback) continue;
-        const auto callback = std::exchange(waiter.callback, nullptr);
+    for (std::size_t i = 0; i < request.waiters.size(); ++i) {
+        if (!request.waiters[i].callback) continue;
+        const auto callback = std::exchange(request.waiters[i].callback, nullptr);
         callback(outcome);
     }
 }
 
 // For failures found in the middle of another operation of the pool.
 void Pool::answer_later(std::shared_ptr<Request> request, Failure failure) {
-    loop_.defer(
-        [alive = lifetime_.watch(), this, request = std::move(request), failure = std::move(failure)] {
-            const Outcome outcome{nullptr, failure};
-            if (alive) {
-                answer(*request, outcome);
-                return;
-            }
-            for (auto& waiter : request->waiters) {
-                if (waiter.callback) std::exchange(waiter.callback, nullptr)(outcome);
-            }
-        });
+    loop_.defer([request = std::move(request), failure = std::move(failure)] {
+        const Outcome outcome{nullptr, failure};
+        answer(*request, outcome);
+    });
 }
 
 std::size_t Pool::connections_to(std::size_t host) const {

@@ -60,8 +60,8 @@ class Pool {
     [[nodiscard]] std::shared_ptr<TableQueue> make_queue(std::string table);
 
     // Calls back exactly once, at the deadline at the latest, possibly before submit() returns.
-    void submit(const std::shared_ptr<TableQueue>& queue, Query query, Deadline deadline,
-                OutcomeCallback callback);
+    void submit(const std::shared_ptr<TableQueue>& queue, Query&& query, Deadline deadline,
+                OutcomeCallback&& callback);
 
     // Takes effect at once; connections above a smaller size are closed when they become idle.
     void change(const PoolSettings& settings);
@@ -94,17 +94,20 @@ class Pool {
     void connection_closed(PooledConnection& pooled, const Failure& failure);
     [[nodiscard]] Failure without_secrets(Failure failure) const;
     void give_up(PooledConnection& pooled, const Failure& failure);
-    void ask_again(const PooledConnection& pooled, std::deque<InFlight> lost, const Failure& failure,
+    void ask_again(const PooledConnection& pooled, RingBuffer<InFlight> lost, const Failure& failure,
                    bool sent);
     void close(PooledConnection& pooled);
     void left_connection(InFlight& entry);
     [[nodiscard]] bool under_way(const Request& request) const;
-    void answer(Request& request, const Outcome& outcome);
+    static void answer(Request& request, const Outcome& outcome);
     void answer_later(std::shared_ptr<Request> request, Failure failure);
 
     // dispatch.cc: the assignment of lookups to connections
     void dispatch();
+    [[nodiscard]] bool any_waits() const { return !requests_.busy().empty() || !hedges_.empty(); }
     [[nodiscard]] Sent send_next(const std::shared_ptr<TableQueue>& queue);
+    [[nodiscard]] bool send_if_possible(const std::shared_ptr<TableQueue>& queue,
+                                        const std::shared_ptr<Request>& request);
     [[nodiscard]] bool may_send_slow(const TableQueue& queue) const;
     [[nodiscard]] bool is_crowded_out(const TableQueue& queue) const;
     [[nodiscard]] PooledConnection* pick_connection(const Request& request, bool solitary);
@@ -178,7 +181,8 @@ class Pool {
     std::unique_ptr<Timer> sweep_timer_;
     bool sweeping_often_ = false;
     std::unique_ptr<Timer> wake_timer_;
-    Lifetime lifetime_;  // for work deferred past the pool's end
+    TimePoint wake_at_{};  // when the timer fires, or has fired
+    Lifetime lifetime_;    // for work deferred past the pool's end
 };
 
 }  // namespace proxyd::pool

@@ -1,10 +1,10 @@
 // One connection of a pool and the queries under way on it.
 #pragma once
 
-#include <deque>
 #include <memory>
 
 #include "backends/pool/connection.h"
+#include "backends/pool/ring_buffer.h"
 #include "backends/pool/slow_share.h"
 #include "backends/pool/table_queue.h"
 
@@ -78,7 +78,7 @@ class PooledConnection final : public ConnectionObserver {
     double age_share = 1.0;     // fraction of connection_lifetime: so that not all end at once
     Duration round_trip{};
     bool solitary = false;  // works on a query that must be alone on the connection
-    std::deque<InFlight> in_flight;
+    RingBuffer<InFlight> in_flight;
     std::unique_ptr<Connection> connection;
 
   private:

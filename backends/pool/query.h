@@ -14,6 +14,7 @@
 
 #include "backends/event/callback.h"
 #include "backends/pool/failure.h"
+#include "backends/sql/template.h"
 
 namespace proxyd::pool {
 
@@ -38,10 +39,15 @@ inline constexpr std::size_t no_answer_limit = std::numeric_limits<std::size_t>:
 
 struct Query {
     std::shared_ptr<const Statement> statement;
-    std::string key;                             // folded
-    std::string coalescing_key;                  // equal keys of one statement share one query
+    std::shared_ptr<const sql::Key> key;
+    std::string coalescing_text{};               // empty: the key
     bool may_batch = false;                      // its answer may wait for the next few queries of its batch
     std::size_t answer_limit = no_answer_limit;  // of answer_size(), in bytes; the driver enforces it
+
+    // Queries of one statement with equal coalescing keys are the same query.
+    [[nodiscard]] std::string_view coalescing_key() const {
+        return coalescing_text.empty() ? std::string_view(key->text()) : coalescing_text;
+    }
 };
 
 // The query's statement as its driver made it. Throws std::logic_error for a statement of another driver.

@@ -8,12 +8,6 @@ std::shared_ptr<TableQueue> RequestQueue::make(std::string table) {
     return std::make_shared<TableQueue>(std::move(table));
 }
 
-Request* RequestQueue::same(const TableQueue& queue, const Query& query) {
-    const auto found = queue.by_coalescing_key.find(query.coalescing_key);
-    if (found == queue.by_coalescing_key.end()) return nullptr;
-    return found->second->query.statement == query.statement ? found->second : nullptr;
-}
-
 // Called before a request is put in the queue: an empty queue may still be listed as busy.
 void RequestQueue::mark_busy(const std::shared_ptr<TableQueue>& queue) {
     if (!queue->waiting.empty()) return;
@@ -22,8 +16,7 @@ void RequestQueue::mark_busy(const std::shared_ptr<TableQueue>& queue) {
 
 void RequestQueue::push_back(const std::shared_ptr<TableQueue>& queue, std::shared_ptr<Request> request) {
     mark_busy(queue);
-    if (request->query.statement->repeatable())
-        queue->by_coalescing_key.emplace(request->query.coalescing_key, request.get());
+    if (request->query.statement->repeatable()) queue->shareable.add(*request);
     queue->waiting.push_back(std::move(request));
     ++waiting_;
 }
@@ -37,18 +30,14 @@ void RequestQueue::push_front(std::shared_ptr<TableQueue> queue, std::shared_ptr
         queue = queue->failover_queue;
     }
     mark_busy(queue);
-    if (request->query.statement->repeatable() && !request->hedged)
-        queue->by_coalescing_key.try_emplace(request->query.coalescing_key, request.get());
+    if (request->query.statement->repeatable() && !request->hedged) queue->shareable.add(*request);
     queue->waiting.push_front(std::move(request));
     ++waiting_;
 }
 
 void RequestQueue::take(TableQueue& queue, std::size_t position) {
-    const auto where = queue.waiting.begin() + static_cast<std::ptrdiff_t>(position);
-    const auto shared = queue.by_coalescing_key.find((*where)->query.coalescing_key);
-    if (shared != queue.by_coalescing_key.end() && shared->second == where->get())
-        queue.by_coalescing_key.erase(shared);
-    queue.waiting.erase(where);
+    queue.shareable.remove(*queue.waiting[position]);
+    queue.waiting.erase(position);
     --waiting_;
 }
 
@@ -63,8 +52,10 @@ void RequestQueue::drop_empty() {
 std::vector<std::shared_ptr<Request>> RequestQueue::take_all() {
     std::vector<std::shared_ptr<Request>> all;
     for (const auto& queue : busy_) {
-        all.insert(all.end(), queue->waiting.begin(), queue->waiting.end());
-        queue->by_coalescing_key.clear();
+        for (const auto& request : queue->waiting) {
+            queue->shareable.remove(*request);
+            all.push_back(request);
+        }
         queue->waiting.clear();
     }
     busy_.clear();

@@ -23,9 +23,6 @@ class RequestQueue {
     // it may have become empty.
     [[nodiscard]] const std::vector<std::shared_ptr<TableQueue>>& busy() const { return busy_; }
 
-    // A waiting request that `query` can share; null: there is none.
-    [[nodiscard]] static Request* same(const TableQueue& queue, const Query& query);
-
     void push_back(const std::shared_ptr<TableQueue>& queue, std::shared_ptr<Request> request);
 
     // A request that was sent waits again, before the others of its table; one that a host has answered with

@@ -1,57 +1,17 @@
 // The waiting line of one table in a pool, and the measured speed of the table.
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
-#include <cstdint>
-#include <deque>
+#include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
-#include <unordered_map>
-#include <vector>
 
 #include "backends/event/clock.h"
-#include "backends/pool/query.h"
+#include "backends/pool/coalescing_index.h"
+#include "backends/pool/request.h"
+#include "backends/pool/ring_buffer.h"
 #include "backends/pool/usual_time.h"
 
 namespace proxyd::pool {
-
-// One caller that waits for the outcome.
-struct Waiter {
-    TimePoint since;
-    Deadline deadline;
-    OutcomeCallback callback;  // empty once answered
-};
-
-// A try of a query that gave no answer.
-struct FailedTry {
-    Failure failure;
-    std::size_t host = 0;
-};
-
-// A query to the database, and all callers that wait for its answer.
-struct Request {
-    Query query;
-    std::vector<Waiter> waiters;
-    TimePoint queued_at;
-    std::vector<std::size_t> failed_hosts;  // hosts that answered with an error of the query
-    std::optional<FailedTry> last_failed;   // no value: no try has failed yet
-    int losses = 0;                         // new connections that broke under it, and conflicts
-    TimePoint lost_at{};                    // when the last connection broke
-    std::size_t resends = 0;
-    bool hedged = false;  // the first answer counts; no waiter joins, as the query was sent before
-    TimePoint first_sent{};
-    int hedges = 0;  // how often it was asked again because a connection was silent
-
-    [[nodiscard]] bool failed_at(std::size_t host) const {
-        return std::find(failed_hosts.begin(), failed_hosts.end(), host) != failed_hosts.end();
-    }
-
-    [[nodiscard]] bool abandoned() const {
-        return std::none_of(waiters.begin(), waiters.end(), [](const Waiter& w) { return bool(w.callback); });
-    }
-};
 
 enum class Speed {
     unknown,  // no answer has come yet
@@ -79,10 +39,10 @@ class TableQueue {
     [[nodiscard]] const std::string& table() const { return table_; }
 
     // First in, first out; a request whose connection broke returns to the front.
-    std::deque<std::shared_ptr<Request>> waiting;
+    RingBuffer<std::shared_ptr<Request>> waiting;
 
-    // Waiting requests by coalescing key, for further lookups with the same key.
-    std::unordered_map<std::string_view, Request*> by_coalescing_key;
+    // Those of the waiting requests that further lookups can share.
+    CoalescingIndex shareable;
 
     // The failover queue, for requests that were answered with an error of the query and shall ask another
     // host. They do not hold up the table's other requests. Null: it was not needed yet.

@@ -32,6 +32,7 @@ std::string seconds(Duration duration) {
 
 void Pool::sweep() {
     const auto now = loop_.now();
+    sweeping_often_ = false;
     expire_waiting(now);
     if (!hedges_.empty()) expire_hedges(now);
     // A copy: a check may remove a connection from the list.
@@ -306,15 +307,15 @@ void Pool::shrink() {
 }
 
 void Pool::schedule_sweep() {
+    if (sweeping_often_) return;
     const auto busy = requests_.waiting() > 0 || !hedges_.empty() ||
                       std::any_of(connections_.begin(), connections_.end(), [](const auto& pooled) {
                           return pooled->coming() || !pooled->in_flight.empty();
                       });
-    if (busy && !(sweeping_often_ && sweep_timer_->running())) {
+    if (busy) {
         sweeping_often_ = true;
         sweep_timer_->start(busy_sweep);
-    } else if (!busy && !connections_.empty() && !sweep_timer_->running()) {
-        sweeping_often_ = false;
+    } else if (!connections_.empty() && !sweep_timer_->running()) {
         sweep_timer_->start(calm_sweep);
     }
 }

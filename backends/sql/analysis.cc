@@ -386,13 +386,4 @@ SqlAnalysis analyse(const Template& query, SqlDialect dialect) {
     return Analyser(query, dialect).run();
 }
 
-std::string parameter_value(const BoundParameter& parameter, const KeyParts& key) {
-    std::string value;
-    for (const TemplatePart& part : parameter.parts) {
-        value += part.text;
-        if (part.specifier) value += query_value(key, part);
-    }
-    return value;
-}
-
 }  // namespace proxyd::sql

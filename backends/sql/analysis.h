@@ -6,22 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "backends/sql/bound_statement.h"
 #include "backends/sql/dialect.h"
 #include "backends/sql/template.h"
 
 namespace proxyd::sql {
-
-// One parameter: the parts of one quoted literal, unescaped, in order. '%u@%d' has three: %u, "@", %d.
-struct BoundParameter {
-    std::vector<TemplatePart> parts;
-};
-
-struct BoundStatement {
-    std::string text;  // $1, $2 ... (pgsql) or ? (mysql, sqlite) replace the literals with specifiers
-    std::vector<BoundParameter> parameters;
-    // pgsql: some '...' holds a backslash; do not use this statement when standard_conforming_strings is off.
-    bool backslash = false;
-};
 
 // The result of the scan of a template. `bound` has a value when every specifier is inside a plain '...'
 // literal of a single statement that only reads.
@@ -39,8 +28,5 @@ struct SqlAnalysis {
 };
 
 [[nodiscard]] SqlAnalysis analyse(const Template& query, SqlDialect dialect);
-
-// The value of a bound parameter for this key.
-[[nodiscard]] std::string parameter_value(const BoundParameter& parameter, const KeyParts& key);
 
 }  // namespace proxyd::sql

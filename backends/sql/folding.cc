@@ -10,10 +10,14 @@ namespace proxyd::sql {
 namespace {
 
 bool is_ascii(std::string_view text) {
-    // No early exit: keys are short, and without it the compiler can process many bytes at a time.
-    unsigned char seen = 0;
-    for (const char c : text) seen = static_cast<unsigned char>(seen | static_cast<unsigned char>(c));
-    return seen < 0x80;
+    constexpr std::uint64_t high_bits = 0x8080808080808080ULL;
+    std::uint64_t seen = 0;
+    for (std::uint64_t eight = 0; text.size() >= sizeof eight; text.remove_prefix(sizeof eight)) {
+        std::memcpy(&eight, text.data(), sizeof eight);
+        seen |= eight;
+    }
+    for (const char c : text) seen |= static_cast<unsigned char>(c);
+    return (seen & high_bits) == 0;
 }
 
 // Opened once and never closed; a const UCaseMap may be used by all threads. nullptr when ICU has no data.

@@ -130,37 +130,55 @@ std::string_view query_value(const KeyParts& key, const TemplatePart& part) {
     }
 }
 
-std::optional<std::string> expand_query(const Template& query, const KeyParts& key, const Quote& quote) {
-    std::string text;
+bool write_query(const Template& query, const KeyParts& key, const Quote& quote, std::string& text) {
+    text.clear();
     text.reserve(query.source.size() + 2 * key.key.size());
     for (const TemplatePart& part : query.parts) {
         text += part.text;
-        if (part.specifier && !quote(query_value(key, part), text)) return std::nullopt;
+        if (part.specifier && !quote(query_value(key, part), text)) return false;
     }
+    return true;
+}
+
+std::optional<std::string> expand_query(const Template& query, const KeyParts& key, const Quote& quote) {
+    std::string text;
+    if (!write_query(query, key, quote, text)) return std::nullopt;
     return text;
 }
 
 ResultCollector::Added ResultCollector::add(std::string_view value) {
     if (value.empty()) return Added::empty_value;
-    const AddressParts address = split_address(value);
-    for (const TemplatePart& part : format_.parts) {
-        if (part.specifier == Specifier::domain && address.domain.empty()) return Added::skipped;
-        if (part.specifier == Specifier::user && address.user.empty()) return Added::skipped;
+    AddressParts address;
+    if (!gives_values_alone_) {
+        address = split_address(value);
+        for (const TemplatePart& part : format_.parts) {
+            if (part.specifier == Specifier::domain && address.domain.empty()) return Added::skipped;
+            if (part.specifier == Specifier::user && address.user.empty()) return Added::skipped;
+        }
     }
     if (limit_ > 0 && count_ >= limit_) return Added::over_limit;
     ++count_;
     if (!result_.empty()) result_ += ',';
+    if (gives_values_alone_) {
+        result_ += value;
+    } else {
+        append_formatted(value, address.user, address.domain);
+    }
+    return result_.size() > most_bytes_ ? Added::too_large : Added::appended;
+}
+
+void ResultCollector::append_formatted(std::string_view value, std::string_view user,
+                                       std::string_view domain) {
     for (const TemplatePart& part : format_.parts) {
         result_ += part.text;
         if (!part.specifier) continue;
         switch (*part.specifier) {
             case Specifier::value: result_ += value; break;
-            case Specifier::user: result_ += address.user; break;
-            case Specifier::domain: result_ += address.domain; break;
+            case Specifier::user: result_ += user; break;
+            case Specifier::domain: result_ += domain; break;
             default: result_ += key_value(key_, part); break;
         }
     }
-    return result_.size() > most_bytes_ ? Added::too_large : Added::appended;
 }
 
 }  // namespace proxyd::sql

@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace proxyd::sql {
@@ -68,6 +70,26 @@ class KeyParts {
     mutable bool labels_known_ = false;
 };
 
+// A folded key with its parts, which point into its text. It is neither copied nor moved.
+class Key {
+  public:
+    explicit Key(std::string text) : text_(std::move(text)), parts_(text_) {}
+    Key(const Key&) = delete;
+    Key& operator=(const Key&) = delete;
+
+    [[nodiscard]] const std::string& text() const { return text_; }
+    [[nodiscard]] const KeyParts& parts() const { return parts_; }
+
+  private:
+    std::string text_;
+    KeyParts parts_;
+};
+
+// A key on its own. That of a lookup is a part of the lookup.
+[[nodiscard]] inline std::shared_ptr<const Key> make_key(std::string text) {
+    return std::make_shared<const Key>(std::move(text));
+}
+
 // Whether the key meets the demands. False: the lookup is suppressed. An empty key never suits.
 [[nodiscard]] bool suits(const KeyParts& key, const KeyDemands& demands);
 
@@ -77,7 +99,12 @@ class KeyParts {
 using Quote =
     std::function<bool(std::string_view value, std::string& out)>;  // appends; false: cannot be quoted
 
-// The query text with every specifier quoted. No value when `quote` fails.
+// Writes the query text with every specifier quoted to `text`, whose memory is used again. False: `quote` has
+// failed.
+[[nodiscard]] bool write_query(const Template& query, const KeyParts& key, const Quote& quote,
+                               std::string& text);
+
+// The same as a new text. No value when `quote` fails.
 [[nodiscard]] std::optional<std::string> expand_query(const Template& query, const KeyParts& key,
                                                       const Quote& quote);
 
@@ -90,7 +117,11 @@ class ResultCollector {
     // key must outlive the collector.
     ResultCollector(const Template& result_format, const KeyParts& key, int expansion_limit,
                     std::size_t most_bytes)
-        : format_(result_format), key_(key), limit_(expansion_limit), most_bytes_(most_bytes) {}
+        : format_(result_format),
+          key_(key),
+          limit_(expansion_limit),
+          most_bytes_(most_bytes),
+          gives_values_alone_(gives_values_alone(result_format)) {}
 
     // One column value that is not NULL. over_limit (too many values), too_large: the lookup answers retry.
     [[nodiscard]] Added add(std::string_view value);
@@ -101,10 +132,18 @@ class ResultCollector {
     [[nodiscard]] std::string take() { return std::move(result_); }
 
   private:
+    // Whether the format is "%s", as that of most tables.
+    [[nodiscard]] static bool gives_values_alone(const Template& format) {
+        return format.parts.size() == 1 && format.parts.front().text.empty() &&
+               format.parts.front().specifier == Specifier::value;
+    }
+    void append_formatted(std::string_view value, std::string_view user, std::string_view domain);
+
     const Template& format_;
     const KeyParts& key_;
     int limit_;
     std::size_t most_bytes_;
+    bool gives_values_alone_;
     int count_ = 0;
     std::string result_;
 };

@@ -39,22 +39,21 @@ Database::Database(Loop& loop, std::shared_ptr<OpenFiles> files, std::string pat
 
 Database::~Database() {
     stop();
-    std::vector<Lookup> left;
+    std::vector<SharedLookup> left;
     for (const auto& worker : workers_) {
         auto lookups = worker->left_over();
         std::move(lookups.begin(), lookups.end(), std::back_inserter(left));
     }
     const auto unanswered = [&left](auto& lookups) {
         for (auto& lookup : lookups) {
-            lookup.job.answer.failed = true;
-            lookup.job.answer.failure = {FailureClass::lost, "the database file is being closed"};
+            lookup->job.answer.fail({FailureClass::lost, "the database file is being closed"});
             left.push_back(std::move(lookup));
         }
         lookups.clear();
     };
     unanswered(fresh_);
     for (const auto& queue : slow_queues_) unanswered(queue->waiting);
-    for (const auto& lookup : left) tell(lookup);
+    for (const auto& lookup : left) tell(*lookup);
 }
 
 void Database::stop() {
@@ -92,7 +91,8 @@ table::DatabaseReport Database::report() const {
     return {"sqlite database " + name, 0, stats, {file_}};
 }
 
-void Database::run(const std::shared_ptr<TableQueue>& queue, Job job, pool::OutcomeCallback callback) {
+void Database::run(const std::shared_ptr<TableQueue>& queue, const Question& question,
+                   pool::OutcomeCallback&& callback) {
     const auto most = queue->limits().queue;
     if (asked_ >= most) {
         loop_.defer([callback = std::move(callback), most] {
@@ -104,9 +104,15 @@ void Database::run(const std::shared_ptr<TableQueue>& queue, Job job, pool::Outc
     }
     ++asked_;
     some_wait_ = true;
+    auto lookup = spare_.take();
+    auto& job = lookup->job;
+    job.statement = question.statement;
+    job.key = question.key;
+    job.deadline = question.deadline;
+    job.prepare_only = question.prepare_only;
     job.answer_limit = queue->limits().answer;
-    const auto deadline = job.deadline;
-    Lookup lookup{std::move(job), {queue, deadline, std::move(callback)}};
+    lookup->asked.queue = queue;
+    lookup->asked.callback = std::move(callback);
     if (queue->slow()) {
         if (queue->waiting.empty()) slow_queues_.push_back(queue);
         queue->waiting.push_back(std::move(lookup));
@@ -178,10 +184,10 @@ Worker* Database::worker_for_slow() {
 }
 
 void Database::give_slow(Worker& worker, TableQueue& queue) {
-    std::vector<Lookup> one;
+    std::vector<SharedLookup> one;
     one.push_back(std::move(queue.waiting.front()));
     queue.waiting.pop_front();
-    one.front().asked.apart = &worker != quick_;
+    one.front()->asked.apart = &worker != quick_;
     if (&worker != quick_) ++queue.running;
     worker.give(one);
 }
@@ -204,8 +210,8 @@ bool Database::open() {
 
 void Database::open_worker() {
     const auto weak = weak_from_this();
-    Worker::Owner owner{[weak](Worker& worker, std::vector<Lookup> lookups) {
-                            if (const auto self = weak.lock()) self->answered(worker, std::move(lookups));
+    Worker::Owner owner{[weak](Worker& worker, std::vector<SharedLookup>& lookups) {
+                            if (const auto self = weak.lock()) self->answered(worker, lookups);
                         },
                         [weak, files = files_](Worker& worker) {
                             if (const auto self = weak.lock()) self->worker_ended(worker);
@@ -237,10 +243,10 @@ void Database::free_quick() {
     ++stuck->queue->running;
     auto behind = quick_->take_back();
     quick_ = nullptr;
-    std::vector<Lookup> quick;
+    std::vector<SharedLookup> quick;
     for (auto& lookup : behind) {
-        const auto queue = lookup.asked.queue;
-        if (!lookup.asked.callback) {
+        const auto queue = lookup->asked.queue;
+        if (!lookup->asked.callback) {
             --asked_;
         } else if (queue->slow()) {
             if (queue->waiting.empty()) slow_queues_.push_back(queue);
@@ -255,9 +261,10 @@ void Database::free_quick() {
     hand_over_slow();
 }
 
-void Database::answered(const Worker&, std::vector<Lookup> lookups) {
+void Database::answered(const Worker&, std::vector<SharedLookup>& lookups) {
     const auto self = shared_from_this();  // a callback may release the last reference
-    for (const auto& [job, asked] : lookups) {
+    for (const auto& lookup : lookups) {
+        const auto& [job, asked] = *lookup;
         --asked_;
         if (asked.apart) --asked.queue->running;
         if (asked.overdue) --asked.queue->overdue;
@@ -266,24 +273,24 @@ void Database::answered(const Worker&, std::vector<Lookup> lookups) {
     }
     hand_over();
     hand_over_slow();
-    tell_in_turn(std::move(lookups));
+    tell_in_turn(lookups);
     watch();
 }
 
 // Hands on large answers one in a pass of the loop.
-void Database::tell_in_turn(std::vector<Lookup> lookups) {
-    std::vector<Lookup> heavy;
+void Database::tell_in_turn(std::vector<SharedLookup>& lookups) {
+    std::vector<SharedLookup> heavy;
     for (auto& lookup : lookups) {
-        if (is_heavy(lookup.job.answer) && !loop_.take_heavy_turn()) {
+        if (is_heavy(lookup->job.answer) && !loop_.take_heavy_turn()) {
             heavy.push_back(std::move(lookup));
         } else {
-            tell(lookup);
+            tell(*lookup);
+            spare_.keep(std::move(lookup));
         }
     }
     if (heavy.empty()) return;
-    loop_.defer([self = shared_from_this(), heavy = std::make_shared<std::vector<Lookup>>(std::move(heavy))] {
-        self->tell_in_turn(std::move(*heavy));
-    });
+    loop_.defer(
+        [self = shared_from_this(), heavy = std::move(heavy)]() mutable { self->tell_in_turn(heavy); });
 }
 
 void Database::worker_ended(const Worker& worker) {
@@ -318,11 +325,11 @@ void Database::expire(TimePoint now) {
     some_wait_ = false;
     const auto take_late = [&](auto& lookups) {
         for (auto& lookup : lookups) {
-            if (!lookup.asked.deadline.passed(now)) continue;
-            if (lookup.asked.callback) late.push_back(std::exchange(lookup.asked.callback, nullptr));
+            if (!lookup->job.deadline.passed(now)) continue;
+            if (lookup->asked.callback) late.push_back(std::exchange(lookup->asked.callback, nullptr));
         }
         asked_ -= static_cast<std::size_t>(
-            std::erase_if(lookups, [](const auto& lookup) { return !lookup.asked.callback; }));
+            std::erase_if(lookups, [](const auto& lookup) { return !lookup->asked.callback; }));
         some_wait_ = some_wait_ || !lookups.empty();
     };
     take_late(fresh_);

@@ -9,6 +9,7 @@
 #include "backends/event/loop.h"
 #include "backends/pool/host.h"
 #include "backends/sqlite/open_files.h"
+#include "backends/sqlite/spare_lookups.h"
 #include "backends/sqlite/table_queue.h"
 #include "backends/sqlite/worker.h"
 #include "backends/table/query_runner.h"
@@ -31,9 +32,18 @@ class Database : public std::enable_shared_from_this<Database> {
 
     [[nodiscard]] std::shared_ptr<TableQueue> make_queue(Limits limits);
 
+    // Read during the call alone.
+    struct Question {
+        const std::shared_ptr<const Statement>& statement;
+        const std::string& key;
+        Deadline deadline;
+        bool prepare_only = false;
+    };
+
     // Calls back from the loop exactly once, soon after the deadline at the latest; never before run()
     // returns. If more lookups are under way than the limit of the queue, the callback gets a failure.
-    void run(const std::shared_ptr<TableQueue>& queue, Job job, pool::OutcomeCallback callback);
+    void run(const std::shared_ptr<TableQueue>& queue, const Question& question,
+             pool::OutcomeCallback&& callback);
 
     // The file appears as the only host.
     [[nodiscard]] table::DatabaseReport report() const;
@@ -49,7 +59,7 @@ class Database : public std::enable_shared_from_this<Database> {
   private:
     void hand_over();
     void hand_over_slow();
-    void tell_in_turn(std::vector<Lookup> lookups);
+    void tell_in_turn(std::vector<SharedLookup>& lookups);
     [[nodiscard]] std::shared_ptr<TableQueue> next_slow_queue() const;
     [[nodiscard]] Worker* worker_for_slow();
     void give_slow(Worker& worker, TableQueue& queue);
@@ -58,7 +68,7 @@ class Database : public std::enable_shared_from_this<Database> {
     [[nodiscard]] bool open();
     void open_worker();
     void free_quick();
-    void answered(const Worker& worker, std::vector<Lookup> lookups);
+    void answered(const Worker& worker, std::vector<SharedLookup>& lookups);
     void worker_ended(const Worker& worker);
     void sweep();
     void expire(TimePoint now);
@@ -73,7 +83,8 @@ class Database : public std::enable_shared_from_this<Database> {
     std::string path_;
     std::vector<std::weak_ptr<TableQueue>> queues_;
     std::vector<std::shared_ptr<TableQueue>> slow_queues_;  // with waiting lookups
-    std::vector<Lookup> fresh_;                             // quick lookups that no worker has yet
+    std::vector<SharedLookup> fresh_;                       // quick lookups that no worker has yet
+    SpareLookups spare_;
     std::vector<std::shared_ptr<Worker>> workers_;
     Worker* quick_ = nullptr;  // one of workers_: it gets the quick lookups
     std::size_t asked_ = 0;    // number of lookups without an answer

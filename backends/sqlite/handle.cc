@@ -29,18 +29,11 @@ constexpr auto page_cache = "PRAGMA cache_size = -16384";
 // Virtual machine steps between checks of the clock.
 constexpr int steps_between_looks = 10000;
 
-Answer failed(FailureClass kind, std::string message) {
-    Answer answer;
-    answer.failed = true;
-    answer.failure = {kind, std::move(message)};
-    return answer;
-}
-
 // The result for a statement that is not run. A writing statement can be prepared, and fails when it is run.
-Answer trial_of(sqlite3_stmt* statement) {
-    if (sqlite3_stmt_readonly(statement) != 0) return {};
-    return failed(FailureClass::query,
-                  "the query writes, and SQLite files are opened for reading only: every lookup fails");
+void try_without_run(sqlite3_stmt* statement, Answer& answer) {
+    if (sqlite3_stmt_readonly(statement) != 0) return;
+    answer.fail({FailureClass::query,
+                 "the query writes, and SQLite files are opened for reading only: every lookup fails"});
 }
 
 // Errors of the file, which any query would meet, as opposed to errors of the query.
@@ -141,45 +134,57 @@ bool Handle::run_once(sqlite3_stmt* statement) {
     return status == SQLITE_DONE;
 }
 
-Answer Handle::run(const Job& job) {
-    const auto& statement = job.statement;
+void Handle::run(Job& job) {
     deadline_ = job.deadline;
     locked_out_ = was_locked_out_ = false;
-    if (!database_) return failed(FailureClass::unreachable, not_open_);
-    std::string error;
-    const sql::KeyParts parts(job.key);
-    if (!statement->analysis.bound) {
-        auto answer = run_text(job, expanded(*statement, parts));
-        // A temporary table, an attached file or a PRAGMA would stay in the handle, for other tables, too.
-        if (statement->analysis.may_write && !job.prepare_only) {
-            close();
-            open();
-        }
-        return answer;
+    job.answer.rows.begin(1, job.answer_limit);
+    if (!database_) {
+        job.answer.fail({FailureClass::unreachable, not_open_});
+        return;
     }
-    auto* const kept = prepared(statement, error);
-    if (kept == nullptr) return failure(std::move(error));
-    if (job.prepare_only) return trial_of(kept);
-    std::vector<std::string> values;
-    for (const auto& parameter : statement->analysis.bound->parameters)
-        values.push_back(sql::parameter_value(parameter, parts));
-    int index = 0;
-    for (const auto& value : values)
-        sqlite3_bind_text64(kept, ++index, value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8);
-    share_state(kept);
-    auto answer = step(kept, job.answer_limit);
-    sqlite3_reset(kept);
-    sqlite3_clear_bindings(kept);
-    return answer;
+    const auto& statement = *job.statement;
+    const sql::KeyParts parts(job.key);
+    if (statement.analysis.bound) {
+        run_bound(job, parts);
+        return;
+    }
+    run_text(job, expanded(statement, parts));
+    // A temporary table, an attached file or a PRAGMA would stay in the handle, for other tables, too.
+    if (statement.analysis.may_write && !job.prepare_only) {
+        close();
+        open();
+    }
 }
 
-Answer Handle::run_text(const Job& job, const std::string& text) {
-    std::string error;
-    const auto handle = prepare(text, error);
-    if (!handle) return failure(std::move(error));
-    if (job.prepare_only) return trial_of(handle.get());
+void Handle::run_bound(Job& job, const sql::KeyParts& parts) {
+    auto* const kept = prepared(job);
+    if (kept == nullptr) return;
+    if (job.prepare_only) {
+        try_without_run(kept, job.answer);
+        return;
+    }
+    const auto& parameters = job.statement->analysis.bound->parameters;
+    values_.resize(parameters.size());
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+        sql::write_parameter_value(parameters[i], parts, values_[i]);
+        sqlite3_bind_text64(kept, static_cast<int>(i + 1), values_[i].data(), values_[i].size(),
+                            SQLITE_STATIC, SQLITE_UTF8);
+    }
+    share_state(kept);
+    step(kept, job.answer);
+    sqlite3_reset(kept);
+    sqlite3_clear_bindings(kept);
+}
+
+void Handle::run_text(Job& job, const std::string& text) {
+    const auto handle = prepare(text, job.answer);
+    if (!handle) return;
+    if (job.prepare_only) {
+        try_without_run(handle.get(), job.answer);
+        return;
+    }
     share_state(handle.get());
-    return step(handle.get(), job.answer_limit);
+    step(handle.get(), job.answer);
 }
 
 void Handle::open() {
@@ -211,7 +216,7 @@ void Handle::open() {
     sqlite3_exec(raw, page_cache, nullptr, nullptr, nullptr);
     sqlite3_busy_handler(raw, &Handle::busy, this);
     sqlite3_progress_handler(raw, steps_between_looks, &Handle::progress, this);
-    std::string ignored;  // these texts hold no names of the file
+    Answer ignored;  // these texts hold no names of the file
     begin_ = prepare("BEGIN", ignored);
     commit_ = prepare("COMMIT", ignored);
     opened_ = now;
@@ -224,56 +229,51 @@ void Handle::close() {
     database_.reset();
 }
 
-Handle::StatementHandle Handle::prepare(const std::string& text, std::string& error) {
+Handle::StatementHandle Handle::prepare(const std::string& text, Answer& answer) {
     sqlite3_stmt* raw = nullptr;
     const int status = sqlite3_prepare_v2(database_.get(), text.c_str(), -1, &raw, nullptr);
     StatementHandle handle(raw);
     if (status != SQLITE_OK) {
-        error = message();
+        fail(answer, message());
         return nullptr;
     }
-    if (!handle) error = fmt::format("database {}: the query holds no statement", path_);
+    if (!handle) fail(answer, fmt::format("database {}: the query holds no statement", path_));
     return handle;
 }
 
-sqlite3_stmt* Handle::prepared(const std::shared_ptr<const Statement>& statement, std::string& error) {
+sqlite3_stmt* Handle::prepared(Job& job) {
+    const auto& statement = job.statement;
     if (const auto found = prepared_.find(statement); found != prepared_.end()) return found->second.get();
     // Statements of changed or removed tables are not used again.
     std::erase_if(prepared_, [](const auto& item) { return item.first.expired(); });
     if (prepared_.size() > most_statements) prepared_.clear();
-    auto fresh = prepare(statement->analysis.bound->text, error);
+    auto fresh = prepare(statement->analysis.bound->text, job.answer);
     if (!fresh) return nullptr;
     return prepared_.emplace(statement, std::move(fresh)).first->second.get();
 }
 
 // The caller resets the statement, wherever it stopped.
-Answer Handle::step(sqlite3_stmt* statement, std::size_t limit) {
-    Answer answer;
-    std::size_t bytes = 0;
+void Handle::step(sqlite3_stmt* statement, Answer& answer) const {
     for (;;) {
         const int status = sqlite3_step(statement);
-        if (status == SQLITE_DONE) return answer;
-        if (status != SQLITE_ROW) return failure(message());
+        if (status == SQLITE_DONE) return;
+        if (status != SQLITE_ROW) {
+            fail(answer, message());
+            return;
+        }
         if (sqlite3_column_count(statement) == 0) continue;
         const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
-        const std::size_t row = answer.values.size() + 1;
-        if (text != nullptr) bytes += static_cast<std::size_t>(sqlite3_column_bytes(statement, 0));
-        if (pool::answer_size(row, row, bytes) > limit) {
-            answer = {};
-            answer.failed = true;
-            answer.failure = pool::too_large();
-            return answer;
-        }
-        if (text == nullptr) {
-            answer.values.emplace_back(std::nullopt);
-        } else {
-            answer.values.emplace_back(text);  // up to the first NUL, as with the stock server
+        // Up to the first NUL, as with the stock server.
+        const auto value = text == nullptr ? std::nullopt : std::optional<std::string_view>(text);
+        if (!answer.rows.add(value)) {
+            answer.fail(pool::too_large());
+            return;
         }
     }
 }
 
-Answer Handle::failure(std::string message) const {
-    return failed(class_of(sqlite3_extended_errcode(database_.get())), std::move(message));
+void Handle::fail(Answer& answer, std::string message) const {
+    answer.fail({class_of(sqlite3_extended_errcode(database_.get())), std::move(message)});
 }
 
 std::string Handle::message() const {

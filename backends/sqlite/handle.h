@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <sqlite3.h>
 
@@ -36,8 +37,8 @@ class Handle {
         Handle& handle_;
     };
 
-    // Runs the query, or only prepares it. Called within a batch.
-    [[nodiscard]] Answer run(const Job& job);
+    // Runs the query, or only prepares it, and writes the answer into the job. Called within a batch.
+    void run(Job& job);
 
     // The running query ends within a moment, and no other one runs. Safe from any thread.
     void stop() { stopped_ = true; }
@@ -64,14 +65,15 @@ class Handle {
     // Called before a statement of a batch is stepped.
     void share_state(sqlite3_stmt* statement);
     void open();
-    [[nodiscard]] Answer run_text(const Job& job, const std::string& text);
-    [[nodiscard]] StatementHandle prepare(const std::string& text, std::string& error);
-    // The statement kept for the table; null: it cannot be prepared.
-    [[nodiscard]] sqlite3_stmt* prepared(const std::shared_ptr<const Statement>& statement,
-                                         std::string& error);
-    [[nodiscard]] Answer step(sqlite3_stmt* statement, std::size_t limit);
-    // The failure of the library's last error, with this `message`.
-    [[nodiscard]] Answer failure(std::string message) const;
+    void run_bound(Job& job, const sql::KeyParts& parts);
+    void run_text(Job& job, const std::string& text);
+    // Both return null when the text cannot be prepared, and write that into the answer. The second one keeps
+    // the statement for the table.
+    [[nodiscard]] StatementHandle prepare(const std::string& text, Answer& answer);
+    [[nodiscard]] sqlite3_stmt* prepared(Job& job);
+    void step(sqlite3_stmt* statement, Answer& answer) const;
+    // The library's last error decides the class of the failure.
+    void fail(Answer& answer, std::string message) const;
     [[nodiscard]] std::string message() const;
     static int busy(void* self, int tries);
     static int progress(void* self);
@@ -89,6 +91,7 @@ class Handle {
     std::map<std::weak_ptr<const Statement>, StatementHandle, std::owner_less<>> prepared_;
     StatementHandle begin_;
     StatementHandle commit_;
+    std::vector<std::string> values_;  // parameters of the last query; kept for their memory
     Deadline deadline_{};
     std::atomic<bool> stopped_{false};
     std::atomic<bool> locked_out_{false};

@@ -14,9 +14,9 @@ class Runner final : public table::QueryRunner {
           statement_(std::move(statement)),
           queue_(database_->make_queue(limits)) {}
 
-    void run(const sql::KeyParts& key, Deadline deadline, pool::OutcomeCallback callback) override {
-        Job job{statement_, std::string(key.key), deadline};
-        database_->run(queue_, std::move(job), std::move(callback));
+    void run(std::shared_ptr<const sql::Key> key, Deadline deadline,
+             pool::OutcomeCallback&& callback) override {
+        database_->run(queue_, {statement_, key->text(), deadline}, std::move(callback));
     }
 
     // With an unquoted key, a made-up key may itself be a syntax error, so such queries are not tried.
@@ -33,9 +33,8 @@ class Runner final : public table::QueryRunner {
             if (!outcome.ok()) return callback({outcome.failure, {}});
             callback({std::nullopt, tried ? "" : "a key stands in it outside quotes"});
         };
-        Job job{std::move(statement), "check@proxyd.invalid", deadline};
-        job.prepare_only = true;
-        database_->run(queue_, std::move(job), told);
+        constexpr bool prepare_only = true;
+        database_->run(queue_, {statement, "check@proxyd.invalid", deadline, prepare_only}, told);
     }
 
   private:

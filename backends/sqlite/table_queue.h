@@ -26,7 +26,7 @@ class TableQueue {
 
     [[nodiscard]] const Limits& limits() const { return limits_; }
 
-    std::deque<Lookup> waiting;
+    std::deque<SharedLookup> waiting;
     int running = 0;  // lookups on threads of their own
     int overdue = 0;  // those of them that turned out to be slow only there
 

@@ -1,6 +1,5 @@
 #include "backends/sqlite/worker.h"
 
-#include <iterator>
 #include <utility>
 
 namespace proxyd::sqlite {
@@ -33,48 +32,42 @@ void Worker::begin() {
     thread_ = std::thread([self = shared_from_this()] { self->work(); });
 }
 
-void Worker::give(std::vector<Lookup>& lookups) {
+void Worker::give(std::vector<SharedLookup>& lookups) {
     used_at_ = loop_.now();
-    for (auto& lookup : lookups) asked_.push_back(std::move(lookup.asked));
+    for (const auto& lookup : lookups) asked_.push_back(lookup);
     {
         const std::lock_guard lock(mutex_);
-        for (auto& lookup : lookups) queue_.push_back(std::move(lookup.job));
+        for (auto& lookup : lookups) queue_.push_back(std::move(lookup));
     }
     lookups.clear();
     wake_.notify_one();
 }
 
-std::vector<Lookup> Worker::take_back() {
-    std::deque<Job> jobs;
+std::vector<SharedLookup> Worker::take_back() {
+    pool::RingBuffer<SharedLookup> jobs;
     {
         const std::lock_guard lock(mutex_);
         jobs.swap(queue_);
         batch_left_ = 0;
     }
-    std::vector<Lookup> lookups;
-    const auto first = asked_.end() - static_cast<std::ptrdiff_t>(jobs.size());
-    for (std::size_t i = 0; i < jobs.size(); ++i) {
-        auto& asked = first[static_cast<std::ptrdiff_t>(i)];
-        lookups.push_back({std::move(jobs[i]), std::move(asked)});
-    }
-    asked_.erase(first, asked_.end());
-    return lookups;
+    for (std::size_t i = 0; i < jobs.size(); ++i) asked_.pop_back();
+    return {jobs.begin(), jobs.end()};
 }
 
 Asked* Worker::stuck_with(Duration time) {
     const std::lock_guard lock(mutex_);
     if (!under_way_since_ || handle_.locked_out()) return nullptr;
     if (loop_.now() - *under_way_since_ < time) return nullptr;
-    return &asked_[done_.size()];
+    return &asked_[done_]->asked;
 }
 
 void Worker::take_late(TimePoint now, std::vector<pool::OutcomeCallback>& late, bool& some_wait) {
-    for (auto& asked : asked_) {
-        if (!asked.callback) continue;
-        if (asked.deadline.at + grace > now) {
+    for (const auto& lookup : asked_) {
+        if (!lookup->asked.callback) continue;
+        if (lookup->job.deadline.at + grace > now) {
             some_wait = true;
         } else {
-            late.push_back(std::exchange(asked.callback, nullptr));
+            late.push_back(std::exchange(lookup->asked.callback, nullptr));
         }
     }
 }
@@ -101,37 +94,42 @@ void Worker::stop(Duration within) {
     }
 }
 
-std::vector<Lookup> Worker::left_over() {
-    std::vector<Lookup> lookups;
+std::vector<SharedLookup> Worker::left_over() {
+    std::vector<SharedLookup> lookups;
     const std::lock_guard lock(mutex_);
     for (std::size_t i = 0; i < asked_.size(); ++i) {
-        lookups.push_back({i < done_.size() ? std::move(done_[i]) : Job{}, std::move(asked_[i])});
-        if (i >= done_.size()) {
-            lookups.back().job.answer.failed = true;
-            lookups.back().job.answer.failure = {pool::FailureClass::lost,
-                                                 "the database file is being closed"};
+        if (i < done_) {
+            lookups.push_back(std::move(asked_[i]));
+            continue;
         }
+        // The thread may still work on the job.
+        lookups.push_back(std::make_shared<Lookup>());
+        lookups.back()->asked = std::move(asked_[i]->asked);
+        lookups.back()->job.answer.fail({pool::FailureClass::lost, "the database file is being closed"});
     }
     asked_.clear();
-    done_.clear();
+    done_ = 0;
     return lookups;
 }
 
 void Worker::deliver() {
-    std::vector<Lookup> lookups;
+    std::size_t count = 0;
     {
         const std::lock_guard lock(mutex_);
-        lookups.reserve(done_.size());
-        for (auto& job : done_) {
-            lookups.push_back({std::move(job), std::move(asked_.front())});
-            asked_.pop_front();
-        }
-        done_.clear();
+        count = std::exchange(done_, 0);
         loop_woken_ = false;
     }
-    if (lookups.empty()) return;
+    if (count == 0) return;
+    auto lookups = std::exchange(answered_, {});
+    for (; count > 0; --count) {
+        lookups.push_back(std::move(asked_.front()));
+        asked_.pop_front();
+    }
     used_at_ = loop_.now();
-    owner_.answered(*this, std::move(lookups));
+    const auto self = shared_from_this();  // the owner may release it
+    owner_.answered(*this, lookups);
+    lookups.clear();
+    answered_ = std::move(lookups);
 }
 
 void Worker::end() {
@@ -147,11 +145,11 @@ void Worker::work() {
         TimePoint now = Clock::now();
         const TimePoint end = now + longest_batch;
         std::size_t answered = 0;
-        auto job = next(std::nullopt, now, true);
-        while (job) {
-            look_up(*job, now);
+        auto lookup = next(nullptr, now, true);
+        while (lookup) {
+            look_up(lookup->job, now);
             now = Clock::now();
-            job = next(std::move(job), now, now < end);
+            lookup = next(std::move(lookup), now, now < end);
             if (++answered % portion == 0 && !wake_loop()) break;
         }
         if (!wake_loop()) break;
@@ -173,29 +171,31 @@ bool Worker::wait_for_lookups() {
     return !stopping_ && !queue_.empty();
 }
 
-// Stores the finished job and takes the next one of the batch, if there is one and it is wanted.
-std::optional<Job> Worker::next(std::optional<Job> done, TimePoint now, bool wanted) {
+// Marks the lookup as done and takes the next one of the batch, if there is one and it is wanted.
+SharedLookup Worker::next(SharedLookup done, TimePoint now, bool wanted) {
     const std::lock_guard lock(mutex_);
     under_way_since_.reset();
-    if (stopping_) return std::nullopt;  // the answer is no longer wanted
-    if (done) done_.push_back(std::move(*done));
-    if (!wanted || batch_left_ == 0) return std::nullopt;
+    if (stopping_) return nullptr;  // the answer is no longer wanted
+    if (done) {
+        ++done_;
+        done.reset();  // before the loop sees it: the last owner is the loop
+    }
+    if (!wanted || batch_left_ == 0) return nullptr;
     --batch_left_;
-    std::optional<Job> job(std::move(queue_.front()));
+    auto lookup = std::move(queue_.front());
     queue_.pop_front();
     under_way_since_ = now;
-    return job;
+    return lookup;
 }
 
 void Worker::look_up(Job& job, TimePoint now) {
     // The loop answers lookups whose deadline passed while they waited; working on them would be useless.
     if (job.deadline.passed(now)) {
-        job.answer.failed = true;
-        job.answer.failure = busy_too_long();
+        job.answer.fail(busy_too_long());
         job.locked_out = true;
         return;
     }
-    job.answer = handle_.run(job);
+    handle_.run(job);
     job.locked_out = handle_.was_locked_out();
     job.took = Clock::now() - now;
 }
@@ -205,7 +205,7 @@ void Worker::look_up(Job& job, TimePoint now) {
 bool Worker::wake_loop() {
     const std::lock_guard lock(mutex_);
     if (stopping_) return false;
-    if (!done_.empty() && !loop_woken_) {
+    if (done_ > 0 && !loop_woken_) {
         loop_woken_ = true;
         loop_.post([self = shared_from_this()] { self->deliver(); });
     }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "backends/event/loop.h"
+#include "backends/pool/ring_buffer.h"
 #include "backends/sqlite/handle.h"
 #include "backends/sqlite/lookup.h"
 
@@ -23,10 +23,10 @@ namespace proxyd::sqlite {
 // portion at a time, and so are the answers: waking a thread costs more than a query.
 class Worker : public std::enable_shared_from_this<Worker> {
   public:
-    // Both are called in the loop's thread: with answered lookups, and when the file is closed after
-    // retire().
+    // Both are called in the loop's thread: with answered lookups, which the callee may take, and when the
+    // file is closed after retire().
     struct Owner {
-        std::function<void(Worker&, std::vector<Lookup>)> answered;
+        std::function<void(Worker&, std::vector<SharedLookup>&)> answered;
         std::function<void(Worker&)> ended;
     };
 
@@ -43,9 +43,9 @@ class Worker : public std::enable_shared_from_this<Worker> {
     // All functions below are called in the loop's thread.
 
     // Takes the lookups over; the vector is empty then.
-    void give(std::vector<Lookup>& lookups);
+    void give(std::vector<SharedLookup>& lookups);
     // Returns the lookups that the thread has not begun with.
-    [[nodiscard]] std::vector<Lookup> take_back();
+    [[nodiscard]] std::vector<SharedLookup> take_back();
 
     [[nodiscard]] bool idle() const { return asked_.empty(); }
     [[nodiscard]] TimePoint used_at() const { return used_at_; }
@@ -70,13 +70,13 @@ class Worker : public std::enable_shared_from_this<Worker> {
     // returns from its call; this function waits for that `within` at most.
     void stop(Duration within);
     // After stop(): the lookups without an answer, and those whose answers have not been delivered.
-    [[nodiscard]] std::vector<Lookup> left_over();
+    [[nodiscard]] std::vector<SharedLookup> left_over();
 
   private:
     void end();
     void work();
     [[nodiscard]] bool wait_for_lookups();
-    [[nodiscard]] std::optional<Job> next(std::optional<Job> done, TimePoint now, bool wanted);
+    [[nodiscard]] SharedLookup next(SharedLookup done, TimePoint now, bool wanted);
     void look_up(Job& job, TimePoint now);
     [[nodiscard]] bool wake_loop();
 
@@ -86,7 +86,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
     std::function<void()> closed_;
     std::thread thread_;
     // For the loop's thread.
-    std::deque<Asked> asked_;
+    pool::RingBuffer<SharedLookup> asked_;
+    std::vector<SharedLookup> answered_;  // being delivered; kept for its memory
     TimePoint opened_at_;
     TimePoint used_at_;
     bool retiring_ = false;
@@ -95,11 +96,11 @@ class Worker : public std::enable_shared_from_this<Worker> {
     // For both threads.
     mutable std::mutex mutex_;
     std::condition_variable wake_;
-    std::deque<Job> queue_;
-    std::size_t batch_left_ = 0;  // the first of queue_: given before the batch began
+    pool::RingBuffer<SharedLookup> queue_;  // the last ones of asked_
+    std::size_t batch_left_ = 0;            // the first of queue_: given before the batch began
     std::optional<TimePoint> under_way_since_;
-    std::vector<Job> done_;
-    bool loop_woken_ = false;  // for the contents of done_
+    std::size_t done_ = 0;     // the first ones of asked_ are answered
+    bool loop_woken_ = false;  // for those that are done
     bool ending_ = false;      // once queue_ is empty
     bool stopping_ = false;
     bool ended_ = false;

@@ -58,7 +58,7 @@ std::chrono::milliseconds CompositeLookup::timeout() {
 }
 
 void CompositeLookup::lookup(std::string_view key, KeyRules rules, Deadline deadline,
-                             LookupCallback callback) {
+                             LookupCallback&& callback) {
     std::string folded(key);
     if (rules.utf8) {
         if (!sql::is_utf8(key)) {
@@ -80,7 +80,7 @@ void CompositeLookup::lookup(std::string_view key, KeyRules rules, Deadline dead
 
 // Asks all members at once: their results are joined in the order of the list.
 void CompositeLookup::lookup_all(std::string_view key, KeyRules rules, Deadline deadline,
-                                 LookupCallback callback) const {
+                                 LookupCallback&& callback) const {
     struct Gathered {
         std::vector<LookupResult> results;
         std::size_t missing;

@@ -19,11 +19,11 @@ class CompositeLookup final : public Table {
 
     void open() override;
     [[nodiscard]] std::chrono::milliseconds timeout() override;
-    void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) override;
+    void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback&& callback) override;
 
   private:
     struct Chain;
-    void lookup_all(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) const;
+    void lookup_all(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback&& callback) const;
     static void lookup_rest(const std::shared_ptr<Chain>& chain, const std::string& key);
 
     std::string name_;

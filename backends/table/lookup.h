@@ -30,7 +30,7 @@ struct LookupResult {
     Source source = Source::table;
     std::optional<pool::FailureClass> failure{};  // why the database gave no answer
 };
-using LookupCallback = Callback<void(LookupResult)>;
+using LookupCallback = Callback<void(LookupResult&&)>;
 
 // The operations on the key that the request's flags ask for.
 struct KeyRules {

@@ -20,9 +20,10 @@ class QueryRunner {
   public:
     virtual ~QueryRunner() = default;
 
-    // Calls back exactly once, at the deadline at the latest, possibly before run() returns. The key is
-    // folded and suits the templates.
-    virtual void run(const sql::KeyParts& key, Deadline deadline, pool::OutcomeCallback callback) = 0;
+    // Calls back exactly once, at the deadline at the latest, possibly before run() returns. The key suits
+    // the templates.
+    virtual void run(std::shared_ptr<const sql::Key> key, Deadline deadline,
+                     pool::OutcomeCallback&& callback) = 0;
 
     // Connects, and has the database check the query without running it. Calls back as run() does. For
     // proxyctl check.

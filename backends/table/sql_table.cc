@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "backends/config/byte_count.h"
+#include "backends/event/recycling_allocator.h"
 #include "backends/pool/large_memory.h"
 #include "backends/report/excerpt.h"
 #include "backends/report/log.h"
@@ -52,20 +53,21 @@ std::atomic<unsigned long> versions = 0;
 // One lookup under way. Keeps its version of the table alive.
 struct SqlTable::Job {
     Job(std::shared_ptr<const SqlTable> owner, std::string folded, KeyRules key_rules, Deadline until,
-        LookupCallback done)
+        LookupCallback&& done)
         : table(std::move(owner)),
           key(std::move(folded)),
-          parts(key),
           rules(key_rules),
           deadline(until),
           callback(std::move(done)) {}
 
-    // The end of the lookup, whatever ends it.
-    void end(Status status, std::string value = {}) { callback({status, std::move(value), source, failure}); }
+    // The end of the lookup, whatever ends it. The query may still be under way, and keeps the job for its
+    // key.
+    void end(Status status, std::string value = {}) {
+        std::exchange(callback, nullptr)({status, std::move(value), source, failure});
+    }
 
     std::shared_ptr<const SqlTable> table;
-    std::string key;
-    sql::KeyParts parts;
+    sql::Key key;
     KeyRules rules;
     Deadline deadline;
     LookupCallback callback;
@@ -91,13 +93,13 @@ SqlTable::SqlTable(Loop& loop, std::string name, SqlDefinition definition, Table
 }
 
 void SqlTable::lookup(std::string_view key, KeyRules rules, Deadline deadline,
-                      LookupCallback callback) const {
+                      LookupCallback&& callback) const {
     const bool valid = sql::is_utf8(key);
     std::string folded = !valid || !rules.fold ? std::string(key)
                          : rules.utf8          ? sql::fold_utf8(key)
                                                : sql::fold_ascii(key);
     const auto job =
-        std::make_shared<Job>(shared_from_this(), std::move(folded), rules, deadline, std::move(callback));
+        make_recycled<Job>(shared_from_this(), std::move(folded), rules, deadline, std::move(callback));
     if (!valid) {
         if (rules.utf8) {
             log().warning(topic_ + " non-UTF-8 key",
@@ -106,7 +108,7 @@ void SqlTable::lookup(std::string_view key, KeyRules rules, Deadline deadline,
         job->end(Status::nokey);
         return;
     }
-    if (job->key.empty()) {
+    if (job->key.text().empty()) {
         log().warning(topic_ + " empty key", fmt::format("{}: empty query string -- ignored", name_));
         job->end(Status::nokey);
         return;
@@ -119,7 +121,7 @@ void SqlTable::lookup(std::string_view key, KeyRules rules, Deadline deadline,
 }
 
 void SqlTable::filter(const std::shared_ptr<Job>& job) const {
-    const auto domain = listed_domain(job->key);
+    const auto domain = listed_domain(job->key.text());
     if (!domain) {
         job->end(Status::nokey);
         return;
@@ -137,7 +139,7 @@ void SqlTable::decide(const std::shared_ptr<Job>& job, const DomainMatch& match)
             return;
         case DomainMatch::Kind::ask: break;
     }
-    const auto domain = definition_.domains.folded(*listed_domain(job->key));
+    const auto domain = definition_.domains.folded(*listed_domain(job->key.text()));
     nested_(match.table, domain, job->deadline, [this, job, match, domain](const LookupResult& result) {
         if (result.status == Status::ok || result.status == Status::nokey) {
             decide(job, definition_.domains.resume(domain, match.index, result.status == Status::ok));
@@ -150,12 +152,12 @@ void SqlTable::decide(const std::shared_ptr<Job>& job, const DomainMatch& match)
 }
 
 void SqlTable::ask(const std::shared_ptr<Job>& job) const {
-    if (!sql::suits(job->parts, definition_.demands)) {
+    if (!sql::suits(job->key.parts(), definition_.demands)) {
         job->end(Status::nokey);
         return;
     }
     if (cache_) {
-        if (const auto* known = cache_->fresh(job->key, loop_.now())) {
+        if (const auto* known = cache_->fresh(job->key.text(), loop_.now())) {
             job->source = Source::memory;
             deliver(*job, known->value);
             return;
@@ -163,7 +165,7 @@ void SqlTable::ask(const std::shared_ptr<Job>& job) const {
         job->question = cache_->question(loop_.now());
     }
     job->source = Source::database;
-    runner_->run(job->parts, job->deadline, [job](const pool::Outcome& outcome) {
+    runner_->run({job, &job->key}, job->deadline, [job](const pool::Outcome& outcome) {
         // The job keeps the table alive, and the table runs this.
         job->table->collect(*job, outcome);
     });
@@ -174,7 +176,7 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
         fail(job, outcome.failure);
         return;
     }
-    sql::ResultCollector collector(definition_.result_format, job.parts, definition_.expansion_limit,
+    sql::ResultCollector collector(definition_.result_format, job.key.parts(), definition_.expansion_limit,
                                    settings_.answer_size_limit);
     const auto& rows = *outcome.rows;
     if (const auto bytes = bytes_of(rows); bytes > protocol::long_value) {
@@ -191,7 +193,7 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
     if (empty > 0) {
         log().warning(
             topic_ + " empty result",
-            fmt::format("table \"{}\": empty lookup result for: \"{}\" -- {}", name_, excerpt(job.key),
+            fmt::format("table \"{}\": empty lookup result for: \"{}\" -- {}", name_, excerpt(job.key.text()),
                         empty == 1 ? "ignored" : fmt::format("ignored, {} of them", empty)));
     }
     if (stopped == sql::ResultCollector::Added::too_large) {
@@ -201,13 +203,13 @@ void SqlTable::collect(Job& job, const pool::Outcome& outcome) const {
     if (stopped == sql::ResultCollector::Added::over_limit) {
         log().warning(
             topic_ + " expansion limit",
-            fmt::format("table {}: Expansion limit exceeded for key: '{}'", name_, excerpt(job.key)));
+            fmt::format("table {}: Expansion limit exceeded for key: '{}'", name_, excerpt(job.key.text())));
         job.end(Status::retry);
         return;
     }
     auto value = collector.take();
     // A value that one client refuses is not kept, even if another client would accept it.
-    if (cache_ && sql::is_utf8(value)) cache_->keep(job.key, value, job.question);
+    if (cache_ && sql::is_utf8(value)) cache_->keep(job.key.text(), value, job.question);
     deliver(job, std::move(value));
 }
 
@@ -226,8 +228,9 @@ void SqlTable::fail(Job& job, const pool::Failure& failure) const {
         too_large(job);
         return;
     }
-    const auto* known =
-        cache_ && pool::is_trouble_with_hosts(failure.kind) ? cache_->stale(job.key, loop_.now()) : nullptr;
+    const auto* known = cache_ && pool::is_trouble_with_hosts(failure.kind)
+                            ? cache_->stale(job.key.text(), loop_.now())
+                            : nullptr;
     if (known == nullptr) {
         log().warning(
             fmt::format("{} {} {}", topic_, pool::name(failure.kind), causes_.number(failure.message)),
@@ -249,8 +252,9 @@ void SqlTable::deliver(Job& job, std::string value) const {
     if (value.empty()) {
         job.end(Status::nokey);
     } else if (job.rules.utf8 && !sql::is_utf8(value)) {
-        log().warning(topic_ + " non-UTF-8 result",
-                      fmt::format("table {}: key \"{}\": non-UTF-8 lookup result", name_, excerpt(job.key)));
+        log().warning(
+            topic_ + " non-UTF-8 result",
+            fmt::format("table {}: key \"{}\": non-UTF-8 lookup result", name_, excerpt(job.key.text())));
         job.end(Status::config);
     } else {
         job.end(Status::ok, std::move(value));

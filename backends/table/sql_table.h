@@ -22,7 +22,7 @@ class SqlTable : public std::enable_shared_from_this<SqlTable> {
              std::unique_ptr<QueryRunner> runner, NestedLookup nested, RoomForAnswer has_room);
 
     // Calls back exactly once, at the deadline at the latest, possibly before lookup() returns.
-    void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) const;
+    void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback&& callback) const;
 
     // The counts of the answer cache; no value for a table without one.
     [[nodiscard]] std::optional<CacheStats> cache_stats() const;

@@ -26,7 +26,8 @@ class Table {
 
     // Calls back exactly once, at the deadline at the latest, possibly before lookup() returns. Opens the
     // table.
-    virtual void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) = 0;
+    virtual void lookup(std::string_view key, KeyRules rules, Deadline deadline,
+                        LookupCallback&& callback) = 0;
 };
 
 }  // namespace proxyd::table

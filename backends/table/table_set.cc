@@ -63,7 +63,7 @@ void TableSet::lookup(std::string_view name, std::string_view key, KeyRules rule
     }
 }
 
-void TableSet::lookup(Table& table, std::string_view key, KeyRules rules, LookupCallback callback) const {
+void TableSet::lookup(Table& table, std::string_view key, KeyRules rules, LookupCallback&& callback) const {
     table.lookup(key, rules, {loop_.now() + table.timeout()}, std::move(callback));
 }
 

@@ -61,7 +61,7 @@ class TableSet {
     // Calls back exactly once, at the deadline at the latest, possibly before lookup() returns. The deadline
     // is the table's lookup_timeout from now. The result for a table that is not served here is retry.
     void lookup(std::string_view name, std::string_view key, KeyRules rules, LookupCallback callback);
-    void lookup(Table& table, std::string_view key, KeyRules rules, LookupCallback callback) const;
+    void lookup(Table& table, std::string_view key, KeyRules rules, LookupCallback&& callback) const;
 
     // Reads a table as open() does, but does not keep it. For `proxyctl check`: errors and warnings are in
     // `parameters`.

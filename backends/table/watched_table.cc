@@ -63,7 +63,8 @@ std::chrono::milliseconds WatchedTable::timeout() {
     return table_ ? table_->settings().lookup_timeout : std::chrono::milliseconds(0);
 }
 
-void WatchedTable::lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) {
+void WatchedTable::lookup(std::string_view key, KeyRules rules, Deadline deadline,
+                          LookupCallback&& callback) {
     open();
     if (!table_) {
         log().error(topic(), trouble());

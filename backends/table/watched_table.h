@@ -24,7 +24,7 @@ class WatchedTable final : public Table {
 
     void open() override;
     [[nodiscard]] std::chrono::milliseconds timeout() override;
-    void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback callback) override;
+    void lookup(std::string_view key, KeyRules rules, Deadline deadline, LookupCallback&& callback) override;
 
     // Forgets all answers, or those of one key. Returns the number of forgotten answers.
     std::size_t flush(std::optional<std::string_view> key) const;

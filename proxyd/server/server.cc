@@ -116,9 +116,9 @@ void Server::write_later(std::shared_ptr<Client> client) {
 }
 
 void Server::write_replies() {
-    std::vector<std::shared_ptr<Client>> writers;
-    writers.swap(writers_);
-    for (const auto& client : writers) client->write_now();
+    writing_.swap(writers_);
+    for (const auto& client : writing_) client->write_now();
+    writing_.clear();
     make_room();
 }
 

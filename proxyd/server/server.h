@@ -103,6 +103,7 @@ class Server {
     Drain drain_;
     std::unordered_map<int, std::shared_ptr<Client>> clients_;
     std::vector<std::shared_ptr<Client>> writers_;  // with replies to be sent
+    std::vector<std::shared_ptr<Client>> writing_;  // those whose turn it is; kept for its memory
     std::unique_ptr<Timer> time_timer_;
     std::function<void()> drained_;
     std::function<void(const AnsweredRequest&)> ended_;

@@ -16,7 +16,7 @@ using testing::IsEmpty;
 class FakeRunner final : public table::QueryRunner {
   public:
     FakeRunner(Loop& loop, table::Trial trial) : loop_(loop), trial_(std::move(trial)) {}
-    void run(const sql::KeyParts&, Deadline, pool::OutcomeCallback) override {}
+    void run(std::shared_ptr<const sql::Key>, Deadline, pool::OutcomeCallback&&) override {}
     void prepare_only(Deadline, table::TrialCallback callback) override {
         loop_.defer([trial = trial_, callback = std::move(callback)] { callback(trial); });
     }

@@ -48,7 +48,7 @@ class Clients {
     void ask() {
         const auto key = std::to_string(++asked_);
         const auto begun = loop_.now();
-        pool_.submit(table_, {statement_, key, key}, {begun + patience_},
+        pool_.submit(table_, {statement_, sql::make_key(key)}, {begun + patience_},
                      [this, begun, alive = std::weak_ptr<bool>(alive_)](const Outcome& outcome) {
                          if (!alive.lock()) return;
                          longest = std::max<Duration>(longest, loop_.now() - begun);

@@ -134,14 +134,14 @@ class FakeConnection final : public Connection {
             database_.violations.push_back("sent behind an exclusive one");
         if (!work_.empty() && !database_.pipelines)
             database_.violations.push_back("pipelined without pipelines");
-        database_.sent.push_back({host, query.key});
+        database_.sent.push_back({host, query.key->text()});
         ++served_;
         if (query.may_batch) ++database_.may_batch;
         const bool shares =
             database_.answers_together && query.statement->repeatable() && !query.statement->exclusive();
         if (shares && !work_.empty() && work_.back().may_batch && work_.back().at == database_.loop.now())
             work_.back().held = true;
-        work_.push_back({token, query.key, query.statement->exclusive(), database_.loop.now(),
+        work_.push_back({token, query.key->text(), query.statement->exclusive(), database_.loop.now(),
                          shares && query.may_batch, false});
         database_.deepest = std::max(database_.deepest, work_.size());
         dirty_ = query.statement->leaves_state();

@@ -135,7 +135,7 @@ TEST_P(PoolRandom, EveryLookupIsAnsweredOnceAndInTime) {
     for (const auto& table : tables) {
         EXPECT_EQ(table->slow_connections, 0);
         EXPECT_EQ(table->overdue, 0);
-        EXPECT_TRUE(table->by_coalescing_key.empty());
+        EXPECT_TRUE(table->shareable.empty());
     }
     const auto last = ask(tables.front(), "last");
     loop.advance(100ms);

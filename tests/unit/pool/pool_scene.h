@@ -72,7 +72,7 @@ class PoolScene : public testing::Test {
         auto asked = std::make_shared<Asked>();
         if (!statement) statement = plain;
         loop.event([&] {
-            make().submit(table, {std::move(statement), key, key}, {loop.now() + patience},
+            make().submit(table, {std::move(statement), sql::make_key(key)}, {loop.now() + patience},
                           [this, asked](const Outcome& outcome) { note(*asked, outcome); });
         });
         return asked;

@@ -231,7 +231,7 @@ TEST_F(PoolSize, AWornConnectionIsReplacedUnderSteadyLoad) {
     const std::function<void(int)> ask_from = [&](int i) {
         if (i >= 300) return;
         const auto key = std::to_string(i);
-        pool->submit(table, {plain, key, key}, {loop.now() + 1s}, [&, i](const Outcome& outcome) {
+        pool->submit(table, {plain, sql::make_key(key)}, {loop.now() + 1s}, [&, i](const Outcome& outcome) {
             EXPECT_TRUE(outcome.ok()) << outcome.failure.message;
             ++answered;
             ask_from(i + 2);

@@ -111,10 +111,10 @@ TEST_F(PoolTest, AWaiterMayAskTheSameAgainFromItsCallback) {
     int answers = 0;
     loop.event([&] {
         for (int i = 0; i < 3; ++i) {
-            pool->submit(table, {plain, "same", "same"}, {loop.now() + 100ms}, [&](const Outcome&) {
+            pool->submit(table, {plain, sql::make_key("same")}, {loop.now() + 100ms}, [&](const Outcome&) {
                 ++answers;
                 for (int j = 0; j < 20; ++j) {
-                    pool->submit(table, {plain, "same", "same"}, {loop.now() + 1s},
+                    pool->submit(table, {plain, sql::make_key("same")}, {loop.now() + 1s},
                                  [&](const Outcome&) { ++answers; });
                 }
             });

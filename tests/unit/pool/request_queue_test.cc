@@ -18,7 +18,7 @@ class RequestQueueTest : public testing::Test {
   protected:
     std::shared_ptr<Request> request(const std::string& key) {
         auto made = std::make_shared<Request>();
-        made->query = {statement, key, key};
+        made->query = {statement, sql::make_key(key)};
         return made;
     }
     void ask(const std::shared_ptr<TableQueue>& table, const std::string& key) {
@@ -28,7 +28,7 @@ class RequestQueueTest : public testing::Test {
     std::vector<std::string> served() {
         std::vector<std::string> keys;
         const auto take = [&](const auto& table) {
-            keys.push_back(table->waiting.front()->query.key);
+            keys.push_back(table->waiting.front()->query.key->text());
             queue.take(*table, 0);
             return true;
         };
@@ -66,14 +66,14 @@ TEST_F(RequestQueueTest, ARoundBeginsAfterTheTableThatWasServedLast) {
 
 TEST_F(RequestQueueTest, AWaitingRequestIsSharedUntilItIsTaken) {
     ask(one, "a");
-    const Query again{statement, "a", "a"};
-    EXPECT_EQ(RequestQueue::same(*one, again), one->waiting.front().get());
-    EXPECT_EQ(RequestQueue::same(*one, {statement, "b", "b"}), nullptr);
-    EXPECT_EQ(RequestQueue::same(*two, again), nullptr);
-    EXPECT_EQ(RequestQueue::same(*one, {std::make_shared<Reading>(), "a", "a"}), nullptr)
+    const Query again{statement, sql::make_key("a")};
+    EXPECT_EQ(one->shareable.find(again), one->waiting.front().get());
+    EXPECT_EQ(one->shareable.find({statement, sql::make_key("b")}), nullptr);
+    EXPECT_EQ(two->shareable.find(again), nullptr);
+    EXPECT_EQ(one->shareable.find({std::make_shared<Reading>(), sql::make_key("a")}), nullptr)
         << "another version";
     queue.take(*one, 0);
-    EXPECT_EQ(RequestQueue::same(*one, again), nullptr);
+    EXPECT_EQ(one->shareable.find(again), nullptr);
 }
 
 TEST_F(RequestQueueTest, WhatWasSentWaitsAgainBeforeTheOthersOfItsTable) {
@@ -98,11 +98,11 @@ TEST_F(RequestQueueTest, AllAreTakenAtOnce) {
     ask(two, "x");
     const auto all = queue.take_all();
     ASSERT_EQ(all.size(), 2U);
-    EXPECT_EQ(all[0]->query.key, "a");
-    EXPECT_EQ(all[1]->query.key, "x");
+    EXPECT_EQ(all[0]->query.key->text(), "a");
+    EXPECT_EQ(all[1]->query.key->text(), "x");
     EXPECT_EQ(queue.waiting(), 0U);
     EXPECT_TRUE(queue.busy().empty());
-    EXPECT_EQ(RequestQueue::same(*one, {statement, "a", "a"}), nullptr);
+    EXPECT_EQ(one->shareable.find({statement, sql::make_key("a")}), nullptr);
     ask(one, "b");
     EXPECT_THAT(served(), ElementsAre("b"));
 }

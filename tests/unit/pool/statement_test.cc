@@ -19,12 +19,12 @@ class Another final : public Statement {
 
 TEST(StatementOf, IsTheStatementOfItsDriver) {
     const auto statement = std::make_shared<One>();
-    const Query query{statement, "key", "key"};
+    const Query query{statement, sql::make_key("key")};
     EXPECT_EQ(statement_of<One>(query), statement);
 }
 
 TEST(StatementOf, RefusesOneOfAnotherDriver) {
-    const Query query{std::make_shared<One>(), "key", "key"};
+    const Query query{std::make_shared<One>(), sql::make_key("key")};
     EXPECT_THROW((void)statement_of<Another>(query), std::logic_error);
 }
 

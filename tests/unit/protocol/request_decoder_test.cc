@@ -1,11 +1,16 @@
 #include "protocol/request_decoder.h"
 
+#include <cstddef>
 #include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/protocol/allocation_count.h"
+#include "tests/harness/allocation_count.h"
 #include "tests/unit/protocol/transcript.h"
 
 namespace proxyd::protocol {
@@ -225,6 +230,52 @@ TEST(RequestDecoder, the_time_is_linear_in_the_bytes) {
         ASSERT_EQ(result.outcome, Decoded::incomplete);
     }
     EXPECT_EQ(decoder.decode(bytes).outcome, Decoded::malformed);
+}
+
+// A whole lookup is read in one pass; one that comes in pieces is not. Both have to say the same.
+TEST(RequestDecoder, the_number_of_pieces_makes_no_difference) {
+    const std::vector<std::string> texts = {"request", "lookup", "open",  "table", "flags", "instance_flags",
+                                            "key",     "",       "pg:/t", "0",     "17",    "-1",
+                                            "1x",      "{",      "}",     "name",  "value"};
+    const std::vector<std::string> lookup = {"request", "lookup", "table", "pg:/t", "flags",
+                                             "17",      "key",    "k",     ""};
+    const std::vector<std::string> newer_lookup = {
+        "request", "lookup", "table", "pg:/t", "instance_flags", "0", "flags", "17", "key", "k", ""};
+    std::minstd_rand random(1);
+    int requests = 0;
+    for (int i = 0; i < 20000; ++i) {
+        auto message = i % 2 == 0 ? lookup : newer_lookup;
+        for (auto changes = random() % 3; changes > 0; --changes) {
+            const auto place = random() % message.size();
+            const auto at = message.begin() + static_cast<std::ptrdiff_t>(place);
+            switch (random() % 3) {
+                case 0: *at = texts[random() % texts.size()]; break;
+                case 1: message.erase(at); break;
+                default: message.insert(at, texts[random() % texts.size()]);
+            }
+        }
+        std::string bytes;
+        for (const auto& text : message) bytes.append(text).push_back('\0');
+        const auto whole = RequestDecoder{}.decode(bytes);
+        RequestDecoder decoder;
+        DecodeResult pieces;
+        for (std::size_t size = 1; size <= bytes.size(); ++size) {
+            pieces = decoder.decode(std::string_view{bytes}.substr(0, size));
+            if (pieces.outcome != Decoded::incomplete) break;
+        }
+        ASSERT_EQ(whole.outcome, pieces.outcome) << testing::PrintToString(message);
+        ASSERT_EQ(whole.problem, pieces.problem) << testing::PrintToString(message);
+        if (whole.outcome != Decoded::request) continue;
+        ++requests;
+        ASSERT_EQ(whole.consumed, pieces.consumed) << testing::PrintToString(message);
+        ASSERT_EQ(whole.request.command, pieces.request.command);
+        ASSERT_EQ(whole.request.layout, pieces.request.layout);
+        ASSERT_EQ(whole.request.table, pieces.request.table);
+        ASSERT_EQ(whole.request.key, pieces.request.key);
+        ASSERT_EQ(whole.request.flags, pieces.request.flags);
+        ASSERT_EQ(whole.request.instance_flags, pieces.request.instance_flags);
+    }
+    EXPECT_GT(requests, 5000);
 }
 
 TEST(RequestDecoder, a_good_request_needs_no_allocation) {

@@ -33,9 +33,9 @@ constexpr std::size_t megabyte = std::size_t{1} << 20;
 // Answers with as many bytes as the key says.
 class LengthRunner final : public table::QueryRunner {
   public:
-    void run(const sql::KeyParts& key, Deadline, pool::OutcomeCallback callback) override {
+    void run(std::shared_ptr<const sql::Key> key, Deadline, pool::OutcomeCallback&& callback) override {
         std::size_t length = 0;
-        std::from_chars(key.key.data(), key.key.data() + key.key.size(), length);
+        std::from_chars(key->text().data(), key->text().data() + key->text().size(), length);
         pool::RowBuffer rows;
         rows.begin(1, pool::no_answer_limit);
         (void)rows.add(std::string(length, 'x'));

@@ -48,6 +48,29 @@ TEST_P(Analysis, BindsExactlyWhatKeepsItsMeaning) {
     EXPECT_EQ(values, c.parameters) << c.query;
 }
 
+TEST(Parameters, AreWrittenIntoUsedMemory) {
+    const auto bound = *analyse(parsed("SELECT '%u at %d', '%s'"), pgsql).bound;
+    std::string value = "of the last lookup, and longer than this one's";
+    write_parameter_value(bound.parameters[0], KeyParts("a@b.example"), value);
+    EXPECT_EQ(value, "a at b.example");
+    write_parameter_value(bound.parameters[1], KeyParts("a@b.example"), value);
+    EXPECT_EQ(value, "a@b.example");
+}
+
+// Lookups of other keys can be the same query when it holds only parts of them.
+TEST(Parameters, HoldTheWholeKeyOrPartsOfIt) {
+    const auto whole = [](const char* query) {
+        return binds_whole_key(*analyse(parsed(query), pgsql).bound);
+    };
+    EXPECT_TRUE(whole("SELECT '%s'"));
+    EXPECT_TRUE(whole("SELECT '%S'"));
+    EXPECT_TRUE(whole("SELECT '%d', 'x%s'"));
+    EXPECT_FALSE(whole("SELECT '%d'"));
+    EXPECT_FALSE(whole("SELECT '%u', '%D'"));
+    EXPECT_FALSE(whole("SELECT '%1', 'x'"));
+    EXPECT_FALSE(whole("SELECT 'x'"));
+}
+
 const std::string key = "local@dom.example";
 
 INSTANTIATE_TEST_SUITE_P(

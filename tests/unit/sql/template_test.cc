@@ -86,6 +86,26 @@ TEST(Query, QuotesEachSpecifierAndNothingElse) {
     EXPECT_EQ(expand_query(parsed("const"), KeyParts("a@b"), fails), "const");
 }
 
+TEST(Query, IsWrittenIntoUsedMemory) {
+    const Quote plain = [](std::string_view value, std::string& out) {
+        out += value;
+        return true;
+    };
+    std::string text = "the query of the last lookup, which was longer than this one";
+    EXPECT_TRUE(write_query(parsed("'%u'"), KeyParts("a@b"), plain, text));
+    EXPECT_EQ(text, "'a'");
+}
+
+TEST(KeyTest, HoldsItsTextAndTheParts) {
+    const auto key = make_key("user@dom.example");
+    EXPECT_EQ(key->text(), "user@dom.example");
+    EXPECT_EQ(key->parts().user, "user");
+    EXPECT_EQ(key->parts().domain, "dom.example");
+    EXPECT_EQ(key->parts().key.data(), key->text().data());
+    const auto short_one = make_key("a@b");  // kept within the object
+    EXPECT_EQ(short_one->parts().key.data(), short_one->text().data());
+}
+
 TEST(Parsing, RefusesUnknownSpecifiers) {
     for (const std::string_view source : {"'%x'", "%", "100%", "a%", "%0", "% s", "LIKE '%@x'", "%%%"}) {
         std::string error;

@@ -49,10 +49,11 @@ class FakeTable final : public Table {
     std::chrono::milliseconds timeout() override {
         return std::chrono::milliseconds(10 * static_cast<long>(entries_.size()));
     }
-    void lookup(std::string_view key, KeyRules rules, Deadline, LookupCallback callback) override {
+    void lookup(std::string_view key, KeyRules rules, Deadline, LookupCallback&& callback) override {
         asked_.push_back(name_ + " " + std::string(key) + (rules.fold ? " folded" : ""));
         const auto found = entries_.find(key);
-        callback(found == entries_.end() ? LookupResult{Status::nokey, ""} : found->second);
+        auto result = found == entries_.end() ? LookupResult{Status::nokey, ""} : found->second;
+        callback(std::move(result));
     }
 
   private:

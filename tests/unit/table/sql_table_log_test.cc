@@ -31,7 +31,7 @@ class GivenRunner final : public QueryRunner {
         rows_.begin(1, pool::no_answer_limit);
         for (const auto& value : values) EXPECT_TRUE(rows_.add(value));
     }
-    void run(const sql::KeyParts&, Deadline, pool::OutcomeCallback callback) override {
+    void run(std::shared_ptr<const sql::Key>, Deadline, pool::OutcomeCallback&& callback) override {
         callback({&rows_, {}});
     }
     void prepare_only(Deadline, TrialCallback) override {}

@@ -46,9 +46,9 @@ struct Script {
 class ScriptedRunner final : public QueryRunner {
   public:
     explicit ScriptedRunner(Script& script) : script_(script) {}
-    void run(const sql::KeyParts& key, Deadline, pool::OutcomeCallback callback) override {
+    void run(std::shared_ptr<const sql::Key> key, Deadline, pool::OutcomeCallback&& callback) override {
         ++script_.asked;
-        const auto found = script_.rows.find(std::string(key.key));
+        const auto found = script_.rows.find(key->text());
         const auto value = found == script_.rows.end() ? "" : found->second;
         Callback<void()> answer = [value, trouble = script_.trouble, callback = std::move(callback)] {
             const ValueRows rows(value);

@@ -37,7 +37,7 @@ class FakeRunner final : public QueryRunner {
   public:
     FakeRunner(std::string answer, std::vector<pool::OutcomeCallback>& kept)
         : answer_(std::move(answer)), kept_(kept) {}
-    void run(const sql::KeyParts&, Deadline, pool::OutcomeCallback callback) override {
+    void run(std::shared_ptr<const sql::Key>, Deadline, pool::OutcomeCallback&& callback) override {
         if (answer_ == "later") {
             kept_.push_back(std::move(callback));
         } else if (answer_ == "fails") {

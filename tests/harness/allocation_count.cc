@@ -1,4 +1,4 @@
-#include "tests/unit/protocol/allocation_count.h"
+#include "tests/harness/allocation_count.h"
 
 #include <atomic>
 #include <cstdlib>
