@@ -2,16 +2,13 @@
 
 import contextlib
 import json
-import re
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 
+from bench import system_calls
 from harness import processes
 from harness.server import postfix_version
-from harness.waiting import wait_until
 
 
 class Load:
@@ -49,7 +46,7 @@ class Load:
 
     def _arguments(self, side, clients, seconds, **more):
         major_minor = postfix_version()
-        arguments = [self._binary, "--socket", side.postfix.socket(), "--table", side.table, "--keys", self._keys,
+        arguments = [self._binary, "--socket", side.socket(), "--table", side.table, "--keys", self._keys,
                      "--clients", str(clients), "--seconds", str(seconds), "--json",
                      "--greeting", "yes" if major_minor >= (3, 6) else "no",
                      "--layout", "instance_flags" if major_minor >= (3, 11) else "flags"]
@@ -78,9 +75,32 @@ def measure(side, load, options, clients, open_close):
         figures["memory_mib"] = side.memory_mib()
 
     try:
-        return load.run(side, clients, options.seconds, open_close, look, warmup=options.warmup) | figures
+        if options.warmup:
+            load.run(side, clients, options.warmup, open_close)
+        spent = ProcessorTime(side.pids)
+        report = load.run(side, clients, options.seconds, open_close, look)
+        # The time of processes that end is lost, and clients that connect again and again end many.
+        return report | figures | ({} if open_close else {"cpu_us": spent.microseconds() / max(1, report["lookups"])})
     finally:
         side.postfix.stop()
+
+
+class ProcessorTime:
+    """User and system time that processes spend from now on. `pids` tells which there are."""
+
+    def __init__(self, pids):
+        self._pids = pids
+        self._before = self._seconds()
+
+    def _seconds(self):
+        seconds = {}
+        for pid in self._pids():
+            with contextlib.suppress(OSError):  # has just ended
+                seconds[pid] = processes.cpu_seconds(pid)
+        return seconds
+
+    def microseconds(self):
+        return 1e6 * sum(after - self._before.get(pid, 0) for pid, after in self._seconds().items())
 
 
 def count_system_calls(side, load, clients, lookups):
@@ -89,35 +109,11 @@ def count_system_calls(side, load, clients, lookups):
     try:
         load.run(side, clients, 2)
         # Includes master(8), which may start further processes. Its own few calls do not matter.
-        pids = [side.postfix.master_pid(), *side.pids()]
-        with tempfile.NamedTemporaryFile("r") as summary:
-            arguments = ["strace", "-f", "-c", "-q", "-o", summary.name]
-            for pid in pids:
-                arguments += ["-p", str(pid)]
-            strace = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            try:
-                wait_until(lambda: strace.poll() is not None or all(_is_traced(pid) for pid in pids), "strace attaches")
-                if strace.poll() is not None:
-                    print(f"  strace: {strace.stderr.read().decode(errors='replace').strip()}", file=sys.stderr)
-                    return None
-                done = load.run(side, clients, 120, lookups=lookups)
-            finally:
-                processes.send_signal(strace.pid, signal.SIGINT)
-                strace.wait()
-                strace.stderr.close()
-            # % time, seconds, usecs/call, calls, [errors,] name
-            rows = re.findall(r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(?!total)\w+$", summary.read(), re.MULTILINE)
-        return sum(int(calls) for calls in rows) / done["lookups"]
+        calls, done = system_calls.count([side.postfix.master_pid(), *side.pids()],
+                                         lambda: load.run(side, clients, 120, lookups=lookups))
+        return None if calls is None else calls / done["lookups"]
     finally:
         side.postfix.stop()
-
-
-def _is_traced(pid):
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
-            return "TracerPid:\t0\n" not in file.read()
-    except OSError:
-        return True
 
 
 @contextlib.contextmanager

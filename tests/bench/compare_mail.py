@@ -138,6 +138,9 @@ class Side:
         self.table = tables.add(database.kind, "mailbox", **where, query=QUERY.format("%s"), **parameters)
         self.postfix = ProxymapOnly(workspace, server, main_cf={"proxy_read_maps": tables.proxied()}, name=instance)
 
+    def socket(self):
+        return self.postfix.socket()
+
     def pids(self):
         """The server's processes. With proxyd they include the process that only watches."""
         return self.postfix.pids(self.postfix.server.command)

@@ -17,6 +17,7 @@ FIGURES = (
     ("p50_us", "latency p50, us", "{:,.0f}"),
     ("p99_us", "latency p99, us", "{:,.0f}"),
     ("max_us", "latency max, us", "{:,.0f}"),
+    ("cpu_us", "processor us/lookup", "{:,.1f}"),
     ("database_connections", "database connections", "{:,.0f}"),
     ("processes", "server processes", "{:,.0f}"),
     ("idle_clients", "clients", "{:,.0f}"),
@@ -55,12 +56,21 @@ class Bench:
         return Side(self.workspace, self.database, server, *arguments, **keywords)
 
     def in_turns(self, contestants, measure_one):
-        """{name: results of measure_one in all turns}. The order alternates from turn to turn."""
-        turns = {one.name: [] for one in contestants}
-        for turn in range(self.options.turns):
-            for one in contestants if turn % 2 == 0 else reversed(contestants):
-                turns[one.name].append(measure_one(one))
-        return turns
+        return in_turns(contestants, self.options.turns, measure_one)
+
+
+def in_turns(contestants, number, measure_one):
+    """{name: results of measure_one in all turns}. The order alternates from turn to turn."""
+    turns = {one.name: [] for one in contestants}
+    for turn in range(number):
+        for one in contestants if turn % 2 == 0 else reversed(contestants):
+            turns[one.name].append(measure_one(one))
+    return turns
+
+
+def medians(contestants, turns):
+    """The median figures of each contestant."""
+    return [_medians(turns[one.name]) for one in contestants]
 
 
 def _medians(turns):
@@ -78,7 +88,7 @@ def _print_row(label, values, form, ratio=True):
     print(f"  {label:<22}" + "".join(f"{text:>14}" for text in shown))
 
 
-def _print_table(title, names, results):
+def print_table(title, names, results):
     """`results` has a dictionary of figures for each name."""
     heads = [*names] + (["ratio"] if len(names) == 2 else [])
     print(f"\n{title:<24}" + "".join(f"{head:>14}" for head in heads))
@@ -90,12 +100,12 @@ def _print_table(title, names, results):
 
 def _print_medians(title, sides, turns):
     """Prints and returns the medians."""
-    results = [_medians(turns[side.name]) for side in sides]
-    _print_table(title, [side.name for side in sides], results)
+    results = medians(sides, turns)
+    print_table(title, [side.name for side in sides], results)
     return results
 
 
-def _count(number, noun="client"):
+def count(number, noun="client"):
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
@@ -111,7 +121,7 @@ def clients(bench):
             return measure(contestant, bench.load, options, number, False)
 
         turns = bench.in_turns([*bench.sides, *([tool] if tool else [])], one)
-        results = _print_medians(_count(number), bench.sides, turns)
+        results = _print_medians(count(number), bench.sides, turns)
         if tool:
             _print_tool(tool, statistics.median(turn["per_second"] for turn in turns[tool.name]), results)
         yield {"clients": number, "open_close": False, "turns": turns}
@@ -142,7 +152,7 @@ def connecting(bench):
         return {"connections_per_second": result.pop("per_second")} | result
 
     turns = bench.in_turns(bench.sides, one)
-    _print_medians(f"{_count(number)}, connecting", bench.sides, turns)
+    _print_medians(f"{count(number)}, connecting", bench.sides, turns)
     yield {"clients": number, "open_close": True, "turns": turns}
 
 
@@ -153,7 +163,7 @@ def distant(bench):
     sides = bench.sides_at("_far", away.port)
     number = max(options.clients)
     turns = bench.in_turns(sides, lambda side: measure(side, bench.load, options, number, False))
-    _print_medians(f"{_count(number)}, {options.distance:g} ms away", sides, turns)
+    _print_medians(f"{count(number)}, {options.distance:g} ms away", sides, turns)
     away.close()
     yield {"clients": number, "distance_ms": options.distance, "turns": turns}
 
@@ -172,7 +182,7 @@ def crowd(bench):
     """how soon 10,000 clients that connect at once are all greeted, and have their answer"""
     number = bench.options.crowd
     turns = bench.in_turns(bench.sides, lambda side: measure_crowd(side, bench.load, number, _CROWD_LIMIT))
-    _print_medians(f"{_count(number)} at once", bench.sides, turns)
+    _print_medians(f"{count(number)} at once", bench.sides, turns)
     yield {"clients": number, "limit_s": _CROWD_LIMIT, "turns": turns}
 
 
@@ -183,7 +193,7 @@ def system_calls(bench):
         print("  strace is not installed", file=sys.stderr)
         return
     results = [{"system_calls": count_system_calls(side, bench.load, number, lookups)} for side in bench.sides]
-    _print_table(f"{_count(number)}, strace", [side.name for side in bench.sides], results)
+    print_table(f"{count(number)}, strace", [side.name for side in bench.sides], results)
     yield {"clients": number, "system_calls": {side.name: result["system_calls"]
                                                for side, result in zip(bench.sides, results)}}
 

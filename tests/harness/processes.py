@@ -30,6 +30,18 @@ def children(pid):
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and parent(int(entry)) == pid]
 
 
+def family(pid):
+    """Ids of the process and all its descendants. A process that is gone is left out with those below it."""
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and (above := parent(int(entry))) is not None:
+            parents.setdefault(above, []).append(int(entry))
+    found = [pid] if is_alive(pid) else []
+    for one in found:
+        found += parents.get(one, [])
+    return found
+
+
 def name(pid):
     """The name that the process has given itself; "" if the process is gone."""
     try:
