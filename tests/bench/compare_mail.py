@@ -42,6 +42,11 @@ class ServerMail:
         self._session = self._session or self.server.session(DATABASE)
         return int(self._session.ask(self.connections_query(name))[0][0])
 
+    def all_connections(self):
+        """The number of connections of all readers."""
+        self._session = self._session or self.server.session(DATABASE)
+        return int(self._session.ask(self.server.connections_query(DATABASE))[0][0])
+
     def stop(self):
         self.server.stop()
 
@@ -52,7 +57,7 @@ class PostgresMail(ServerMail):
     kind = "pgsql"
 
     def __init__(self, workspace, mailboxes):
-        self.server = Postgres(workspace, options=["max-connections=200", "shared-buffers=128MB"]).start()
+        self.server = Postgres(workspace, options=["max-connections=500", "shared-buffers=128MB"]).start()
         self.server.create_database(DATABASE, f"""
             CREATE TABLE mailbox (address text PRIMARY KEY, destination text NOT NULL);
             INSERT INTO mailbox SELECT format('user%s@domain%s.example', n, n % 1000), format('box%s@store.example', n)
@@ -60,8 +65,9 @@ class PostgresMail(ServerMail):
             VACUUM ANALYZE mailbox;""")
         self.version = "PostgreSQL " + self.server.sql("SHOW server_version")[0][0].split()[0]
 
-    def add_reader(self, name):
-        self.server.sql(f"CREATE ROLE {name} LOGIN; GRANT SELECT ON mailbox TO {name}", DATABASE)
+    def add_reader(self, name, *tables):
+        self.server.sql(f"CREATE ROLE {name} LOGIN; GRANT SELECT ON {', '.join(('mailbox', *tables))} TO {name}",
+                        DATABASE)
 
     def connections_query(self, name):
         return f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{name}'"
@@ -73,7 +79,7 @@ class MariadbMail(ServerMail):
     kind = "mysql"
 
     def __init__(self, workspace, mailboxes):
-        self.server = Mariadb(workspace, options=["max-connections=200", "innodb-buffer-pool-size=128M"]).start()
+        self.server = Mariadb(workspace, options=["max-connections=500", "innodb-buffer-pool-size=128M"]).start()
         self.server.create_database(DATABASE, f"""
             CREATE TABLE mailbox (address varchar(255) PRIMARY KEY, destination varchar(255) NOT NULL);
             INSERT INTO mailbox SELECT CONCAT('user', seq, '@domain', seq % 1000, '.example'),
@@ -81,9 +87,9 @@ class MariadbMail(ServerMail):
             ANALYZE TABLE mailbox;""")
         self.version = "MariaDB " + self.server.sql("SELECT VERSION()")[0][0].split("-")[0]
 
-    def add_reader(self, name):
-        self.server.sql(f"CREATE USER {name}@'%' IDENTIFIED BY '{PASSWORD}';"
-                        f"GRANT SELECT ON {DATABASE}.mailbox TO {name}@'%'")
+    def add_reader(self, name, *tables):
+        self.server.sql(f"CREATE USER {name}@'%' IDENTIFIED BY '{PASSWORD}';" +
+                        "".join(f"GRANT SELECT ON {table} TO {name}@'%';" for table in ("mailbox", *tables)), DATABASE)
 
     def connections_query(self, name):
         return f"SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{name}'"
@@ -124,10 +130,10 @@ class Side:
 
     `name` is its name in the output. `place` distinguishes its files from those of its other sides. `port` is
     the port of the database if that is not the database's own. `parameters` are further parameters of the
-    table.
+    table. `proxyd_cf` is the text of proxyd.cf.
     """
 
-    def __init__(self, workspace, database, server, name=None, place="", port=None, **parameters):
+    def __init__(self, workspace, database, server, name=None, place="", port=None, proxyd_cf="", **parameters):
         self.name = name or server.kind
         reader = self.name + place
         database.add_reader(reader)
@@ -136,7 +142,8 @@ class Side:
         tables = TableFiles(workspace.directory(f"tables-{instance}"))
         where = database.table_parameters(reader, **({"port": port} if port else {}))
         self.table = tables.add(database.kind, "mailbox", **where, query=QUERY.format("%s"), **parameters)
-        self.postfix = ProxymapOnly(workspace, server, main_cf={"proxy_read_maps": tables.proxied()}, name=instance)
+        self.postfix = ProxymapOnly(workspace, server, main_cf={"proxy_read_maps": tables.proxied()},
+                                    proxyd_cf=proxyd_cf, name=instance)
 
     def socket(self):
         return self.postfix.socket()

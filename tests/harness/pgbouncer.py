@@ -11,9 +11,9 @@ _PROGRAM = "/usr/sbin/pgbouncer"
 
 
 class Pgbouncer:
-    """Pools server connections per transaction. stop() is like a crash."""
+    """Pools server connections per transaction, for so many clients at most. stop() is like a crash."""
 
-    def __init__(self, workspace, postgres, pool_size=3):
+    def __init__(self, workspace, postgres, pool_size=3, clients=100):
         if not os.access(_PROGRAM, os.X_OK):
             raise DatabaseMissing(f"no {_PROGRAM}")
         self.port = reserve_port()
@@ -27,7 +27,7 @@ class Pgbouncer:
             file.write(f"[databases]\n* = host={postgres.socket_directory} port={postgres.port} "
                        f"user={postgres.USER}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\n"
                        f"unix_socket_dir =\nauth_type = any\npool_mode = transaction\n"
-                       f"default_pool_size = {pool_size}\n")
+                       f"default_pool_size = {pool_size}\nmax_client_conn = {clients}\n")
         workspace.on_close(self.stop)
 
     def start(self):
