@@ -101,6 +101,11 @@ class DatabaseServer:
     def running(self):
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self):
+        """The first process of a server that runs."""
+        return self._process.pid
+
     def start(self, options=(), ready=None):
         """Returns when the server accepts connections or ready() is true. A running server stays as it is.
 

@@ -4,12 +4,14 @@ As a program it reads lines from its standard input, which is a pipe from the te
 
     pid N        end this process
     queue DIR    end all processes with this working directory (a Postfix instance)
+    groups DIR   remove this control group and those below it
     tree DIR     remove this directory
     done         nothing is left to do
 
 It does what the lines say when the pipe closes without "done".
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -41,6 +43,13 @@ class Janitor:
         self._process.wait()
 
 
+def remove_groups(top):
+    """Removes a control group and those below it, except those that still have tasks."""
+    for path, _, _ in os.walk(top, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
+
+
 def _main():
     lines = [line.rstrip("\n").split(" ", 1) for line in sys.stdin]
     if ["done"] in lines:
@@ -55,7 +64,9 @@ def _main():
                     processes.send_signal(pid, signal.SIGKILL)
         time.sleep(0.5)
     for line in lines:
-        if line[0] == "tree" and not keep:
+        if line[0] == "groups":
+            remove_groups(line[1])
+        elif line[0] == "tree" and not keep:
             shutil.rmtree(line[1], ignore_errors=True)
 
 
