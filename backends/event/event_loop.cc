@@ -123,10 +123,21 @@ EventLoop::EventLoop() : now_(Clock::now()) {
     base_ = event_base_new_with_config(config);
     event_config_free(config);
     if (base_ == nullptr) throw std::runtime_error("cannot create the event loop");
+    watch_wake_ups();
+}
+
+void EventLoop::watch_wake_ups() {
     wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (wake_fd_ < 0) throw std::runtime_error(std::string("eventfd: ") + std::strerror(errno));
     wake_watch_ = watch(wake_fd_, [this](Ready) { run_posted(); });
     wake_watch_->want(true, false);
+}
+
+void EventLoop::separate_from_parent() {
+    if (event_reinit(base_) != 0) throw std::runtime_error("the event loop cannot be used after a fork");
+    wake_watch_.reset();
+    close(wake_fd_);
+    watch_wake_ups();
 }
 
 EventLoop::~EventLoop() {

@@ -44,6 +44,12 @@ class EventLoop final : public Loop {
 
     // Runs until stop(); may be run again afterwards.
     void run();
+
+    // Called in a forked child, outside run(), before any other use of this loop: the kernel's set of watched
+    // descriptors is one that parent and child share until then. Afterwards the loop is the child's own, with
+    // all that it watches, and may be destroyed. Throws std::runtime_error.
+    void separate_from_parent();
+
     void stop() { stopped_ = true; }
 
   private:
@@ -52,6 +58,7 @@ class EventLoop final : public Loop {
     struct SignalWatch;
 
     void refresh_now() { now_ = Clock::now(); }
+    void watch_wake_ups();
     void event_came();
     void wait();
     void poll(TimePoint until);

@@ -29,10 +29,6 @@ constexpr std::chrono::seconds accept_pause{1};
 // Only root and this process's user may connect.
 constexpr mode_t socket_mode = 0600;
 
-json failure(std::string_view why) {
-    return {{"ok", false}, {"error", why}};
-}
-
 }  // namespace
 
 // One connection: reads a request, writes its reply and closes.
@@ -71,7 +67,11 @@ class Server::Session : public std::enable_shared_from_this<Session> {
         const auto line_end = request_.find('\n');
         if (line_end != std::string::npos) {
             request_.resize(line_end);
-            reply(server_.answer(request_, caller()));
+            // Nothing more is read. The limit of the session goes on.
+            watch_->want(false, false);
+            server_.answer(request_, caller(), [session = weak_from_this()](const json& members) {
+                if (const auto alive = session.lock()) alive->reply(members);
+            });
         } else if (request_.size() > longest_request) {
             log().warning("control", "a control request is too long -- closing the connection");
             end();
@@ -79,8 +79,8 @@ class Server::Session : public std::enable_shared_from_this<Session> {
     }
 
     void reply(const json& members) {
-        // Table names are bytes of any encoding.
-        reply_ = members.dump(-1, ' ', false, json::error_handler_t::replace) + '\n';
+        if (ended_) return;
+        reply_ = line_of(members) + '\n';
         watch_->want(false, true);
     }
 
@@ -124,10 +124,6 @@ Server::Server(Loop& loop, const std::string& path)
 
 Server::~Server() = default;
 
-void Server::add(std::string name, Command command) {
-    commands_.emplace(std::move(name), std::move(command));
-}
-
 void Server::accept_one() {
     const int fd = accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
@@ -154,25 +150,12 @@ void Server::ended(int fd) {
     sessions_.erase(found);
 }
 
-json Server::answer(const std::string& line, const Caller& caller) const {
+void Server::answer(const std::string& line, const Caller& caller, const ReplyCallback& reply) const {
     if (caller.user != 0 && caller.user != geteuid()) {
         log().warning("control", fmt::format("control request of user {} refused", caller.user));
-        return failure("only root and the user that the daemon runs as may ask");
+        return reply(failure("only root and the user that the daemon runs as may ask"));
     }
-    const auto request = json::parse(line, nullptr, false);
-    if (!request.is_object() || !request.contains("command") || !request["command"].is_string()) {
-        return failure("the request is no JSON object with a command");
-    }
-    const auto name = request["command"].get<std::string>();
-    const auto found = commands_.find(name);
-    if (found == commands_.end()) return failure(fmt::format("there is no command \"{}\"", name));
-    try {
-        auto reply = found->second(request, caller);
-        reply["ok"] = true;
-        return reply;
-    } catch (const std::exception& error) {
-        return failure(error.what());
-    }
+    commands_.answer(line, caller, reply);
 }
 
 }  // namespace proxyd::channel

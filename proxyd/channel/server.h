@@ -5,26 +5,15 @@
 // of Postfix's programs, so it cannot disturb them.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 
-#include <nlohmann/json.hpp>
-#include <sys/types.h>
-
 #include "backends/event/loop.h"
+#include "proxyd/channel/commands.h"
 #include "proxyd/master/listen_socket.h"
 
 namespace proxyd::channel {
-
-struct Caller {
-    pid_t process = 0;
-    uid_t user = 0;
-};
-
-// Returns the members of the reply. A std::exception becomes the reply's error.
-using Command = std::function<nlohmann::json(const nlohmann::json& request, const Caller& caller)>;
 
 class Server {
   public:
@@ -36,20 +25,23 @@ class Server {
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    void add(std::string name, Command command);
+    [[nodiscard]] Commands& commands() { return commands_; }
+
+    // Called in a forked child, before destruction there: the socket's file stays the parent's.
+    void leave_file_to_parent() { socket_.leave_file_to_parent(); }
 
   private:
     class Session;
 
     void accept_one();
     void ended(int fd);
-    [[nodiscard]] nlohmann::json answer(const std::string& line, const Caller& caller) const;
+    void answer(const std::string& line, const Caller& caller, const ReplyCallback& reply) const;
 
     Loop& loop_;
     master::ListenSocket socket_;
     std::unique_ptr<FdWatch> watch_;
     std::unique_ptr<Timer> pause_;
-    std::map<std::string, Command> commands_;
+    Commands commands_;
     std::map<int, std::shared_ptr<Session>> sessions_;
 };
 

@@ -17,9 +17,9 @@ namespace {
 using Milliseconds = std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
-using Member =
-    std::variant<int Options::*, std::size_t Options::*, bool Options::*, Milliseconds Options::*,
-                 YesNoAuto Options::*, std::string Options::*, std::vector<std::string> Options::*>;
+using Member = std::variant<int Options::*, NumberOrAuto Options::*, std::size_t Options::*, bool Options::*,
+                            Milliseconds Options::*, YesNoAuto Options::*, std::string Options::*,
+                            std::vector<std::string> Options::*>;
 
 // The declaration of an option: its text for people, its member in Options, and the range of a number, a size
 // or a time.
@@ -43,7 +43,9 @@ constexpr bool on_reload = true, at_restart = false;
 const std::vector<Declaration>& declarations() {
     static const std::vector<Declaration> rows = {
         {{"pool_size", integer, "1 to 1000", "8", table_too, on_reload,
-          "Maximum number of connections to one database, over all its hosts and all tables that use it."},
+          "Maximum number of connections to one database, over all its hosts and all tables that use it. "
+          "With "
+          "several workers it is for all of them together."},
          &Options::pool_size,
          1,
          1000},
@@ -83,8 +85,8 @@ const std::vector<Declaration>& declarations() {
          0,
          milliseconds_of(7 * 24h)},
         {{"queue_limit", integer, "1 to 1000000", "10000", table_too, on_reload,
-          "Maximum number of lookups that wait for a connection to one database. Further lookups are told "
-          "to try again later."},
+          "Maximum number of lookups that wait for a connection to one database, in each worker. Further "
+          "lookups are told to try again later."},
          &Options::queue_limit,
          1,
          1000000},
@@ -119,7 +121,8 @@ const std::vector<Declaration>& declarations() {
         {{"cache_size", integer, "1 to 10000000", "10000", table_too, on_reload,
           "Maximum number of kept answers per table (for cache_ttl, cache_negative_ttl and stale_ttl). "
           "They take at most 1 KiB of memory times this number, keys included. Answers that have not been "
-          "used for longest are removed first."},
+          "used for longest are removed first. With several workers the number is for all of them together; "
+          "each keeps answers of its own."},
          &Options::cache_size,
          1,
          10000000},
@@ -133,7 +136,8 @@ const std::vector<Declaration>& declarations() {
          &Options::relay_write_service},
         {{"relay_connections", integer, "1 to 1000", "16", daemon_only, on_reload,
           "Maximum number of connections to the stock proxymap(8). Each connection has its own process. "
-          "Further connections are opened only while lookups are slow."},
+          "Further connections are opened only while lookups are slow. With several workers the number is "
+          "for all of them together, but each may have one."},
          &Options::relay_connections,
          1,
          1000},
@@ -146,7 +150,8 @@ const std::vector<Declaration>& declarations() {
           "Buffers of all clients together are limited to 64 MiB, or to four times this value if that is "
           "more. Above the limit the clients that have held the most memory for the longest are "
           "disconnected. Long results that are being read count, too, but end no connection: a result "
-          "without room becomes \"try again later\"."},
+          "without room becomes \"try again later\". With several workers the 64 MiB are for all of them "
+          "together, but each may use four times this value."},
          &Options::request_size_limit,
          4 * kibibyte,
          kibibyte * 1024 * 1024},
@@ -164,6 +169,14 @@ const std::vector<Declaration>& declarations() {
           "Fold and check keys and values as UTF-8 with --listen, when there is no Postfix whose parameter "
           "of this name says so."},
          &Options::smtputf8_enable},
+        {{"workers", integer_or_auto, "1 to 64, or auto", "1", daemon_only, at_restart,
+          "Number of processes that serve clients, each on a processor of its own. The value auto means one "
+          "for four processors. There are never more than pool_size allows: each gets at least four of its "
+          "connections, and at least one of those of a table with a pool_size of its own. The log says when "
+          "fewer are started."},
+         &Options::workers,
+         1,
+         64},
         {{"repeat_interval", duration, "0 to 24h", "60s", daemon_only, on_reload,
           "Write only the first log line about one trouble in this interval, and count the others. With 0 "
           "all lines are written."},
@@ -180,7 +193,7 @@ const std::vector<Declaration>& declarations() {
           "Kill and replace a serving process whose event loop has stood still for this time, because a "
           "file system hangs or somebody has stopped the process. Its clients ask the new process. Less "
           "than a second counts as one second. 0 switches the watchdog off. If a service manager has "
-          "started the daemon, its own watchdog is used instead."},
+          "started the daemon, its own watchdog is used instead, unless there are several workers."},
          &Options::watchdog_timeout,
          0,
          milliseconds_of(1h)},
@@ -226,6 +239,17 @@ bool parse(std::string_view text, const Declaration& row, int& value) {
     if (!take_number(text, number) || !text.empty() || number < row.minimum || number > row.maximum)
         return false;
     value = static_cast<int>(number);
+    return true;
+}
+
+bool parse(std::string_view text, const Declaration& row, NumberOrAuto& value) {
+    if (equal_ignoring_case(text, "auto")) {
+        value = std::nullopt;
+        return true;
+    }
+    int number = 0;
+    if (!parse(text, row, number)) return false;
+    value = number;
     return true;
 }
 
@@ -280,6 +304,9 @@ bool parse(std::string_view text, const Declaration&, std::vector<std::string>& 
 
 std::string format(int value) {
     return std::to_string(value);
+}
+std::string format(NumberOrAuto value) {
+    return value ? std::to_string(*value) : "auto";
 }
 std::string format(std::size_t value) {
     return config::byte_count_text(value);

@@ -16,6 +16,9 @@ namespace proxyd {
 
 enum class YesNoAuto { yes, no, automatic };
 
+// No value: "auto".
+using NumberOrAuto = std::optional<int>;
+
 // Values with their defaults, which suit a normal site. The members of the base class can also be set in a
 // table file, for that table.
 struct Options : table::TableSettings {
@@ -33,7 +36,8 @@ struct Options : table::TableSettings {
     std::vector<std::string> allowed_tables;
     bool smtputf8_enable = true;
 
-    // the process
+    // the processes
+    NumberOrAuto workers = 1;
     std::chrono::milliseconds repeat_interval{60000};
     std::chrono::milliseconds drain_timeout{15000};
     std::chrono::milliseconds watchdog_timeout{30000};
@@ -41,7 +45,7 @@ struct Options : table::TableSettings {
     bool seccomp = true;
 };
 
-enum class OptionType { integer, size, duration, boolean, yes_no_auto, text, list };
+enum class OptionType { integer, integer_or_auto, size, duration, boolean, yes_no_auto, text, list };
 
 // One declaration.
 struct OptionInfo {

@@ -184,8 +184,17 @@ table::TableSetOptions table_set_options(const Site& site) {
             return main_cf->expand(*raw);
         };
     }
-    result.settings_for = [options = site.options](table::TableParameters& parameters) {
-        return table_settings(options, parameters);
+    result.settings_for = [options = site.options, share = site.share](table::TableParameters& parameters) {
+        auto settings = table_settings(options, parameters);
+        if (settings.pool_size < share.count) {
+            parameters.error("pool_size",
+                             fmt::format("{} = {} is for all workers together, and {} of them run: restart "
+                                         "proxyd, which then starts fewer",
+                                         parameters.full_name("pool_size"), settings.pool_size, share.count));
+        }
+        settings.pool_size = share.of(settings.pool_size);
+        settings.cache_size = share.of(settings.cache_size);
+        return settings;
     };
     return result;
 }

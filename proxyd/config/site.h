@@ -10,6 +10,7 @@
 #include "backends/table/table_set.h"
 #include "protocol/message.h"
 #include "proxyd/config/options.h"
+#include "proxyd/config/worker_share.h"
 #include "proxyd/master/arguments.h"
 #include "proxyd/master/environment.h"
 #include "proxyd/postfix/approved_tables.h"
@@ -31,6 +32,7 @@ struct Site {
     bool smtputf8 = true;
     protocol::Greeting greeting = protocol::Greeting::probe;
     std::string approval_hint;
+    WorkerShare share;  // of the process; read_site() leaves it alone
 };
 
 inline constexpr const char* default_config_directory = "/etc/postfix";
@@ -43,7 +45,8 @@ inline constexpr const char* default_config_directory = "/etc/postfix";
 // Whether two paths lead to the same socket. The socket need not exist yet.
 [[nodiscard]] bool is_same_socket(const std::string& one, const std::string& other);
 
-// The part of the configuration that the tables need.
+// The part of the configuration that the tables need, with the share of this worker in what is for all. A
+// table whose own pool_size is too small for a share of each worker is an error of its parameters.
 [[nodiscard]] table::TableSetOptions table_set_options(const Site& site);
 
 // The table options, overridden by the parameters of one table. A bad value becomes an error of `parameters`.

@@ -57,7 +57,7 @@ relay::RelaySettings relay_settings(const Site& site, const master::DaemonArgume
             "\"proxyctl check\" looks at its line",
             service);
     }
-    settings.connections = site.options.relay_connections;
+    settings.connections = site.share.of(site.options.relay_connections);
     settings.queue_limit = site.options.queue_limit;
     settings.lookup_timeout = site.options.lookup_timeout;
     if (site.main_cf) {
@@ -75,6 +75,7 @@ server::ServerSettings server_settings(const Site& site) {
     settings.limits.message_bytes = site.options.request_size_limit;
     settings.request_timeout = site.options.request_timeout;
     settings.most_clients = descriptors_for_clients();
+    settings.most_memory /= static_cast<std::size_t>(site.share.count);
     return settings;
 }
 

@@ -1,7 +1,5 @@
 #include "proxyd/daemon/daemon.h"
 
-#include <algorithm>
-#include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -15,32 +13,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backends/event/event_loop.h"
 #include "backends/pool/large_memory.h"
-#include "backends/report/activity.h"
-#include "proxyd/channel/path.h"
-#include "proxyd/channel/server.h"
 #include "proxyd/config/site.h"
-#include "proxyd/daemon/flush_request.h"
-#include "proxyd/daemon/one_request.h"
+#include "proxyd/daemon/front.h"
 #include "proxyd/daemon/open_log.h"
-#include "proxyd/daemon/status_report.h"
-#include "proxyd/daemon/worker.h"
+#include "proxyd/daemon/process_times.h"
+#include "proxyd/daemon/serving_process.h"
+#include "proxyd/daemon/worker_count.h"
 #include "proxyd/hardening/capabilities.h"
 #include "proxyd/hardening/system_calls.h"
 #include "proxyd/logging/plural.h"
 #include "proxyd/master/descriptors.h"
 #include "proxyd/master/environment.h"
-#include "proxyd/master/front_process.h"
-#include "proxyd/master/heartbeat.h"
 #include "proxyd/master/held_signals.h"
 #include "proxyd/master/listen_socket.h"
 #include "proxyd/master/privileges.h"
 #include "proxyd/master/process_limits.h"
-#include "proxyd/master/service_manager.h"
 #include "proxyd/master/single_process.h"
 #include "proxyd/master/socket_activation.h"
-#include "proxyd/master/status_channel.h"
 
 namespace proxyd {
 namespace {
@@ -49,19 +39,11 @@ using master::DaemonArguments;
 using master::Environment;
 using master::RunMode;
 
-// `postfix stop` kills the remaining processes after five seconds.
-constexpr std::chrono::seconds stop_limit{3};
-
-// The time limit of a whole stop, if the front process watches.
+// The time limit of a whole stop, if there is a front process.
 constexpr std::chrono::seconds stop_patience = stop_limit + std::chrono::seconds(1);
-
-// A shorter limit would mistake a busy process for one that stands still.
-constexpr std::chrono::milliseconds least_standstill{1000};
 
 // At a reload the old process ends at once. A process that does not end is serving.
 constexpr std::chrono::seconds end_of_last{1};
-
-constexpr std::chrono::seconds log_interval{5};
 
 // Changes from root to mail_owner, and to the queue directory.
 void enter_service(const DaemonArguments& arguments, const Site& site, const std::string& queue_directory) {
@@ -90,6 +72,17 @@ void harden(const DaemonArguments& arguments, const Options& options) {
     if (!refusal.empty()) log().warning(fmt::format("no filter for system calls: {}", refusal));
 }
 
+bool has_service_manager() {
+    return std::getenv("NOTIFY_SOCKET") != nullptr;
+}
+
+void log_start(const Environment& environment, const Site& site, int workers, RunMode mode) {
+    log().info(
+        fmt::format("daemon started -- version {}{}, {} approved, {}", PROXYD_VERSION,
+                    mode == RunMode::master ? fmt::format(", generation {}", environment.generation) : "",
+                    plural(site.approved.tables().size(), "table"), plural(workers, "worker")));
+}
+
 // The listen sockets of a stand-alone daemon.
 struct AloneSockets {
     std::unique_ptr<master::ListenSocket> own;  // null: a service manager has handed them over
@@ -107,192 +100,54 @@ AloneSockets open_alone(const std::string& path) {
     return sockets;
 }
 
-// Zero: there is no watchdog.
-Duration standstill_limit(const Options& options) {
-    const auto limit = options.watchdog_timeout;
-    return limit.count() == 0 ? Duration::zero() : std::max(limit, least_standstill);
-}
-
-// No value: there is no front process. A service manager itself starts, watches and replaces this process.
-std::optional<master::FrontSettings> front_settings(const DaemonArguments& arguments, const Options& options,
-                                                    const std::vector<int>& listen_fds) {
-    master::FrontSettings settings;
+// No value: there is no front process. A service manager itself starts, watches and replaces the only worker.
+std::optional<master::SupervisorSettings> supervisor_settings(const DaemonArguments& arguments,
+                                                              const Environment& environment,
+                                                              const Options& options, int workers,
+                                                              const std::vector<int>& listen_fds) {
+    master::SupervisorSettings settings;
+    settings.workers = workers;
     settings.listen_fds = listen_fds;
     settings.standstill_limit = standstill_limit(options);
     settings.stop_limit = stop_patience;
     if (arguments.mode == RunMode::master) {
         settings.status_fd = master::status_fd;
+        settings.generation = environment.generation;
         return settings;
     }
-    const bool watched_already = std::getenv("NOTIFY_SOCKET") != nullptr;
-    if (arguments.mode != RunMode::listen || watched_already || settings.standstill_limit == Duration::zero())
-        return std::nullopt;
-    return settings;
+    if (arguments.mode != RunMode::listen) return std::nullopt;
+    const bool watches = settings.standstill_limit > Duration::zero() && !has_service_manager();
+    return workers > 1 || watches ? std::optional(settings) : std::nullopt;
 }
 
-// The outer side of the process, for master(8), a service manager or a person: signals, the control socket,
-// the log, a reload and the end. Its worker answers the clients.
-class Daemon {
-  public:
-    // `heartbeat` may be null: there is no watchdog.
-    Daemon(const DaemonArguments& arguments, const Environment& environment, Site site,
-           master::Heartbeat* heartbeat)
-        : arguments_(arguments),
-          environment_(environment),
-          process_{arguments.mode == RunMode::master ? "master" : "listen", environment.generation},
-          site_(std::move(site)),
-          worker_(site_, arguments_),
-          loop_(worker_.loop()),
-          log_timer_(loop_.make_timer([this] {
-              daemon_log().write_due();
-              log_timer_->start(log_interval);
-          })) {
-        log_timer_->start(log_interval);
-        if (heartbeat != nullptr) show_life(*heartbeat);
+// The configuration of a worker.
+Site site_of_worker(Site site, WorkerShare share) {
+    site.share = share;
+    return site;
+}
+
+// What the processes of the daemon share.
+struct SharedMemory {
+    std::vector<std::unique_ptr<master::Heartbeat>> heartbeats;  // none: nobody watches
+    std::optional<server::ClientCounts> counts;                  // none: there is one worker
+
+    SharedMemory(int workers, bool watched) {
+        for (int i = 0; watched && i < workers; ++i)
+            heartbeats.push_back(std::make_unique<master::Heartbeat>());
+        if (workers > 1) counts.emplace(workers);
     }
-
-    int run_under_master(const std::vector<int>& listen_fds, const master::ServingProcess& serving) {
-        open_control(master::socket_path(listen_fds.front()));
-        for (const int fd : listen_fds) worker_.server().listen(fd);
-        status_.emplace(master::status_fd, serving.front_pid, environment_.generation);
-        // End of file: master(8) has ended, or a new generation takes over after a reload.
-        leave_with_front(serving, site_.options.drain_timeout);
-        worker_.server().on_ended([this](const server::AnsweredRequest&) {
-            if (!status_ || status_->use_reported() || worker_.server().connection_waits()) return;
-            if (status_->report_use() == master::StatusOutcome::master_gone)
-                leave(site_.options.drain_timeout);
-        });
-        stop_on_signals();
-        return run();
+    [[nodiscard]] std::vector<master::Heartbeat*> all_heartbeats() const {
+        std::vector<master::Heartbeat*> all;
+        for (const auto& heartbeat : heartbeats) all.push_back(heartbeat.get());
+        return all;
     }
-
-    int run_alone(const AloneSockets& sockets, const master::ServingProcess& serving,
-                  const master::HeldSignals& held) {
-        for (const int fd : sockets.fds) worker_.server().listen(fd);
-        open_control(sockets.own ? sockets.own->path() : master::socket_path(sockets.fds.front()));
-        if (serving.front_pid != 0) leave_with_front(serving, stop_limit);
-        manager_.emplace(loop_);
-        loop_.on_signal(SIGHUP, [this] {
-            manager_->reloading();
-            reload();
-            manager_->ready(status_line());
-        });
-        stop_on_signals();
-        held.release();
-        // The front process knows only the configuration of its own start.
-        if (serving.replaces) reload();
-        manager_->ready(status_line());
-        return run();
+    [[nodiscard]] ServingPlace place(const master::ServingProcess& process) {
+        const auto index = static_cast<std::size_t>(process.index);
+        return {process,
+                index < heartbeats.size() ? heartbeats[index].get() : nullptr,
+                counts ? &*counts : nullptr,
+                {}};
     }
-
-    int run_once() {
-        return answer_one_request(loop_, worker_.service(), worker_.server().settings().limits);
-    }
-
-  private:
-    void show_life(master::Heartbeat& heartbeat) {
-        set_activity_board(&heartbeat.board());
-        const auto interval = master::StandstillClock::interval(standstill_limit(site_.options));
-        life_timer_ = loop_.make_timer([this, &heartbeat, interval] {
-            heartbeat.beat();
-            life_timer_->start(interval);
-        });
-        heartbeat.beat();
-        life_timer_->start(interval);
-    }
-
-    void leave_with_front(const master::ServingProcess& serving, Duration limit) {
-        front_watch_ = loop_.watch(serving.front_fd, [this, limit](Ready) { leave(limit); });
-        front_watch_->want(true, false);
-    }
-
-    void open_control(const std::string& service_socket) {
-        if (service_socket.empty()) return;
-        try {
-            control_.emplace(loop_, channel::path_beside(service_socket));
-        } catch (const std::exception& error) {
-            log().error(
-                fmt::format("{} -- there is no control socket, and proxyctl status and flush get no answer",
-                            error.what()));
-            return;
-        }
-        control_->add("status", [this](const nlohmann::json&, const channel::Caller& caller) {
-            return status_report(process_, site_, worker_, caller.process);
-        });
-        control_->add("flush", [this](const nlohmann::json& request, const channel::Caller&) {
-            return flush_answers(worker_.tables(), site_, request);
-        });
-    }
-
-    int run() {
-        log().info(fmt::format(
-            "daemon started -- version {}{}, {} approved", PROXYD_VERSION,
-            arguments_.mode == RunMode::master ? fmt::format(", generation {}", environment_.generation) : "",
-            table_count()));
-        loop_.run();
-        daemon_log().write_all_counts();
-        return 0;
-    }
-
-    void stop_on_signals() {
-        loop_.on_signal(SIGTERM, [this] { stop(); });
-        loop_.on_signal(SIGINT, [this] { stop(); });
-    }
-
-    void stop() {
-        leave(stop_limit);
-        worker_.server().hurry(stop_limit);
-    }
-
-    void leave(Duration limit) {
-        if (leaving_) return;
-        leaving_ = true;
-        if (manager_) manager_->stopping();
-        control_.reset();
-        front_watch_.reset();
-        status_.reset();
-        worker_.leave(limit, [this] { loop_.stop(); });
-    }
-
-    void reload() {
-        try {
-            auto fresh = read_site(arguments_, environment_);
-            if (!fresh.option_problems.empty()) {
-                for (const auto& problem : fresh.option_problems) log().error(problem);
-                log().error("the configuration stays as it was");
-                return;
-            }
-            site_ = std::move(fresh);
-        } catch (const std::exception& error) {
-            log().error(fmt::format("{} -- the configuration stays as it was", error.what()));
-            return;
-        }
-        for (const auto& warning : site_.warnings) log().warning(warning);
-        worker_.change(site_, arguments_);
-        daemon_log().set_repeat_interval(site_.options.repeat_interval);
-        log().info("configuration read again");
-    }
-
-    std::string status_line() { return table_count() + " allowed"; }
-
-    std::string table_count() {
-        const auto count = site_.approved.tables().size();
-        return fmt::format("{} table{}", count, count == 1 ? "" : "s");
-    }
-
-    DaemonArguments arguments_;
-    Environment environment_;
-    ProcessFacts process_;
-    Site site_;
-    Worker worker_;
-    EventLoop& loop_;  // the worker's
-    std::unique_ptr<Timer> log_timer_;
-    std::unique_ptr<Timer> life_timer_;
-    std::optional<channel::Server> control_;
-    std::optional<master::StatusChannel> status_;
-    std::unique_ptr<FdWatch> front_watch_;
-    std::optional<master::ServiceManager> manager_;
-    bool leaving_ = false;
 };
 
 }  // namespace
@@ -335,22 +190,43 @@ int run_daemon(const DaemonArguments& arguments) {
         if (sockets.own) log().info(fmt::format("listening on {} ({} allowed)", sockets.own->path(), tables));
     }
 
-    std::optional<master::Heartbeat> heartbeat;
+    const auto& service_fds = arguments.mode == RunMode::master ? listen_fds : sockets.fds;
+    std::string service_socket;
+    if (sockets.own) {
+        service_socket = sockets.own->path();
+    } else if (!service_fds.empty()) {
+        service_socket = master::socket_path(service_fds.front());
+    }
+    const int workers = arguments.mode == RunMode::stdio ? 1 : worker_count(site);
     master::ServingProcess serving;
-    if (auto front = front_settings(arguments, site.options, listen_fds)) {
-        if (front->standstill_limit > Duration::zero()) heartbeat.emplace();
-        front->leave_to_next = [&single] {
+    const auto front = supervisor_settings(arguments, environment, site.options, workers, service_fds);
+    SharedMemory memory(workers, front && front->standstill_limit > Duration::zero());
+    if (front) {
+        if (workers > 1) log_start(environment, site, workers, arguments.mode);
+        Front::Duties duties;
+        duties.service_socket = service_socket;
+        duties.process = {arguments.mode == RunMode::master ? "master" : "listen", environment.generation};
+        duties.has_service_manager = arguments.mode == RunMode::listen && has_service_manager();
+        duties.counts = memory.counts ? &*memory.counts : nullptr;
+        duties.ends = [&sockets] { sockets.own.reset(); };
+        duties.continues = [&single] {
             if (single) single->leave_to_parent();
         };
-        serving = master::fork_serving_process(*front, heartbeat ? &*heartbeat : nullptr);
+        serving = Front(*front, memory.all_heartbeats(), std::move(duties)).run();
         if (single) single->leave_to_parent();
     }
-
-    Daemon daemon(arguments, environment, std::move(site), heartbeat ? &*heartbeat : nullptr);
+    auto place = memory.place(serving);
+    if (front && sockets.own) {
+        // The front process removes the file at its end. Without one it is for those that are left.
+        sockets.own->leave_file_to_parent();
+        place.front_gone = [&sockets] { sockets.own->remove_file(); };
+    }
+    ServingProcess process(arguments, environment, site_of_worker(std::move(site), {serving.index, workers}),
+                           std::move(place));
     switch (arguments.mode) {
-        case RunMode::master: return daemon.run_under_master(listen_fds, serving);
-        case RunMode::listen: return daemon.run_alone(sockets, serving, *held);
-        default: return daemon.run_once();
+        case RunMode::master: return process.run_under_master(listen_fds, service_socket);
+        case RunMode::listen: return process.run_alone(sockets.fds, service_socket, *held);
+        default: return process.run_once();
     }
 }
 

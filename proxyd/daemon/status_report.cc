@@ -66,7 +66,16 @@ json troubles_report(const std::vector<table::TableTrouble>& troubles) {
 
 }  // namespace
 
-json status_report(const ProcessFacts& process, const Site& site, Worker& worker, pid_t caller) {
+void add_process(json& report, const ProcessFacts& process) {
+    report["version"] = PROXYD_VERSION;
+    report["process"] = getpid();
+    report["mode"] = process.mode;
+    report["generation"] = process.generation;
+    report["started"] = duration_cast<seconds>(process.started.time_since_epoch()).count();
+    report["uptime_seconds"] = duration_cast<seconds>(Clock::now() - process.started_at).count();
+}
+
+json status_report(const ProcessFacts& process, const Site& site, Worker& worker, double load, pid_t caller) {
     auto& tables = worker.tables();
     const auto& server = worker.server();
     auto caches = json::array();
@@ -77,20 +86,18 @@ json status_report(const ProcessFacts& process, const Site& site, Worker& worker
                           {"misses", cache.stats.misses},
                           {"stale", cache.stats.stale}});
     }
-    return {{"version", PROXYD_VERSION},
-            {"process", getpid()},
-            {"mode", process.mode},
-            {"generation", process.generation},
-            {"started", duration_cast<seconds>(process.started.time_since_epoch()).count()},
-            {"uptime_seconds", duration_cast<seconds>(Clock::now() - process.started_at).count()},
-            {"configuration", site.config_directory},
-            {"tables_approved", site.approved.tables()},
-            {"clients", server.clients()},
-            {"relay_connections", worker.relay().connections()},
-            {"databases", databases_report(tables.databases())},
-            {"caches", std::move(caches)},
-            {"troubles", troubles_report(tables.troubles())},
-            {"serves_caller", caller != 0 && server.serves(caller)}};
+    json report = {{"configuration", site.config_directory},
+                   {"tables_approved", site.approved.tables()},
+                   {"clients", server.clients()},
+                   {"served", server.served()},
+                   {"load", load},
+                   {"relay_connections", worker.relay().connections()},
+                   {"databases", databases_report(tables.databases())},
+                   {"caches", std::move(caches)},
+                   {"troubles", troubles_report(tables.troubles())},
+                   {"serves_caller", caller != 0 && server.serves(caller)}};
+    add_process(report, process);
+    return report;
 }
 
 }  // namespace proxyd

@@ -22,9 +22,13 @@ struct ProcessFacts {
     TimePoint started_at = Clock::now();
 };
 
-// The reply to {"command": "status"}. "serves_caller" tells whether the asking process also has a connection
+// Puts the facts about this process into a report.
+void add_process(nlohmann::json& report, const ProcessFacts& process);
+
+// The reply to {"command": "status"} of one worker. "served" counts the requests that it has answered, "load"
+// is its share of a processor lately. "serves_caller" tells whether the asking process also has a connection
 // for lookups. From that it knows that this daemon answers at the service's socket.
 [[nodiscard]] nlohmann::json status_report(const ProcessFacts& process, const Site& site, Worker& worker,
-                                           pid_t caller);
+                                           double load, pid_t caller);
 
 }  // namespace proxyd

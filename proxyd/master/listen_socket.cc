@@ -199,12 +199,16 @@ void ListenSocket::close() {
     if (fd_ < 0) {
         return;
     }
+    if (owns_file_) remove_file();
+    ::close(fd_);
+    fd_ = -1;
+}
+
+void ListenSocket::remove_file() const {
     struct stat status {};
     if (::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) {
         ::unlink(path_.c_str());
     }
-    ::close(fd_);
-    fd_ = -1;
 }
 
 }  // namespace proxyd::master

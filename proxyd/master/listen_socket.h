@@ -37,9 +37,16 @@ class ListenSocket {
 
     void close();
 
+    // Called in a forked child: close() and destruction no longer remove the file, which is the parent's.
+    void leave_file_to_parent() { owns_file_ = false; }
+
+    // Removes the file if it is still this one.
+    void remove_file() const;
+
   private:
     std::string path_;
     int fd_ = -1;
+    bool owns_file_ = true;
     dev_t device_ = 0;
     ino_t inode_ = 0;
 };

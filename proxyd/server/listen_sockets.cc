@@ -20,10 +20,14 @@ constexpr int accepts_per_turn = 64;
 
 constexpr std::chrono::milliseconds accept_pause{100};
 
+// Time enough for a process that sleeps to wake up, and short for a client.
+constexpr std::chrono::milliseconds yield_pause{1};
+
 }  // namespace
 
 ListenSockets::ListenSockets(Loop& loop, Events events)
     : loop_(loop), events_(std::move(events)), resume_timer_(loop.make_timer([this] {
+          has_yielded_ = has_yielded_ && connection_waits();
           for (auto& socket : sockets_) socket.watch->want(true, false);
       })) {}
 
@@ -58,9 +62,16 @@ bool ListenSockets::connection_waits() const {
 void ListenSockets::accept_clients(int fd) {
     for (int i = 0; i < accepts_per_turn; ++i) {
         if (!events_.has_room()) {
-            pause();
+            pause(accept_pause);
             return;
         }
+        // Once: a client that nobody else has accepted meanwhile must not wait any longer.
+        if (!has_yielded_ && events_.yields && events_.yields()) {
+            has_yielded_ = true;
+            pause(yield_pause);
+            return;
+        }
+        has_yielded_ = false;
         const int client = accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client >= 0) {
             events_.accepted(client);
@@ -73,16 +84,16 @@ void ListenSockets::accept_clients(int fd) {
             default:
                 log().warning("accept", fmt::format("cannot accept a connection: {} -- trying again in {} ms",
                                                     std::strerror(errno), accept_pause.count()));
-                pause();
+                pause(accept_pause);
                 return;
         }
     }
 }
 
-// Without descriptors or memory the listen socket stays readable. The pause keeps the loop from spinning.
-void ListenSockets::pause() {
+// A listen socket stays readable as long as a connection waits there. The pause keeps the loop from spinning.
+void ListenSockets::pause(Duration length) {
     for (auto& socket : sockets_) socket.watch->want(false, false);
-    resume_timer_->start(accept_pause);
+    resume_timer_->start(length);
 }
 
 }  // namespace proxyd::server

@@ -1,4 +1,4 @@
-// The sockets on which clients connect.
+// The sockets on which clients connect. Several processes may accept from them.
 #pragma once
 
 #include <functional>
@@ -14,6 +14,8 @@ class ListenSockets {
     struct Events {
         // Whether one more client may be accepted now; if not, it logs the reason.
         std::function<bool()> has_room;
+        // Whether another process should accept the next client; empty: there is no other one.
+        std::function<bool()> yields;
         // A connected client, whose descriptor the callee takes over.
         std::function<void(int fd)> accepted;
     };
@@ -45,12 +47,13 @@ class ListenSockets {
         std::unique_ptr<FdWatch> watch;
     };
     void accept_clients(int fd);
-    void pause();
+    void pause(Duration length);
 
     Loop& loop_;
     Events events_;
     std::vector<Socket> sockets_;
     std::unique_ptr<Timer> resume_timer_;
+    bool has_yielded_ = false;  // another process had its chance to accept the next client
 };
 
 }  // namespace proxyd::server

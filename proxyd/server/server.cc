@@ -14,12 +14,11 @@ namespace {
 
 constexpr std::chrono::seconds time_check_interval{1};
 
-// For the buffers of all clients together. This many requests of the greatest length always fit.
-constexpr std::size_t most_memory = std::size_t{64} << 20;
+// This many requests of the greatest length always fit.
 constexpr std::size_t most_long_requests = 4;
 
 std::size_t memory_limit(const ServerSettings& settings) {
-    return std::max(most_memory, most_long_requests * settings.limits.message_bytes);
+    return std::max(settings.most_memory, most_long_requests * settings.limits.message_bytes);
 }
 
 }  // namespace
@@ -29,7 +28,9 @@ Server::Server(Loop& loop, Service& service, ServerSettings settings)
       service_(service),
       settings_(settings),
       memory_(memory_limit(settings)),
-      sockets_(loop, {[this] { return has_room_for_client(); }, [this](int fd) { add_client(fd); }}),
+      sockets_(loop, {[this] { return has_room_for_client(); },
+                      [this] { return counts_ != nullptr && counts_->has_more_than_its_share(worker_); },
+                      [this](int fd) { add_client(fd); }}),
       drain_(loop, {[this](Drain::Clients which) { return close_clients(which); },
                     [this](std::size_t left) { drain_finished(left); }}),
       time_timer_(loop.make_timer([this] { check_times(); })) {}
@@ -47,6 +48,17 @@ void Server::add_client(int fd) {
     auto client = std::make_shared<Client>(*this, fd);
     clients_.emplace(fd, client);
     client->start();
+    show_count();
+}
+
+void Server::share_clients(ClientCounts& counts, int worker) {
+    counts_ = &counts;
+    worker_ = worker;
+    show_count();
+}
+
+void Server::show_count() {
+    if (counts_ != nullptr) counts_->set(worker_, static_cast<std::uint32_t>(clients_.size()));
 }
 
 bool Server::has_room_for_client() const {
@@ -64,6 +76,7 @@ void Server::client_closed(int fd) {
         // The client is the caller, so it is destroyed later.
         loop_.defer([client = std::move(found->second)] { client->free_buffers(); });
         clients_.erase(found);
+        show_count();
     }
 }
 
@@ -135,6 +148,7 @@ void Server::check_times() {
 
 void Server::drain(Duration limit, std::function<void()> drained) {
     sockets_.stop();
+    if (counts_ != nullptr) std::exchange(counts_, nullptr)->leave(worker_);
     drained_ = std::move(drained);
     drain_.start(limit);
 }

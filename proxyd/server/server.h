@@ -14,6 +14,7 @@
 #include "backends/event/loop.h"
 #include "protocol/request_decoder.h"
 #include "proxyd/server/client.h"
+#include "proxyd/server/client_counts.h"
 #include "proxyd/server/client_memory.h"
 #include "proxyd/server/drain.h"
 #include "proxyd/server/listen_sockets.h"
@@ -26,6 +27,8 @@ struct ServerSettings {
     protocol::Limits limits;
     Duration request_timeout = std::chrono::seconds(10);
     std::size_t most_clients = 10000;  // others wait to be accepted
+    // For the buffers of all clients together; more, if four requests of the greatest length need it.
+    std::size_t most_memory = std::size_t{64} << 20;
 };
 
 class Server {
@@ -38,6 +41,10 @@ class Server {
 
     // Accepts clients from a listening, non-blocking descriptor, which the server takes over.
     void listen(int fd) { sockets_.add(fd); }
+
+    // Several processes accept clients from these descriptors: tells the others how many this one, `worker`,
+    // has, and lets them accept when it has clearly more. `counts` outlives the server.
+    void share_clients(ClientCounts& counts, int worker);
 
     // Takes over a connected client.
     void add_client(int fd);
@@ -89,6 +96,7 @@ class Server {
 
   private:
     [[nodiscard]] bool has_room_for_client() const;
+    void show_count();
     void check_times();
     [[nodiscard]] std::size_t close_clients(Drain::Clients which);
     void drain_finished(std::size_t left);
@@ -102,6 +110,8 @@ class Server {
     ListenSockets sockets_;
     Drain drain_;
     std::unordered_map<int, std::shared_ptr<Client>> clients_;
+    ClientCounts* counts_ = nullptr;  // null: nobody else accepts clients
+    int worker_ = 0;
     std::vector<std::shared_ptr<Client>> writers_;  // with replies to be sent
     std::vector<std::shared_ptr<Client>> writing_;  // those whose turn it is; kept for its memory
     std::unique_ptr<Timer> time_timer_;

@@ -20,11 +20,12 @@ using namespace proxyd;
 class Daemon {
   public:
     Daemon() {
-        server_.add("echo", [](const nlohmann::json& request, const channel::Caller& caller) {
+        server_.commands().add("echo", [](const nlohmann::json& request, const channel::Caller& caller) {
             require(caller.process == getpid());
             return nlohmann::json{{"request", request}};
         });
-        server_.add("odd", [](const nlohmann::json& request, const channel::Caller&) { return request; });
+        server_.commands().add("odd",
+                               [](const nlohmann::json& request, const channel::Caller&) { return request; });
     }
 
     // Sends a request; returns the bytes until the daemon closes the connection.

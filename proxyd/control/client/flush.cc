@@ -36,6 +36,10 @@ int flush(const std::string& socket, const std::string& socket_hint, const std::
                        : keys.empty()
                            ? fmt::format(": none are kept for {}", protocol::TableName::parse(table).text)
                            : ": none are kept for these keys");
+    if (const auto unanswered = reply.value("unanswered", 0LL); unanswered > 0) {
+        out << fmt::format("{} not answered yet: forgotten there before the next lookup\n",
+                           unanswered == 1 ? "one worker has" : fmt::format("{} workers have", unanswered));
+    }
     return 0;
 }
 

@@ -133,6 +133,23 @@ void print_database(const json& database, std::ostream& out) {
     for (const auto& host : database.value("hosts", json::array())) print_host(host, out);
 }
 
+void print_worker(const json& worker, std::size_t number_of_it, std::ostream& out) {
+    const auto process = number(worker, "process");
+    const auto restarts = number(worker, "restarts");
+    out << fmt::format("worker {}: ", number_of_it);
+    if (process == 0) {
+        out << "died, is started again";
+    } else if (!worker.value("answers", false)) {
+        out << fmt::format("process {} does not answer", process);
+    } else {
+        out << fmt::format("process {}, up {}, {}, {} answered, {:.0f} % of a processor", process,
+                           time_text(number(worker, "uptime_seconds")),
+                           plural(number(worker, "clients"), "client"),
+                           plural(number(worker, "served"), "request"), worker.value("load", 0.0) * 100);
+    }
+    out << (restarts > 0 ? fmt::format(", started again {}\n", plural(restarts, "time")) : "\n");
+}
+
 void print_daemon(const json& daemon, std::ostream& out) {
     out << fmt::format("proxyd {}, process {}, up {}", daemon.value("version", "?"),
                        number(daemon, "process"), time_text(number(daemon, "uptime_seconds")));
@@ -140,6 +157,9 @@ void print_daemon(const json& daemon, std::ostream& out) {
     const auto approved = daemon.value("tables_approved", json::array()).size();
     out << fmt::format("\n{} approved, {} connected\n", plural(approved, "table"),
                        plural(number(daemon, "clients"), "client"));
+    const auto workers = daemon.value("workers", json::array());
+    for (std::size_t i = 0; workers.size() > 1 && i < workers.size(); ++i)
+        print_worker(workers[i], i + 1, out);
     for (const auto& database : daemon.value("databases", json::array())) print_database(database, out);
     for (const auto& trouble : daemon.value("troubles", json::array())) {
         out << fmt::format(

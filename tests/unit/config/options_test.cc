@@ -39,11 +39,23 @@ TEST(Options, AreDeclaredOnceAndDescribed) {
     EXPECT_GE(names.size(), 14U);
 }
 
+TEST(Options, WorkersAreANumberOrAuto) {
+    Options options;
+    EXPECT_EQ(options.workers, 1);
+    EXPECT_EQ(set_option(options, "workers", "64"), "");
+    EXPECT_EQ(options.workers, 64);
+    EXPECT_EQ(set_option(options, "workers", "Auto"), "");
+    EXPECT_EQ(options.workers, std::nullopt);
+    EXPECT_EQ(option_text(options, "workers"), "auto");
+    EXPECT_EQ(set_option(options, "workers", "0"), "bad value: workers = 0, expected 1 to 64, or auto");
+    EXPECT_NE(set_option(options, "workers", "65"), "");
+}
+
 // The range in the help text is the range that is enforced.
 TEST(Options, RangesAreAsWritten) {
     for (const OptionInfo& option : option_infos()) {
         const std::size_t to = option.range.find(" to ");
-        if (to == std::string_view::npos) continue;
+        if (to == std::string_view::npos || option.type == OptionType::integer_or_auto) continue;
         const std::string_view low = option.range.substr(0, to);
         const std::string_view high = option.range.substr(to + 4);
         Options options;

@@ -1,15 +1,19 @@
-// The process in front of a serving process: how it detects a standstill, and what it does then.
-#include "proxyd/master/front_process.h"
+// The process in front of the serving processes: how it detects a standstill, and what it does when one dies.
+#include "proxyd/master/supervisor.h"
 
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -109,10 +113,10 @@ class PipeLog final : public Log {
     std::array<int, 2> ends_{};
 };
 
-class FrontProcessTest : public testing::Test {
+class SupervisorTest : public testing::Test {
   protected:
-    FrontProcessTest() { set_log(log); }
-    ~FrontProcessTest() override {
+    SupervisorTest() { set_log(log); }
+    ~SupervisorTest() override {
         static class : public Log {
             void write(Severity, std::string_view, std::string_view) override {}
         } none;
@@ -124,17 +128,25 @@ class FrontProcessTest : public testing::Test {
     }
 
     // Starts a front process. Its serving processes run `serve` and end with its result.
-    void start(const FrontSettings& settings, const std::function<int(const ServingProcess&)>& serve) {
+    void start(const SupervisorSettings& settings, const std::function<int(const ServingProcess&)>& serve) {
         front = fork();
         if (front != 0) return;
-        const auto serving = fork_serving_process(settings, &heartbeat);
+        std::vector<Heartbeat*> beating;
+        for (int i = 0; i < settings.workers; ++i)
+            beating.push_back(&heartbeats.at(static_cast<std::size_t>(i)));
+        Supervisor::Events events;
+        events.serves = [this](const std::string& text) {
+            log.write(Severity::info, {}, "all serve: " + text);
+        };
+        const auto serving = std::make_unique<Supervisor>(settings, beating)->run(std::move(events));
         _exit(serve(serving));
     }
 
     // Sends heartbeats until the front process is gone.
     int serve(const ServingProcess& serving) {
         log.write(Severity::info, {}, std::to_string(getpid()));
-        for (pollfd end{serving.front_fd, POLLIN, 0}; poll(&end, 1, 20) == 0;) heartbeat.beat();
+        for (pollfd end{serving.front_fd, POLLIN, 0}; poll(&end, 1, 20) == 0;)
+            heartbeats.at(static_cast<std::size_t>(serving.index)).beat();
         log.write(Severity::info, {}, "the front process has gone");
         return 0;
     }
@@ -147,13 +159,13 @@ class FrontProcessTest : public testing::Test {
     }
 
     PipeLog log;
-    Heartbeat heartbeat;
+    std::array<Heartbeat, 3> heartbeats;
     pid_t front = -1;
 };
 
-TEST_F(FrontProcessTest, ReplacesAProcessThatStandsStill) {
+TEST_F(SupervisorTest, ReplacesAProcessThatStandsStill) {
     start({.standstill_limit = second}, [this](const ServingProcess& serving) {
-        set_activity_board(&heartbeat.board());
+        set_activity_board(&heartbeats[0].board());
         const Activity activity("looking at the file", "/etc/a.cf");
         return serve(serving);
     });
@@ -170,7 +182,7 @@ TEST_F(FrontProcessTest, ReplacesAProcessThatStandsStill) {
     EXPECT_EQ(log.next(), "the front process has gone");
 }
 
-TEST_F(FrontProcessTest, IsNotDeceivedByAStopOfBoth) {
+TEST_F(SupervisorTest, IsNotDeceivedByAStopOfBoth) {
     start({.standstill_limit = second, .stop_limit = 60 * second},
           [this](const ServingProcess& serving) { return serve(serving); });
     const auto serving = std::stoi(log.next());
@@ -185,7 +197,7 @@ TEST_F(FrontProcessTest, IsNotDeceivedByAStopOfBoth) {
     EXPECT_EQ(kill(serving, 0), -1);
 }
 
-TEST_F(FrontProcessTest, EndsAsItsServingProcessDoes) {
+TEST_F(SupervisorTest, EndsAsItsServingProcessDoes) {
     start({.standstill_limit = second}, [](const ServingProcess&) { return 7; });
     EXPECT_EQ(WEXITSTATUS(status_of_front()), 7);
     start({.standstill_limit = second}, [](const ServingProcess&) {
@@ -200,7 +212,7 @@ TEST_F(FrontProcessTest, EndsAsItsServingProcessDoes) {
 }
 
 // The serving process is stopped by SIGSTOP, so that it does not notice the stop of the service.
-TEST_F(FrontProcessTest, AStopEndsWhatStandsStillToo) {
+TEST_F(SupervisorTest, AStopEndsWhatStandsStillToo) {
     start({.standstill_limit = 3600 * second, .stop_limit = second / 2},
           [this](const ServingProcess& serving) { return serve(serving); });
     const auto serving = std::stoi(log.next());
@@ -213,7 +225,7 @@ TEST_F(FrontProcessTest, AStopEndsWhatStandsStillToo) {
 
 // At a reload master(8) waits for the end of the front process. Clients of the old serving process must not
 // wait for ever.
-TEST_F(FrontProcessTest, WhatStandsStillAtAReloadIsKilledToo) {
+TEST_F(SupervisorTest, WhatStandsStillAtAReloadIsKilledToo) {
     std::array<int, 2> status{};
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, status.data()), 0);
     start({.status_fd = status[0], .standstill_limit = second},
@@ -231,7 +243,120 @@ TEST_F(FrontProcessTest, WhatStandsStillAtAReloadIsKilledToo) {
     close(status[1]);
 }
 
-TEST_F(FrontProcessTest, AReloadWaitsForNothing) {
+// Several workers
+
+class SeveralTest : public SupervisorTest {
+  protected:
+    static void tell(const ServingProcess& serving, const std::string& notice) {
+        const auto line = notice + "\n";
+        EXPECT_EQ(write(serving.front_fd, line.data(), line.size()), static_cast<ssize_t>(line.size()));
+    }
+
+    // Starts workers that serve until the front process has gone. Returns their process ids.
+    std::array<std::string, 3> start_three() {
+        start({.workers = 3, .standstill_limit = second, .stop_limit = 10 * second},
+              [this](const ServingProcess& serving) {
+                  log.write(Severity::info, {}, fmt::format("{} {}", serving.index, getpid()));
+                  tell(serving, "ready well");
+                  return serve(serving);
+              });
+        std::array<std::string, 3> workers;
+        for (int lines = 0; lines < 7; ++lines) note(log.next(), workers);
+        return workers;
+    }
+    static void note(const std::string& line, std::array<std::string, 3>& workers) {
+        if (line.size() > 2 && line[1] == ' ')
+            workers.at(static_cast<std::size_t>(line[0] - '0')) = line.substr(2);
+    }
+
+    // The next line that no worker has written at its start or end.
+    std::string next_of_front() {
+        for (;;) {
+            auto line = log.next();
+            const bool is_number = line.find_first_not_of("0123456789 ") == std::string::npos;
+            if (line.empty() || (!is_number && line != "the front process has gone")) return line;
+        }
+    }
+};
+
+TEST_F(SeveralTest, OneThatDiesIsReplacedAndTheOthersGoOn) {
+    const auto workers = start_three();
+    kill(std::stoi(workers[1]), SIGKILL);
+    EXPECT_EQ(next_of_front(),
+              "the serving process " + workers[1] +
+                  " (worker 2) was ended by signal 9 (Killed) -- another one takes its place in 0.1 s");
+    EXPECT_EQ(next_of_front(), "another serving process is started");
+    EXPECT_THAT(log.next(), testing::StartsWith("1 "));
+    EXPECT_EQ(kill(std::stoi(workers[0]), 0), 0);
+    EXPECT_EQ(kill(std::stoi(workers[2]), 0), 0);
+    EXPECT_EQ(kill(std::stoi(workers[1]), 0), -1);
+}
+
+TEST_F(SeveralTest, OneThatStandsStillIsReplacedAndTheOthersGoOn) {
+    const auto workers = start_three();
+    kill(std::stoi(workers[2]), SIGSTOP);
+    EXPECT_THAT(next_of_front(),
+                testing::MatchesRegex("the serving process " + workers[2] +
+                                      " \\(worker 3\\) has stood still for 1 s.* -- it is killed, .*"));
+    EXPECT_EQ(next_of_front(), "another serving process is started");
+    EXPECT_EQ(kill(std::stoi(workers[0]), 0), 0);
+}
+
+TEST_F(SeveralTest, AStopEndsAll) {
+    const auto workers = start_three();
+    kill(front, SIGTERM);
+    EXPECT_EQ(status_of_front() & 0x7f, 0);
+    for (const auto& worker : workers) EXPECT_EQ(kill(std::stoi(worker), 0), -1);
+}
+
+TEST_F(SeveralTest, AllEndWithTheFrontProcess) {
+    (void)start_three();
+    kill(front, SIGKILL);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(log.next(), "the front process has gone");
+}
+
+// Its successors would die, too. Whoever has started the daemon is told.
+TEST_F(SeveralTest, OneThatNeverServesEndsTheDaemon) {
+    start({.workers = 3, .standstill_limit = 60 * second, .stop_limit = 10 * second},
+          [this](const ServingProcess& serving) {
+              if (serving.index == 1) return 7;
+              return serve(serving);
+          });
+    const auto status = status_of_front();
+    EXPECT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 7);
+}
+
+TEST_F(SeveralTest, ReadyIsSaidWhenAllAre) {
+    start({.workers = 2, .stop_limit = 10 * second}, [](const ServingProcess& serving) {
+        sigset_t reload;
+        sigemptyset(&reload);
+        sigaddset(&reload, SIGHUP);
+        sigprocmask(SIG_BLOCK, &reload, nullptr);
+        tell(serving, "ready first");
+        const timespec moment{0, 20'000'000};
+        for (pollfd end{serving.front_fd, POLLIN, 0}; poll(&end, 1, 0) == 0;) {
+            if (sigtimedwait(&reload, nullptr, &moment) == SIGHUP) tell(serving, "ready again");
+        }
+        return 0;
+    });
+    EXPECT_EQ(log.next(), "all serve: first");
+    kill(front, SIGHUP);
+    EXPECT_EQ(log.next(), "all serve: again");
+}
+
+TEST(RestartDelayTest, DoublesUntilOneLivesLong) {
+    RestartDelay delay;
+    EXPECT_EQ(delay.after_life_of(second), 100ms);
+    EXPECT_EQ(delay.after_life_of(second), 200ms);
+    EXPECT_EQ(delay.after_life_of(second), 400ms);
+    for (int i = 0; i < 20; ++i) (void)delay.after_life_of(second);
+    EXPECT_EQ(delay.after_life_of(second), 30s);
+    EXPECT_EQ(delay.after_life_of(60 * second), 100ms);
+    EXPECT_EQ(delay.after_life_of(second), 200ms);
+}
+
+TEST_F(SupervisorTest, AReloadWaitsForNothing) {
     std::array<int, 2> status{};
     ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, status.data()), 0);
     start({.status_fd = status[0], .standstill_limit = second},
