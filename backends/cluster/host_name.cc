@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <utility>
 
 #include <arpa/inet.h>
@@ -42,6 +43,12 @@ std::optional<std::string> host_name_fault(std::string_view name) {
     if (!std::all_of(name.begin(), name.end(), is_possible))
         return "it holds a character that is in no host name";
     return std::nullopt;
+}
+
+std::string canonical_host_name(std::string_view name) {
+    std::string lower(name);
+    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return lower;
 }
 
 void drop_useless_hosts(std::vector<std::string>& hosts, table::TableParameters& parameters,

@@ -19,6 +19,9 @@ namespace proxyd::cluster {
 // one. The reason does not quote the name, which may be a password.
 [[nodiscard]] std::optional<std::string> host_name_fault(std::string_view name);
 
+// A host name in the spelling that its other spellings share: names of hosts have no case.
+[[nodiscard]] std::string canonical_host_name(std::string_view name);
+
 // Removes useless items from `hosts`: the others serve, as with the stock server. Each removed item adds a
 // warning to the parameters; when no item is left, it is an error instead, and all are kept. `fault` says why
 // an item is useless (the host as it may be shown, and the right form); no value: it is useful.

@@ -22,17 +22,18 @@ class PooledBackend : public table::TableBackend {
     // The loop and the resolver outlive the backend and its runners.
     PooledBackend(Loop& loop, Resolver& resolver) : loop_(loop), resolver_(resolver), pools_(loop) {}
 
-    // The pool of this cluster, made if there is none. `name` is for the log, `info` says how to show and to
-    // rank an item of the cluster's hosts.
+    // The pool of this cluster, made if there is none; canonical(cluster) finds it. `name` is for the log,
+    // `info` says how to show and to rank an item of the cluster's hosts.
     template <typename Driver>
     [[nodiscard]] std::shared_ptr<SharedPool> pool_of(const Identity& cluster,
                                                       const table::TableSettings& settings, std::string name,
                                                       pool::HostInfo (*info)(const std::string& host)) {
         std::vector<pool::HostInfo> hosts;
         for (const auto& host : cluster.hosts) hosts.push_back(info(host));
-        return pools_.find_or_make(cluster, settings, std::move(name), std::move(hosts), [&](auto limits) {
-            return std::make_unique<Driver>(loop_, resolver_, cluster, std::move(limits));
-        });
+        return pools_.find_or_make(
+            canonical(cluster), settings, std::move(name), std::move(hosts), [&](auto limits) {
+                return std::make_unique<Driver>(loop_, resolver_, cluster, std::move(limits));
+            });
     }
 
   private:

@@ -1,10 +1,13 @@
 #include "backends/mysql/cluster.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <mysql.h>
 #include <netdb.h>
 #include <strings.h>
 
@@ -32,6 +35,13 @@ bool parse_port(const std::string& text, unsigned& port) {
     }
     port = ntohs(static_cast<std::uint16_t>(found->s_port));
     return true;
+}
+
+// The port of the library for a server whose port nobody gives; 0: unknown.
+unsigned default_port() {
+    unsigned port = 0;
+    if (const char* given = std::getenv("MYSQL_TCP_PORT")) return parse_port(given, port) ? port : 0;
+    return parse_port("mysql", port) ? port : MYSQL_PORT;
 }
 
 }  // namespace
@@ -82,6 +92,26 @@ std::optional<Endpoint> parse_host(const std::string& host, std::string& error) 
         return std::nullopt;
     }
     return endpoint;
+}
+
+ClusterIdentity canonical(ClusterIdentity cluster) {
+    static const unsigned usual_port = default_port();
+    const bool reads_options = !cluster.option_file.empty() || !cluster.option_group.empty();
+    for (auto& host : cluster.hosts) {
+        std::string error;
+        const auto endpoint = parse_host(host, error);
+        if (!endpoint || !endpoint->socket_path.empty()) continue;
+        auto port = endpoint->port;
+        if (!reads_options && endpoint->local()) {
+            host = "localhost";  // its UNIX socket: the port has no meaning
+            continue;
+        }
+        if (!reads_options && port == 0) port = usual_port;
+        host = fmt::format("[{}]", proxyd::cluster::canonical_host_name(endpoint->host));
+        if (port != 0) host += fmt::format(":{}", port);
+    }
+    std::sort(cluster.hosts.begin(), cluster.hosts.end());
+    return cluster;
 }
 
 proxyd::cluster::Secrets secrets_of(const ClusterIdentity& cluster) {

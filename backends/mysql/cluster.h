@@ -11,7 +11,7 @@
 
 namespace proxyd::mysql {
 
-// As in the table file (mysql_table(5)). Tables with equal identities share one pool.
+// As in the table file (mysql_table(5)). Tables whose canonical() identities are equal share one pool.
 struct ClusterIdentity {
     std::vector<std::string> hosts;  // items of `hosts`, in order; never empty
     std::string user;
@@ -36,6 +36,11 @@ struct ClusterIdentity {
 
     auto operator<=>(const ClusterIdentity&) const = default;
 };
+
+// The identity with one spelling for each server: "db.example", "inet:DB.example" and "db.example:3306" are
+// the same one. The order of the hosts has no meaning. Where option files are read, one may give the port, or
+// another meaning to "localhost": then a port that is missing stays so.
+[[nodiscard]] ClusterIdentity canonical(ClusterIdentity cluster);
 
 // The target of one item of `hosts`.
 struct Endpoint {

@@ -92,6 +92,17 @@ std::optional<std::string> slip_in(std::string_view name) {
     return std::nullopt;
 }
 
+// The port of a server for which nothing gives another one; "": unknown.
+std::string default_port() {
+    const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconndefaults(),
+                                                                               PQconninfoFree);
+    if (!options) return "";
+    for (const auto* option = options.get(); option->keyword != nullptr; ++option) {
+        if (std::string_view(option->keyword) == "port") return option->val != nullptr ? option->val : "";
+    }
+    return "";
+}
+
 std::string item_or_only(const std::vector<std::string>& items, std::size_t index) {
     if (index < items.size()) return items[index];
     return items.size() == 1 ? items.front() : "";
@@ -111,6 +122,26 @@ bool is_uri(std::string_view host) {
 
 pool::HostInfo host_info(const std::string& host) {
     return {redact_host(host), is_uri(host) ? rank_uri : is_unix(host) ? rank_unix : rank_inet};
+}
+
+ClusterIdentity canonical(ClusterIdentity cluster) {
+    static const std::string usual_port = default_port();
+    for (auto& host : cluster.hosts) {
+        if (is_uri(host)) continue;
+        const auto name = without_prefix(host);
+        if (is_unix(host) || name.starts_with('@')) {
+            if (!name.empty()) host = std::string(name);
+            continue;
+        }
+        const auto colon = name.rfind(':');
+        std::string port(colon != std::string_view::npos ? name.substr(colon + 1) : "");
+        if (port.empty() && !is_connection_text(cluster.dbname)) port = usual_port;
+        auto server = proxyd::cluster::canonical_host_name(name.substr(0, colon));
+        if (!port.empty()) server += ":" + port;
+        host = std::move(server);
+    }
+    std::sort(cluster.hosts.begin(), cluster.hosts.end());
+    return cluster;
 }
 
 proxyd::cluster::Secrets secrets_of(const ClusterIdentity& cluster) {

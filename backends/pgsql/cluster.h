@@ -11,7 +11,7 @@
 
 namespace proxyd::pgsql {
 
-// As in the table file (pgsql_table(5)). Tables with equal identities share one pool.
+// As in the table file (pgsql_table(5)). Tables whose canonical() identities are equal share one pool.
 struct ClusterIdentity {
     std::vector<std::string> hosts;  // items of `hosts`, in order; never empty
     std::string user;
@@ -21,6 +21,11 @@ struct ClusterIdentity {
 
     auto operator<=>(const ClusterIdentity&) const = default;
 };
+
+// The identity with one spelling for each server: "db.example", "inet:DB.example" and "db.example:5432" are
+// the same one. The order of the hosts has no meaning. URIs, and ports that dbname may give, stay as they
+// are.
+[[nodiscard]] ClusterIdentity canonical(ClusterIdentity cluster);
 
 // libpq keywords and values of one connection attempt.
 using ConnectParameters = std::map<std::string, std::string, std::less<>>;

@@ -22,6 +22,17 @@ TEST_P(EngineAddresses, OneThatIsSilentIsPassedOver) {
     EXPECT_LT(lookup.took, settings.connect_timeout / 3);
 }
 
+// Three tools wrote the table files; the bound of connections is one.
+TEST_P(EngineAddresses, OneServerHasOnePoolHoweverItIsSpelt) {
+    settings.pool_size = 1;
+    for (const auto& host : {"127.0.0.1:" + engine.port, "inet:127.0.0.1:" + engine.port}) {
+        const auto name = table_at(host, by_address, host == this->host() ? "a.cf" : "b.cf");
+        EXPECT_EQ(answer(name, "alice@example.com"), "alice1@dest.example") << recorded.text();
+        EXPECT_EQ(connections(), 1);
+    }
+    EXPECT_EQ(tables->databases().size(), 1U);
+}
+
 TEST_P(EngineAddresses, WhatAServerSaidIsTold) {
     struct Words {
         const char* unknown_account;

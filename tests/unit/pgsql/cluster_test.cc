@@ -1,6 +1,10 @@
 // The servers that a `hosts` item means, and the meaning of PostgreSQL's errors.
 #include "backends/pgsql/cluster.h"
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "backends/pgsql/connector.h"
@@ -45,6 +49,30 @@ TEST_P(Hosts, AreReadAsPostfixDoes) {
     } else {
         EXPECT_EQ(value("password"), "") << "a URI speaks for itself";
     }
+}
+
+// Tables share the connections of one server, however their files spell it.
+TEST(CanonicalTest, EachServerHasOneSpelling) {
+    const auto canonical_hosts = [](std::vector<std::string> hosts, const std::string& dbname = "maps") {
+        return canonical({std::move(hosts), "joe", "pw", dbname, "UTF8"}).hosts;
+    };
+    const std::vector<std::string> expected{"127.0.0.1:5432"};
+    for (const auto* spelling :
+         {"127.0.0.1", "127.0.0.1:5432", "inet:127.0.0.1", "inet:127.0.0.1:5432", "127.0.0.1:"})
+        EXPECT_EQ(canonical_hosts({spelling}), expected) << spelling;
+    EXPECT_EQ(canonical_hosts({"DB.Example"}), canonical_hosts({"db.example:5432"}));
+    EXPECT_NE(canonical_hosts({"db.example:5433"}), canonical_hosts({"db.example:5432"}));
+    EXPECT_NE(canonical_hosts({"localhost"}), canonical_hosts({"127.0.0.1"}))
+        << "a name is asked of the resolver";
+    EXPECT_EQ(canonical_hosts({"unix:/run/pg"}), canonical_hosts({"/run/pg"}));
+    EXPECT_NE(canonical_hosts({"/run/PG"}), canonical_hosts({"/run/pg"}));
+    EXPECT_EQ(canonical_hosts({"b", "a"}), canonical_hosts({"a", "b:5432"}));
+    EXPECT_NE(canonical_hosts({"a", "a"}), canonical_hosts({"a"}));
+    const std::string uri = "postgresql://DB.example/maps";
+    EXPECT_EQ(canonical_hosts({uri}), std::vector<std::string>{uri});
+    // The port may stand in dbname.
+    EXPECT_EQ(canonical_hosts({"db"}, "dbname=maps port=5433"), std::vector<std::string>{"db"});
+    EXPECT_EQ(canonical_hosts({"inet:db"}, "dbname=maps port=5433"), std::vector<std::string>{"db"});
 }
 
 INSTANTIATE_TEST_SUITE_P(
