@@ -35,7 +35,10 @@ Pool::Pool(Loop& loop, std::string name, std::vector<HostInfo> hosts, std::uniqu
       settings_(settings),
       random_(seed),
       sweep_timer_(loop.make_timer([this] { sweep(); })),
-      wake_timer_(loop.make_timer([this] { dispatch(); })) {
+      wake_timer_(loop.make_timer([this] {
+          wake_at_ = {};
+          dispatch();
+      })) {
     for (auto& host : hosts) hosts_.emplace_back(std::move(host));
 }
 

@@ -181,7 +181,7 @@ class Pool {
     std::unique_ptr<Timer> sweep_timer_;
     bool sweeping_often_ = false;
     std::unique_ptr<Timer> wake_timer_;
-    TimePoint wake_at_{};  // when the timer fires, or has fired
+    TimePoint wake_at_{};  // when the timer is to fire; it may come a little earlier. Zero: it does not run
     Lifetime lifetime_;    // for work deferred past the pool's end
 };
 
