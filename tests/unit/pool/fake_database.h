@@ -304,6 +304,8 @@ inline std::size_t FakeDatabase::connections_to(std::size_t host) const {
 inline void FakeDatabase::break_connections(std::size_t host) {
     const auto all = connections;
     for (auto* one : all) {
+        // The end of one may have made the pool close another one.
+        if (std::find(connections.begin(), connections.end(), one) == connections.end()) continue;
         if (one->host == host && one->ready()) loop.event([one] { one->break_now(); });
     }
 }
