@@ -166,8 +166,10 @@ void SqlTable::ask(const std::shared_ptr<Job>& job) const {
     }
     job->source = Source::database;
     runner_->run({job, &job->key}, job->deadline, [job](const pool::Outcome& outcome) {
-        // The job keeps the table alive, and the table runs this.
-        job->table->collect(*job, outcome);
+        // The job has kept the table alive, and the table runs this. From now on it does not: a query that is
+        // still under way at its deadline keeps the job, and the table keeps the queries.
+        const auto table = std::move(job->table);
+        table->collect(*job, outcome);
     });
 }
 

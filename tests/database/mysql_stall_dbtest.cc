@@ -32,7 +32,7 @@ TEST_F(MysqlStall, AnOptionFileWithTimeLimitsMakesNothingWait) {
     EXPECT_LT(longest, 1s) << "everything else stood still";
     for (const auto& one : all) {
         EXPECT_EQ(one->status, Status::retry);
-        EXPECT_LT(one->took, 2500ms);
+        EXPECT_LT(one->took, 4s) << "as long as the option file says";
     }
 }
 
